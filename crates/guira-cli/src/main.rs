@@ -1,0 +1,4 @@
+//! The `guira` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

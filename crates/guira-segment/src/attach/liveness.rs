@@ -1,0 +1,75 @@
+//! Who is alive: the byte lock first, then `/proc` where it can be asked.
+
+use guira_shm::lock::{Probe, RECORD_LOCK_BASE};
+use guira_shm::process::{Existence, ProcessIdentity};
+use guira_shm::sync::Ordering;
+
+use super::Attachment;
+use crate::layout::record::{RECORD_OWNER, RECORD_PID_NAMESPACE, RECORD_START_TICKS, RecordOwner};
+use crate::shared::Shared;
+
+/// What is known of the process that holds a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Liveness {
+    /// This process itself, or one whose byte lock stands.
+    Alive,
+    /// Its lock is free and no such process exists: take the byte, then recover.
+    Dead,
+    /// Its lock is held, but by a forked child of a process that is gone.
+    DeadLockInherited,
+    /// Nobody holds the record.
+    Free,
+}
+
+impl Shared {
+    /// Asks the kernel about the holder of `record`. Never to be asked of one's own record: a probe
+    /// through the descriptor that holds a lock answers "free".
+    pub(crate) fn liveness(&self, attachment: &Attachment, record: u16) -> Liveness {
+        if record == attachment.record || usize::from(record) >= self.geometry.counts.records as usize {
+            return Liveness::Alive;
+        }
+        // Acquire: pairs with the Release of the attacher, so the identity is the owner's.
+        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+        if owner.pid() == 0 {
+            return Liveness::Free;
+        }
+        let probe = match attachment.locks.lock().as_ref() {
+            None => return Liveness::Alive,
+            Some(locks) => locks.probe(RECORD_LOCK_BASE + u64::from(record)),
+        };
+        match (probe, self.process_exists(record)) {
+            (Ok(Probe::Free), Some(true)) => Liveness::Alive,
+            (Ok(Probe::Free), _) => Liveness::Dead,
+            (Ok(Probe::Held), Some(false)) => Liveness::DeadLockInherited,
+            // A probe that fails says nothing, and nothing is done to a process that may live.
+            _ => Liveness::Alive,
+        }
+    }
+
+    /// Whether the process named in a record exists; `None` where that cannot be known.
+    pub(crate) fn process_exists(&self, record: u16) -> Option<bool> {
+        let identity = ProcessIdentity {
+            pid: RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire)).pid(),
+            start_ticks: self.record_word(record, RECORD_START_TICKS).load(Ordering::Relaxed),
+            pid_namespace: self.record_word(record, RECORD_PID_NAMESPACE).load(Ordering::Relaxed),
+        };
+        match guira_shm::process::is_gone(&identity) {
+            Existence::Gone => Some(false),
+            Existence::Alive => Some(true),
+            // A zombie's threads may still run; only its lock says that they do not.
+            Existence::Zombie | Existence::Unknown => None,
+        }
+    }
+}
+
+impl Shared {
+    /// Whether `incarnation` of `record` is gone: dead, detached, or followed by another.
+    pub(crate) fn is_dead(&self, attachment: &Attachment, record: u16, incarnation: u32) -> bool {
+        if record == attachment.record {
+            return incarnation != attachment.incarnation;
+        }
+        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+        owner.incarnation() != incarnation
+            || matches!(self.liveness(attachment, record), Liveness::Free | Liveness::Dead | Liveness::DeadLockInherited)
+    }
+}

@@ -1,0 +1,116 @@
+//! What a dead process held is given back.
+//!
+//! Recovery runs under the dead record's byte lock (or, where a forked child kept that lock, under
+//! nothing) and under a lock of this process, and every step is a compare-and-swap from the exact
+//! word the dead process left, incarnation included: run twice, interrupted, or late, it changes
+//! nothing that belongs to somebody else. Order: blocks and flights first, pins after them, the
+//! record last, so a recovery that is itself killed is repeated by the next.
+
+use guira_shm::lock::RECORD_LOCK_BASE;
+use guira_shm::sync::Ordering;
+
+use super::{Attachment, Liveness};
+use crate::layout::block::BlockState;
+use crate::layout::control::{CONTROL_LINES_HIGH, CONTROL_RECOVERIES};
+use crate::layout::record::{
+    ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, RECORD_OWNER, RecordOwner,
+};
+use crate::shared::Shared;
+
+impl Shared {
+    /// Recovers every dead process's leavings; returns how many processes were found dead.
+    pub(crate) fn recover_dead(&self, attachment: &Attachment) -> usize {
+        (0..self.geometry.counts.records as u16).filter(|&record| self.recover_if_dead(attachment, record)).count()
+    }
+
+    /// Recovers `record` if its holder is dead. False also when somebody else is at it.
+    pub(crate) fn recover_if_dead(&self, attachment: &Attachment, record: u16) -> bool {
+        let liveness = self.liveness(attachment, record);
+        if !matches!(liveness, Liveness::Dead | Liveness::DeadLockInherited) {
+            return false;
+        }
+        let Some(_alone) = attachment.recovering.try_lock() else { return false };
+        let byte = RECORD_LOCK_BASE + u64::from(record);
+        let locked = match attachment.locks.lock().as_ref() {
+            None => return false,
+            Some(locks) => locks.try_lock(byte).unwrap_or(false),
+        };
+        if !locked && liveness == Liveness::Dead {
+            return false;
+        }
+        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+        let recovered = owner.pid() != 0 && self.process_exists(record) != Some(true);
+        if recovered {
+            self.release_record(record, owner.incarnation());
+            self.word(CONTROL_RECOVERIES).fetch_add(1, Ordering::Relaxed);
+        }
+        if locked
+            && let Some(locks) = attachment.locks.lock().as_ref()
+        {
+            // Fails only if the lock is gone already.
+            let _ = locks.unlock(byte);
+        }
+        recovered
+    }
+
+    /// Gives back everything that `incarnation` of `record` holds, then the record itself.
+    pub(crate) fn release_record(&self, record: u16, incarnation: u32) {
+        for block in 0..self.geometry.blocks() {
+            self.release_block(block, record);
+        }
+        self.release_flights(LineOwner::new(record, incarnation));
+        self.release_lines(LineOwner::new(record, incarnation));
+        let word = self.record_word(record, RECORD_OWNER);
+        let owner = RecordOwner(word.load(Ordering::Relaxed));
+        if owner.incarnation() == incarnation {
+            let free = RecordOwner::new(incarnation, 0);
+            // Release: pairs with the Acquire of the next holder.
+            let _ = word.compare_exchange(owner.0, free.0, Ordering::Release, Ordering::Relaxed);
+        }
+    }
+
+    fn release_block(&self, block: u32, record: u16) {
+        let word = self.block(block);
+        if word.owner() != Some(record) {
+            return;
+        }
+        match word.state() {
+            BlockState::Open => {
+                self.seal_block(block, word);
+            }
+            BlockState::Drain => {
+                self.change_block(block, word, word.with_state(BlockState::Sealed).with_owner(None));
+            }
+            BlockState::Claimed => self.abandon_run(block, word),
+            _ => {}
+        }
+    }
+
+    /// Clears the pins of every line of `owner`, then frees the lines.
+    fn release_lines(&self, owner: LineOwner) {
+        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::Acquire).min(self.geometry.counts.lines);
+        for line in 0..lines as u32 {
+            let offset = self.line_offset(line);
+            let owner_word = self.word(offset + LINE_OWNER);
+            // Acquire: the pins below are the owner's.
+            if owner_word.load(Ordering::Acquire) != owner.0 {
+                continue;
+            }
+            for pin in 0..ENGINE_PINS + GUARD_PINS {
+                let word = self.word(offset + LINE_ENGINE_PINS + pin * 8);
+                let held = word.load(Ordering::Relaxed);
+                if held != 0 && pin_belongs(held, owner) {
+                    // Release: pairs with the reclaimer's load; what the owner did is before it.
+                    let _ = word.compare_exchange(held, 0, Ordering::Release, Ordering::Relaxed);
+                }
+            }
+            // Release: pairs with the Acquire of the thread that takes the line next.
+            let _ = owner_word.compare_exchange(owner.0, 0, Ordering::Release, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A pin carries the low thirty bits of its owner's incarnation.
+const fn pin_belongs(pin: u64, owner: LineOwner) -> bool {
+    (pin >> 32) & 0x3fff_ffff == (owner.incarnation() as u64) & 0x3fff_ffff
+}

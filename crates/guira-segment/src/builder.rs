@@ -1,0 +1,317 @@
+//! How a segment is created or opened.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use guira_shm::clock::Clock;
+use guira_shm::file::{CreateOptions, FileError, OpenFile, OpenRules, create_unnamed, open_checked};
+use guira_shm::region::Region;
+
+use crate::attach::AttachmentSlot;
+use crate::clock::SegmentClock;
+use crate::error::OpenError;
+use crate::format::{format_segment, random_u64, read_clock_offset};
+use crate::layout::geometry::{Geometry, MIN_SEGMENT_BYTES, Wish};
+use crate::layout::superblock::{
+    MAJOR_VERSION, OPTION_CHECKED_VALUES, Refusal, SUPERBLOCK_BYTES, Superblock, Unchecked,
+};
+use crate::memory::Memory;
+use crate::segment::Segment;
+use crate::shared::Shared;
+
+/// Settings for creating and opening; each has a default that is stated at its setter.
+#[derive(Clone, Debug)]
+pub struct SegmentBuilder {
+    wish: Wish,
+    mode: u32,
+    allow_group: bool,
+    checked_values: bool,
+    verify_values: bool,
+    salvage: bool,
+    populate: bool,
+    huge_pages: bool,
+    clock: Clock,
+}
+
+impl Default for SegmentBuilder {
+    fn default() -> Self {
+        Self {
+            wish: Wish {
+                size_bytes: 64 << 20,
+                index_entries: None,
+                processes: None,
+                threads: None,
+                blocks: None,
+                generation_bits: 12,
+            },
+            mode: 0o600,
+            allow_group: false,
+            checked_values: false,
+            verify_values: false,
+            salvage: false,
+            populate: false,
+            huge_pages: false,
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl SegmentBuilder {
+    /// Bytes of the file, everything included; at least 8 MiB. Default 64 MiB. Only for creating.
+    #[must_use]
+    pub const fn size(mut self, bytes: u64) -> Self {
+        self.wish.size_bytes = bytes;
+        self
+    }
+
+    /// How many entries the index is made for; by default what fits at 160 bytes each. Ask for more
+    /// when key, value and 36 bytes of header are together less than that.
+    #[must_use]
+    pub const fn index_entries(mut self, entries: u64) -> Self {
+        self.wish.index_entries = Some(entries);
+        self
+    }
+
+    /// How many processes can attach at once, at most 4,094; by default one for each 64 KiB of the
+    /// file, at least 64, at most 2,048.
+    #[must_use]
+    pub const fn max_processes(mut self, processes: u64) -> Self {
+        self.wish.processes = Some(processes);
+        self
+    }
+
+    /// How many threads of all processes have a line of their own, at most 65,536; further ones take
+    /// turns. By default one for each 64 KiB of the file, at least 128, at most 8,192.
+    #[must_use]
+    pub const fn max_threads(mut self, threads: u64) -> Self {
+        self.wish.threads = Some(threads);
+        self
+    }
+
+    /// Blocks of exactly `block_bytes` (a power of two, at least 1,024) instead of a size, for
+    /// experiments with small worlds.
+    #[must_use]
+    pub const fn exact_blocks(mut self, block_bytes: u64, blocks: u64) -> Self {
+        self.wish.blocks = Some((block_bytes, blocks));
+        self
+    }
+
+    /// Bits of a generation that are compared, 2 to 12; by default 12. Fewer make generations wrap
+    /// soon, which only a test wants.
+    #[must_use]
+    pub const fn generation_bits(mut self, bits: u64) -> Self {
+        self.wish.generation_bits = bits;
+        self
+    }
+
+    /// Permission bits of a new file; by default 0600. Only the owner, and the group if allowed,
+    /// may be able to write.
+    #[must_use]
+    pub const fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Whether a file that its group can write is accepted; by default not. Whoever can write a
+    /// segment is trusted to follow its protocol.
+    #[must_use]
+    pub const fn allow_group(mut self, allow: bool) -> Self {
+        self.allow_group = allow;
+        self
+    }
+
+    /// Whether each value of a new segment carries a check of its bytes (4 bytes more); by default
+    /// not. `verify` then finds flipped bits in values, and a segment on disk can be salvaged.
+    #[must_use]
+    pub const fn checked_values(mut self, checked: bool) -> Self {
+        self.checked_values = checked;
+        self
+    }
+
+    /// Whether this handle compares values with their checks on every read; by default not. A value
+    /// that does not fit is a miss, counted as damaged.
+    #[must_use]
+    pub const fn verify_values(mut self, verify: bool) -> Self {
+        self.verify_values = verify;
+        self
+    }
+
+    /// Whether a file that was not cleanly detached before a reboot is searched for entries with
+    /// fitting checks, instead of being made anew; by default not. Salvaged values may be older than
+    /// the last invalidation before the crash.
+    #[must_use]
+    pub const fn salvage(mut self, salvage: bool) -> Self {
+        self.salvage = salvage;
+        self
+    }
+
+    /// Whether the whole file is faulted in at creation and opening; by default not.
+    #[must_use]
+    pub const fn populate(mut self, populate: bool) -> Self {
+        self.populate = populate;
+        self
+    }
+
+    /// Whether the index and the log are gathered into huge pages at creation and opening, where the
+    /// kernel can; by default not. It takes about half a second for each GiB.
+    #[must_use]
+    pub const fn huge_pages(mut self, huge: bool) -> Self {
+        self.huge_pages = huge;
+        self
+    }
+
+    /// The clock; by default the system's. A test passes one that it moves itself.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Creates a new segment; the path must not exist.
+    ///
+    /// The file is made without a name, given all its space, formatted, and only then linked to its
+    /// path: a creator that is killed leaves nothing behind, and of two at once one gets an error.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<Segment, OpenError> {
+        let path = path.as_ref();
+        let superblock = self.plan()?;
+        let options =
+            CreateOptions { mode: self.mode, size_bytes: superblock.geometry.total_bytes as u64 };
+        let pending = create_unnamed(path, &options)?;
+        format_segment(pending.map().region(), &superblock, &self.clock, 1);
+        let file = pending.publish(path)?;
+        self.finish(Memory::File(file), superblock)
+    }
+
+    /// Opens an existing segment. Everything is checked before it is mapped.
+    ///
+    /// Safe to call: a file that anyone but its owner (or, if allowed, its group) can write is
+    /// refused, and whoever can write it is trusted to follow the protocol. Truncating a file that is
+    /// mapped is outside that trust: its readers are then ended by the kernel (SIGBUS).
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Segment, OpenError> {
+        let path = path.as_ref();
+        let file = open_checked(path, &OpenRules { allow_group_write: self.allow_group, writable: true })?;
+        let superblock = read_superblock(&file, path)?;
+        let mapped = file.map(superblock.geometry.total_bytes as u64)?;
+        crate::format::prepare_for_this_boot(&mapped, &superblock, &self.clock, self.salvage)?;
+        self.finish(Memory::File(mapped), superblock)
+    }
+
+    /// Opens the segment at `path`, or creates it there if nothing is.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_or_create(&self, path: impl AsRef<Path>) -> Result<Segment, OpenError> {
+        let path = path.as_ref();
+        loop {
+            match self.open(path) {
+                Err(OpenError::File(FileError::NotFound { .. })) => {}
+                result => return result,
+            }
+            match self.create(path) {
+                // Somebody was faster: open theirs.
+                Err(OpenError::File(FileError::Exists { .. })) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// A segment on this process's own memory: the same engine for one process and its threads.
+    ///
+    /// # Errors
+    /// Sizes and counts out of range.
+    pub fn private(&self) -> Result<Segment, OpenError> {
+        let superblock = self.plan()?;
+        let region = Region::heap(superblock.geometry.total_bytes);
+        format_segment(&region, &superblock, &self.clock, 1);
+        self.finish(Memory::Heap(region), superblock)
+    }
+
+    fn plan(&self) -> Result<Superblock, OpenError> {
+        let geometry = Geometry::plan(&self.wish).map_err(|field| self.bad_option(field))?;
+        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 || self.mode & 0o002 != 0 {
+            return Err(OpenError::Options {
+                field: "mode",
+                problem: format!("{:04o} must let the owner read and write, and not everyone write", self.mode),
+            });
+        }
+        Ok(Superblock {
+            id: u128::from(random_u64()) << 64 | u128::from(random_u64()),
+            hash_seed: random_u64(),
+            options: if self.checked_values { OPTION_CHECKED_VALUES } else { 0 },
+            created_ms: self.clock.realtime_ms(),
+            geometry,
+        })
+    }
+
+    fn bad_option(&self, field: &'static str) -> OpenError {
+        let problem = match field {
+            "size" => format!("{} bytes; a segment has at least {MIN_SEGMENT_BYTES} bytes", self.wish.size_bytes),
+            "total size" => "the regions do not fit; ask for a larger size, or fewer index entries, processes or threads".to_owned(),
+            "attach records" => "a segment is for 1 to 4094 processes".to_owned(),
+            "thread lines" => "a segment has 2 to 65536 thread lines".to_owned(),
+            "block size" => "a block is a power of two from 1024 bytes to 1 GiB".to_owned(),
+            _ => "out of range".to_owned(),
+        };
+        OpenError::Options { field, problem }
+    }
+
+    fn finish(&self, memory: Memory, superblock: Superblock) -> Result<Segment, OpenError> {
+        let offset_ms = read_clock_offset(memory.region());
+        let attachment = AttachmentSlot::new().map_err(|source| OpenError::System {
+            path: memory.file().map(|file| file.path().to_path_buf()).unwrap_or_default(),
+            action: "mapping a page that fork wipes",
+            source: std::io::Error::other(source),
+        })?;
+        let shared = Shared {
+            memory,
+            geometry: superblock.geometry,
+            superblock,
+            clock: SegmentClock::new(self.clock.clone(), offset_ms),
+            attachment,
+            verify_values: self.verify_values,
+        };
+        if let Some(file) = shared.memory.file() {
+            let all = 0..shared.geometry.total_bytes;
+            if self.populate {
+                file.populate(all)?;
+            }
+            if self.huge_pages {
+                // Best effort: where the kernel refuses, reads cost a few more nanoseconds.
+                file.collapse_huge(shared.geometry.index..shared.geometry.total_bytes);
+            }
+        }
+        shared.attach()?;
+        Ok(Segment { shared: Arc::new(shared), namespace: 0 })
+    }
+}
+
+fn read_superblock(file: &OpenFile, path: &Path) -> Result<Superblock, OpenError> {
+    let path = path.to_path_buf();
+    let found_bytes = file.len_bytes()?;
+    if found_bytes < SUPERBLOCK_BYTES as u64 {
+        return Err(OpenError::Truncated { path, found_bytes, expected_bytes: MIN_SEGMENT_BYTES as u64 });
+    }
+    let mut bytes = [0; SUPERBLOCK_BYTES];
+    file.read_exact_at(0, &mut bytes)?;
+    let superblock = Unchecked(bytes).check().map_err(|refusal| match refusal {
+        Refusal::Foreign => OpenError::Foreign { path: path.clone() },
+        Refusal::WrongEndian => OpenError::WrongEndian { path: path.clone() },
+        Refusal::Version { major, minor } => {
+            OpenError::Version { path: path.clone(), major, minor, supported: MAJOR_VERSION }
+        }
+        Refusal::Features { unknown } => OpenError::Features { path: path.clone(), unknown },
+        Refusal::Checksum => OpenError::Damaged { path: path.clone(), what: "checksum" },
+        Refusal::Geometry { field } => OpenError::Damaged { path: path.clone(), what: field },
+    })?;
+    let expected_bytes = superblock.geometry.total_bytes as u64;
+    if found_bytes < expected_bytes {
+        return Err(OpenError::Truncated { path, found_bytes, expected_bytes });
+    }
+    Ok(superblock)
+}

@@ -1,0 +1,255 @@
+//! Flights: one computation of a key among all processes of the host.
+//!
+//! A flight saves work; it confers no safety (a fill's token does that). A cell names its owner, the
+//! key's hash, the owner's token and a deadline. Whoever misses a key claims a cell, or joins the
+//! flight that is there, or, when both cells of the hash are busy with other keys, computes without
+//! coordination.
+//!
+//! | event | what happens |
+//! |---|---|
+//! | the owner finishes or gives up | owner 0, sequence + 1, waiters woken; they look again |
+//! | the owner dies | a waiter's next probe finds its byte lock free; exactly one wins the cell |
+//! | the deadline passes although the owner lives (stopped, slow) | exactly one waiter wins the cell; the others wait for that one |
+//! | the key was invalidated after the flight began | a later miss has a newer stamp: it does not join, it takes the cell over, and waiters look again |
+
+use std::time::Duration;
+
+use guira_shm::futex;
+use guira_shm::sync::{AtomicU64, Ordering};
+
+use crate::attach::Counter;
+use crate::key::Key;
+use crate::layout::flight::{
+    FLIGHT_BYTES, FLIGHT_CLOCK, FLIGHT_DEADLINE_MS, FLIGHT_FUTEX, FLIGHT_HASH, FLIGHT_OWNER, FLIGHT_STAMP,
+    FLIGHT_WAITERS,
+};
+use crate::layout::record::LineOwner;
+use crate::ops::store::Token;
+use crate::shared::Shared;
+
+/// What a miss leads to.
+#[derive(Debug)]
+pub enum Flight<'s> {
+    /// This caller computes; others wait for it. Fill the value, then drop the guard.
+    Lead(FlightLead<'s>),
+    /// Somebody else computes: wait, then look again.
+    Wait(FlightWait<'s>),
+    /// No cell was free: compute without coordination.
+    Alone,
+}
+
+/// The right to compute a key. Dropping it wakes the waiters, who look for the value again.
+#[derive(Debug)]
+pub struct FlightLead<'s> {
+    shared: &'s Shared,
+    cell: usize,
+    owner: u64,
+    attachment: u64,
+}
+
+/// A computation somewhere else.
+#[derive(Debug)]
+pub struct FlightWait<'s> {
+    shared: &'s Shared,
+    cell: usize,
+    owner: u64,
+    hash: u64,
+    sequence: u32,
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub enum FlightEnd<'s> {
+    /// The computation ended, in whatever way: look for the value again.
+    Landed,
+    /// The computing process died or overran its deadline: this caller computes now.
+    TakenOver(FlightLead<'s>),
+    /// The caller's patience ended first.
+    TimedOut,
+}
+
+/// Slices of a wait, between which the owner's life is probed.
+const FIRST_SLICE_MS: u64 = 5;
+const LAST_SLICE_MS: u64 = 100;
+/// Cells in which a key may have its flight.
+const WAYS: usize = 2;
+
+impl Shared {
+    fn flight_word(&self, cell: usize, field: usize) -> &AtomicU64 {
+        self.word(self.geometry.flights + cell * FLIGHT_BYTES + field)
+    }
+
+    /// Leads or joins the flight of `key`, whose miss gave `token`; `patience` is how long an owner
+    /// may take before it is replaced.
+    pub(crate) fn flight(&self, key: &Key<'_>, token: &Token, patience: Duration) -> Flight<'_> {
+        let Some(attachment) = self.current_attachment() else { return Flight::Alone };
+        let process = LineOwner::new(attachment.record, attachment.incarnation);
+        let cells = self.geometry.counts.flights as usize;
+        let first = key.hash as usize >> 20 & (cells - 1);
+        let ways = [first, (first ^ 1) & (cells - 1)];
+        for cell in ways.into_iter().take(WAYS) {
+            let owner = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Acquire);
+            if owner != 0 && self.flight_word(cell, FLIGHT_HASH).load(Ordering::Acquire) == key.hash {
+                let own = self.flight_owner(cell, process);
+                return self.join(cell, owner, own, attachment.id, key, token, patience);
+            }
+        }
+        for cell in ways.into_iter().take(WAYS) {
+            // Acquire: pairs with the Release of the last owner.
+            let word = self.flight_word(cell, FLIGHT_OWNER);
+            let own = self.flight_owner(cell, process);
+            if word.compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                self.describe_flight(cell, key.hash, token, patience);
+                return Flight::Lead(FlightLead { shared: self, cell, owner: own, attachment: attachment.id });
+            }
+        }
+        Flight::Alone
+    }
+
+    /// The owner word of a flight of `process`: two flights of one process in one cell differ in the
+    /// sixteen bits of the cell's sequence between record and incarnation.
+    fn flight_owner(&self, cell: usize, process: LineOwner) -> u64 {
+        let sequence = self.flight_word(cell, FLIGHT_FUTEX).load(Ordering::Relaxed) & 0xffff;
+        process.0 | sequence << 16
+    }
+
+    fn describe_flight(&self, cell: usize, hash: u64, token: &Token, patience: Duration) {
+        let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = self.clock.now_ms().saturating_add(patience_ms);
+        self.flight_word(cell, FLIGHT_DEADLINE_MS).store(deadline_ms, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_CLOCK).store(token.clock, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_STAMP).store(token.stamp.0, Ordering::Relaxed);
+        // Release: pairs with the Acquire of whoever joins by the hash.
+        self.flight_word(cell, FLIGHT_HASH).store(hash, Ordering::Release);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one claim; a struct would only rename them")]
+    fn join(
+        &self,
+        cell: usize,
+        owner: u64,
+        own: u64,
+        attachment: u64,
+        key: &Key<'_>,
+        token: &Token,
+        patience: Duration,
+    ) -> Flight<'_> {
+        let sequence = self.flight_word(cell, FLIGHT_FUTEX).load(Ordering::Acquire) as u32;
+        let flight_stamp = self.flight_word(cell, FLIGHT_STAMP).load(Ordering::Relaxed);
+        let flight_clock = self.flight_word(cell, FLIGHT_CLOCK).load(Ordering::Relaxed);
+        let is_older = flight_stamp != token.stamp.0 && flight_clock <= token.clock;
+        if is_older && self.take_cell(cell, owner, own) {
+            self.describe_flight(cell, key.hash, token, patience);
+            return Flight::Lead(FlightLead { shared: self, cell, owner: own, attachment });
+        }
+        Flight::Wait(FlightWait { shared: self, cell, owner, hash: key.hash, sequence })
+    }
+
+    /// Makes the cell `to`'s if it is still `from`'s, and wakes everyone who waits for `from`.
+    fn take_cell(&self, cell: usize, from: u64, to: u64) -> bool {
+        // AcqRel: the owner's writes are before a release, a taker's after it.
+        if self.flight_word(cell, FLIGHT_OWNER).compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_err()
+        {
+            return false;
+        }
+        let futex_word = self.flight_word(cell, FLIGHT_FUTEX);
+        // SeqCst: the sequence changes before waiters are counted; pairs with a waiter that counts
+        // itself before it compares the sequence.
+        futex_word.fetch_add(1, Ordering::SeqCst);
+        if self.flight_word(cell, FLIGHT_WAITERS).load(Ordering::SeqCst) != 0 {
+            futex::wake(futex_word, u32::MAX >> 1);
+        }
+        true
+    }
+
+    /// Ends every flight of a dead owner.
+    pub(crate) fn release_flights(&self, owner: LineOwner) {
+        for cell in 0..self.geometry.counts.flights as usize {
+            let word = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Relaxed);
+            if word & !(0xffff << 16) == owner.0 {
+                self.take_cell(cell, word, 0);
+            }
+        }
+    }
+
+    /// Computations that are under way.
+    pub(crate) fn flights_under_way(&self) -> usize {
+        (0..self.geometry.counts.flights as usize)
+            .filter(|&cell| self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Relaxed) != 0)
+            .count()
+    }
+}
+
+impl Drop for FlightLead<'_> {
+    fn drop(&mut self) {
+        // In a forked child the flight is the parent's and goes on there.
+        if self.shared.attachment.id() == self.attachment {
+            self.shared.take_cell(self.cell, self.owner, 0);
+        }
+    }
+}
+
+impl<'s> FlightWait<'s> {
+    /// Waits until the computation ends, its owner dies or overruns its deadline, or `timeout`
+    /// passes. The owner's life is probed at least every 100 ms.
+    #[must_use]
+    pub fn wait(self, timeout: Duration) -> FlightEnd<'s> {
+        let shared = self.shared;
+        if let Some(thread) = shared.thread() {
+            thread.count(shared, Counter::FlightsWaited);
+        }
+        let futex_word = shared.flight_word(self.cell, FLIGHT_FUTEX);
+        let waiters = shared.flight_word(self.cell, FLIGHT_WAITERS);
+        // SeqCst: counted before the sequence is compared; pairs with `take_cell`. A killed waiter
+        // leaves the count too high, which costs a wake call now and then.
+        waiters.fetch_add(1, Ordering::SeqCst);
+        let end = self.wait_counted(futex_word, timeout);
+        waiters.fetch_sub(1, Ordering::SeqCst);
+        end
+    }
+
+    fn wait_counted(&self, futex_word: &AtomicU64, timeout: Duration) -> FlightEnd<'s> {
+        let shared = self.shared;
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let end_ms = shared.clock.boot_clock().now_ms().saturating_add(timeout_ms);
+        let mut slice_ms = FIRST_SLICE_MS;
+        loop {
+            if futex_word.load(Ordering::SeqCst) as u32 != self.sequence {
+                return FlightEnd::Landed;
+            }
+            if let Some(lead) = self.take_over() {
+                return FlightEnd::TakenOver(lead);
+            }
+            let now_ms = shared.clock.boot_clock().now_ms();
+            if now_ms >= end_ms {
+                return FlightEnd::TimedOut;
+            }
+            let wait_ms = slice_ms.min(end_ms - now_ms);
+            futex::wait(futex_word, self.sequence, Duration::from_millis(wait_ms));
+            slice_ms = (slice_ms * 2).min(LAST_SLICE_MS);
+        }
+    }
+
+    /// Takes the flight over if its owner is dead or late and nobody was faster.
+    fn take_over(&self) -> Option<FlightLead<'s>> {
+        let shared = self.shared;
+        let attachment = shared.current_attachment()?;
+        let record = LineOwner(self.owner).record()?;
+        let deadline_ms = shared.flight_word(self.cell, FLIGHT_DEADLINE_MS).load(Ordering::Relaxed);
+        let late = shared.clock.has_passed(deadline_ms);
+        if !late && !shared.is_dead(&attachment, record, LineOwner(self.owner).incarnation()) {
+            return None;
+        }
+        let own = shared.flight_owner(self.cell, LineOwner::new(attachment.record, attachment.incarnation));
+        if !shared.take_cell(self.cell, self.owner, own) {
+            return None;
+        }
+        let stamp = crate::layout::stamp::KeyStamp(shared.key_stamp_word(self.hash).load(Ordering::Acquire));
+        let token = Token { clock: shared.clock_now(), stamp, refreshes: None };
+        shared.describe_flight(self.cell, self.hash, &token, TAKE_OVER_PATIENCE);
+        Some(FlightLead { shared, cell: self.cell, owner: own, attachment: attachment.id })
+    }
+}
+
+/// What a taker-over is granted before it may be replaced in turn.
+const TAKE_OVER_PATIENCE: Duration = Duration::from_secs(60);

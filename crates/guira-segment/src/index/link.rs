@@ -1,0 +1,112 @@
+//! Putting an entry's word into one of its two buckets.
+
+use guira_shm::sync::Ordering;
+
+use crate::attach::{Counter, ThreadState};
+use crate::key::Pair;
+use crate::layout::entry::{Kind, State};
+use crate::layout::slot::{BUCKET_SLOTS, Slot};
+use crate::pin::EnginePin;
+use crate::shared::Shared;
+
+impl Shared {
+    /// Links `word`, whose block the caller has pinned: into a hole of the primary bucket, else of
+    /// the partner, else into one made by displacement, else in place of the coldest entry of the
+    /// sixteen, which is evicted.
+    pub(crate) fn link(&self, thread: &ThreadState, pair: &Pair, word: Slot) -> bool {
+        for bucket in self.buckets_of(pair) {
+            if self.link_in_bucket(bucket, word) {
+                return true;
+            }
+        }
+        for _ in 0..LINK_ATTEMPTS {
+            if let Some((bucket, slot)) = self.displace(thread, pair)
+                && self.claim_slot(bucket, slot, Slot::EMPTY, word)
+            {
+                return true;
+            }
+            if self.replace_coldest(thread, pair, word) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn link_in_bucket(&self, bucket: usize, word: Slot) -> bool {
+        (0..BUCKET_SLOTS).any(|slot| {
+            let current = self.load_slot(bucket, slot);
+            (current.is_empty() || self.is_stale(current)) && self.claim_slot(bucket, slot, current, word)
+        })
+    }
+
+    /// Replaces a slot's word if it is still `from`.
+    pub(crate) fn claim_slot(&self, bucket: usize, slot: usize, from: Slot, to: Slot) -> bool {
+        // AcqRel: the entry's bytes are published by it; pairs with the Acquire of scans.
+        self.slot_word(bucket, slot).compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Kills the least read of the pair's entries and takes its slot.
+    fn replace_coldest(&self, thread: &ThreadState, pair: &Pair, word: Slot) -> bool {
+        let mut coldest: Option<(u8, usize, usize, Slot)> = None;
+        for bucket in self.buckets_of(pair) {
+            for slot in 0..BUCKET_SLOTS {
+                let candidate = self.load_slot(bucket, slot);
+                if candidate.is_empty() || self.is_stale(candidate) {
+                    if self.claim_slot(bucket, slot, candidate, word) {
+                        return true;
+                    }
+                    continue;
+                }
+                let heat = self.heat(thread, candidate);
+                if coldest.is_none_or(|(least, ..)| heat < least) {
+                    coldest = Some((heat, bucket, slot, candidate));
+                }
+            }
+        }
+        let Some((_, bucket, slot, victim)) = coldest else { return false };
+        self.evict_slot(thread, victim);
+        self.claim_slot(bucket, slot, victim, word)
+    }
+
+    /// How often the entry was read, 0 for one that is not LIVE.
+    fn heat(&self, thread: &ThreadState, slot: Slot) -> u8 {
+        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let Some(_pinned) = self.pin_location(thread, pin, slot.location(), slot.generation()) else { return 0 };
+        if !self.is_entry_place(slot.location()) {
+            return 0;
+        }
+        match self.load_state(slot.location()).kind() {
+            // A put in progress is worth more than any old entry; its writer would only retry.
+            Kind::Writing => u8::MAX,
+            Kind::Live => self.load_header(slot.location()).frequency() + 1,
+            Kind::Forward | Kind::Dead => 0,
+        }
+    }
+
+    /// Marks the entry of a slot dead, if it is LIVE.
+    fn evict_slot(&self, thread: &ThreadState, slot: Slot) {
+        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let location = slot.location();
+        let Some(pinned) = self.pin_location(thread, pin, location, slot.generation()) else { return };
+        if !self.is_entry_place(location) {
+            return;
+        }
+        let state = self.load_state(location);
+        if state.kind() == Kind::Live
+            && state.self_generation() == slot.generation()
+            && self.change_state(location, state, state.to_kind(Kind::Dead))
+        {
+            self.forget_live(&pinned, location);
+            thread.count(self, Counter::Evicted);
+        }
+    }
+
+    /// Whether a state word belongs to the incarnation that a slot names.
+    #[inline]
+    pub(crate) fn state_fits(&self, state: State, slot: Slot) -> bool {
+        state.self_generation() == slot.generation()
+    }
+}
+
+/// Rounds against other writers that take the very slots that were freed.
+const LINK_ATTEMPTS: u32 = 16;

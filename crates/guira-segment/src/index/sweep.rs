@@ -1,0 +1,147 @@
+//! Sweeping: removing slots that name nothing, before generations can wrap.
+//!
+//! Slots and forwards carry the low bits of a generation. A block may be reused only while its
+//! generation is less than half their range beyond what it was when the last whole sweep began;
+//! then no word in the index can be mistaken for one of a later incarnation.
+//!
+//! The index is divided into ranges; each has a word with the epoch in which it was last swept.
+//! Sweeping a range is idempotent, so anyone may redo one that is not marked: a sweeper that is
+//! stopped in the middle stops nobody. An epoch is complete when every range says so.
+
+use guira_shm::sync::Ordering;
+
+use crate::attach::ThreadState;
+use crate::key::Pair;
+use crate::layout::block::{META_SWEEP_BASE, tagged};
+use crate::layout::control::CONTROL_SWEEP;
+use crate::layout::entry::Kind;
+use crate::layout::slot::{BUCKET_SLOTS, Slot};
+use crate::layout::stamp::SWEEP_RANGE_BYTES;
+use crate::pin::EnginePin;
+use crate::shared::Shared;
+
+impl Shared {
+    /// Completed sweeps. Acquire: pairs with the AcqRel that completes one.
+    fn sweep_epoch(&self) -> u32 {
+        (self.word(CONTROL_SWEEP).load(Ordering::Acquire) >> 32) as u32
+    }
+
+    /// Whether `block`, now FREE with `generation`, may be opened; sweeps first if it must.
+    pub(crate) fn may_reuse(&self, thread: &ThreadState, block: u32, generation: u32) -> bool {
+        let base_word = self.block_meta(block, META_SWEEP_BASE);
+        let limit = (self.geometry.generation_mask() + 1) / 2;
+        let base = base_word.load(Ordering::Relaxed);
+        let (base_epoch, base_generation) = ((base >> 32) as u32, base as u32);
+        let age = generation.wrapping_sub(base_generation);
+        if age + 1 < limit {
+            // Far from the limit: a share of a sweep with every reuse, one whole sweep for about
+            // half a limit's worth of turnovers of all blocks.
+            self.sweep_share(thread, limit);
+            return true;
+        }
+        // Two completed sweeps: at least one began after the base was recorded.
+        for _ in 0..2 {
+            if self.sweep_epoch().wrapping_sub(base_epoch) >= 2 {
+                break;
+            }
+            self.sweep_whole(thread);
+        }
+        if self.sweep_epoch().wrapping_sub(base_epoch) < 2 {
+            return false;
+        }
+        base_word.store(tagged(self.sweep_epoch(), generation), Ordering::Relaxed);
+        true
+    }
+
+    fn sweep_share(&self, thread: &ThreadState, limit: u32) {
+        let ranges = self.geometry.counts.sweep_ranges;
+        // SeqCst is not needed: the low half is a hint which range is next.
+        let word = self.word(CONTROL_SWEEP);
+        let now = word.load(Ordering::Acquire);
+        let (epoch, turn) = (now >> 32, now & 0xffff_ffff);
+        let reuses_per_range = (u64::from(self.geometry.blocks()) * u64::from(limit) / 4 / ranges).max(1);
+        if turn % reuses_per_range == 0 {
+            self.sweep_range((turn / reuses_per_range) % ranges, epoch as u32, thread);
+        }
+        let next = turn + 1;
+        if next >= reuses_per_range * ranges {
+            self.finish_epoch(epoch as u32);
+        } else {
+            let _ = word.compare_exchange(now, epoch << 32 | next, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Sweeps every range that is not marked for the current epoch, then completes it.
+    pub(crate) fn sweep_whole(&self, thread: &ThreadState) {
+        let epoch = self.sweep_epoch();
+        for range in 0..self.geometry.counts.sweep_ranges {
+            self.sweep_range(range, epoch, thread);
+        }
+        self.finish_epoch(epoch);
+    }
+
+    fn range_word(&self, range: u64) -> &guira_shm::sync::AtomicU64 {
+        self.word(self.geometry.sweep_ranges + range as usize * SWEEP_RANGE_BYTES)
+    }
+
+    /// Sweeps one range unless it is marked for `epoch`; the mark is the epoch after it.
+    fn sweep_range(&self, range: u64, epoch: u32, thread: &ThreadState) {
+        let word = self.range_word(range);
+        // Acquire: pairs with the Release of whoever marked it.
+        if word.load(Ordering::Acquire) > u64::from(epoch) {
+            return;
+        }
+        let buckets = self.geometry.counts.buckets;
+        let per_range = buckets.div_ceil(self.geometry.counts.sweep_ranges);
+        for bucket in range * per_range..((range + 1) * per_range).min(buckets) {
+            for slot in 0..BUCKET_SLOTS {
+                self.sweep_slot(thread, bucket as usize, slot);
+            }
+        }
+        // AcqRel: the clears above are before the mark.
+        word.fetch_max(u64::from(epoch) + 1, Ordering::AcqRel);
+    }
+
+    fn finish_epoch(&self, epoch: u32) {
+        let done = (0..self.geometry.counts.sweep_ranges)
+            .all(|range| self.range_word(range).load(Ordering::Acquire) > u64::from(epoch));
+        let word = self.word(CONTROL_SWEEP);
+        let now = word.load(Ordering::Relaxed);
+        if (now >> 32) as u32 != epoch {
+            return;
+        }
+        // Not done although the turns are over (some were lost to races): begin the turns anew.
+        let next_epoch = if done { epoch.wrapping_add(1) } else { epoch };
+        let _ = word.compare_exchange(now, u64::from(next_epoch) << 32, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Clears a slot that is stale, or whose entry is dead or forwarded.
+    fn sweep_slot(&self, thread: &ThreadState, bucket: usize, slot: usize) {
+        let word = self.load_slot(bucket, slot);
+        if word.is_empty() {
+            return;
+        }
+        if self.is_stale(word) || !self.is_entry_place(word.location()) {
+            self.claim_slot(bucket, slot, word, Slot::EMPTY);
+            return;
+        }
+        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let Some(_pinned) = self.pin_location(thread, pin, word.location(), word.generation()) else { return };
+        let state = self.load_state(word.location());
+        if !self.state_fits(state, word) {
+            // No entry begins there in this incarnation: damage, or a word older than the wrap rule.
+            self.claim_slot(bucket, slot, word, Slot::EMPTY);
+            return;
+        }
+        match state.kind() {
+            Kind::Dead => {
+                self.claim_slot(bucket, slot, word, Slot::EMPTY);
+            }
+            Kind::Forward => {
+                self.bump_moves(&Pair::of_bucket(&self.geometry, bucket, word.tag()));
+                self.claim_slot(bucket, slot, word, Slot::EMPTY);
+            }
+            Kind::Writing | Kind::Live => {}
+        }
+    }
+}

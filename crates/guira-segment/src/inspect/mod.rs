@@ -1,0 +1,9 @@
+//! Looking at a whole segment: listing its entries, checking it, mending it.
+
+mod entries;
+mod repair;
+mod verify;
+
+pub use entries::{Entries, EntryInfo};
+pub use repair::Repaired;
+pub use verify::{Fault, FaultKind, Verified};

@@ -1,0 +1,118 @@
+//! Mending what `verify` finds, at the price of what is damaged: entries are dropped, never guessed.
+
+use std::collections::HashMap;
+
+use guira_shm::sync::Ordering;
+
+use super::verify::{Fault, FaultKind, Verified};
+use crate::attach::ThreadRef;
+use crate::layout::block::{BlockState, BlockWord, Live, META_LIVE};
+use crate::layout::entry::Kind;
+use crate::layout::slot::{BUCKET_SLOTS, Location, Slot};
+use crate::segment::Segment;
+use crate::shared::Shared;
+
+/// What a repair did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Repaired {
+    /// Faults found before.
+    pub found: Verified,
+    /// Entries that were dropped.
+    pub dropped_entries: u64,
+    /// Blocks that were given back.
+    pub freed_blocks: u64,
+    /// What is left.
+    pub left: Verified,
+}
+
+impl Segment {
+    /// Checks the segment, drops what is damaged, gives back what is lost, counts anew, and checks
+    /// again.
+    #[must_use]
+    pub fn repair(&self) -> Repaired {
+        let shared = &*self.shared;
+        let mut repaired = Repaired { found: self.verify(), ..Repaired::default() };
+        if let Some(thread) = shared.thread() {
+            for fault in &repaired.found.faults {
+                match shared.mend(&thread, *fault) {
+                    Mended::Entry => repaired.dropped_entries += 1,
+                    Mended::Block => repaired.freed_blocks += 1,
+                    Mended::Other => {}
+                }
+            }
+            shared.recount(&thread);
+        }
+        repaired.left = self.verify();
+        repaired
+    }
+}
+
+enum Mended {
+    Entry,
+    Block,
+    Other,
+}
+
+impl Shared {
+    fn mend(&self, thread: &ThreadRef<'_>, fault: Fault) -> Mended {
+        let offset = fault.offset as usize;
+        match fault.kind {
+            FaultKind::SlotOutOfBounds
+            | FaultKind::SlotDangling
+            | FaultKind::SlotMisplaced
+            | FaultKind::DuplicateKey
+            | FaultKind::ValueDamaged => {
+                let slot = Slot(self.word(offset).load(Ordering::Acquire));
+                self.drop_entry(thread, slot);
+                let _ = self.word(offset).compare_exchange(slot.0, 0, Ordering::AcqRel, Ordering::Relaxed);
+                Mended::Entry
+            }
+            FaultKind::BlockState | FaultKind::BlockTail | FaultKind::BlockLeaked => {
+                let Some(block) = self.geometry.block_of(offset) else { return Mended::Other };
+                let word = self.block(block);
+                let freed = BlockWord::new(word.generation().wrapping_add(1), BlockState::Free);
+                // A leaked OPEN block may hold live entries: it is only sealed.
+                let done = if fault.kind == FaultKind::BlockLeaked && word.state() == BlockState::Open {
+                    self.seal_block(block, word)
+                } else {
+                    self.change_block(block, word, freed)
+                };
+                if done { Mended::Block } else { Mended::Other }
+            }
+            FaultKind::PinLeaked => {
+                self.word(offset).store(0, Ordering::Release);
+                Mended::Other
+            }
+        }
+    }
+
+    fn drop_entry(&self, thread: &ThreadRef<'_>, slot: Slot) {
+        let Some((found, _, _)) = self.walk_slot(thread, slot) else { return };
+        let state = self.load_state(found.location);
+        if state.kind() != Kind::Dead {
+            self.change_state(found.location, state, state.to_kind(Kind::Dead));
+        }
+    }
+
+    /// Sets every block's count of live entries to what the index names. Writers that are at work
+    /// meanwhile make it a little wrong again, which the count is allowed to be.
+    fn recount(&self, thread: &ThreadRef<'_>) {
+        let mut live: HashMap<u32, u64> = HashMap::new();
+        let mut seen: HashMap<Location, ()> = HashMap::new();
+        for bucket in 0..self.geometry.counts.buckets as usize {
+            for index in 0..BUCKET_SLOTS {
+                let slot = self.load_slot(bucket, index);
+                if let Some((found, _, _)) = self.walk_slot(thread, slot)
+                    && found.state.kind() == Kind::Live
+                    && seen.insert(found.location, ()).is_none()
+                {
+                    let sum = live.entry(found.pinned.block).or_default();
+                    *sum = sum.wrapping_add(Live::of_entry(found.entry_bytes()).0);
+                }
+            }
+        }
+        for block in 0..self.geometry.blocks() {
+            self.block_meta(block, META_LIVE).store(live.get(&block).copied().unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+}

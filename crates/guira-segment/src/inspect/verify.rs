@@ -1,0 +1,234 @@
+//! Checking a whole segment: every slot, every entry it names, every block, every pin.
+//!
+//! Others may work meanwhile: what looks wrong is looked at again, and only what stays the same is
+//! reported. Leavings of dead processes are recovered first, so what is reported is damage, not
+//! death.
+
+use std::collections::HashMap;
+
+use guira_shm::sync::Ordering;
+
+use crate::attach::ThreadRef;
+use crate::layout::block::{BlockState, META_TAIL, Tail};
+use crate::layout::control::CONTROL_LINES_HIGH;
+use crate::layout::entry::Kind;
+use crate::layout::record::{
+    ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, PinWord, RECORD_OWNER, RecordOwner,
+};
+use crate::layout::slot::{BUCKET_SLOTS, Slot};
+use crate::segment::Segment;
+use crate::shared::Shared;
+
+/// What is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// A slot names a place outside the log.
+    SlotOutOfBounds,
+    /// A slot of the block's present generation names a place where no entry begins.
+    SlotDangling,
+    /// A slot names an entry whose key belongs elsewhere.
+    SlotMisplaced,
+    /// Two live entries of one key.
+    DuplicateKey,
+    /// A value's bytes do not fit its check.
+    ValueDamaged,
+    /// A block's control word holds a state that no version writes.
+    BlockState,
+    /// A block's tail is beyond its end.
+    BlockTail,
+    /// A block belongs to a process that is not attached, or is open in no lane: it is lost.
+    BlockLeaked,
+    /// A pin of a line that belongs to nobody, or of a block that does not exist.
+    PinLeaked,
+}
+
+/// One fault, and where: bytes from the start of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// Where, in bytes from the start of the file.
+    pub offset: u64,
+}
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verified {
+    /// Live entries that were looked at.
+    pub entries: u64,
+    /// Dead processes that were recovered from first.
+    pub recovered: usize,
+    /// Everything that is wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Verified {
+    /// Nothing is wrong.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+impl Segment {
+    /// Walks everything and says each fault. Changes nothing but what dead processes left.
+    #[must_use]
+    pub fn verify(&self) -> Verified {
+        let shared = &*self.shared;
+        let mut verified = Verified { recovered: self.recover(), ..Verified::default() };
+        let Some(thread) = shared.thread() else { return verified };
+        shared.verify_index(&thread, &mut verified);
+        shared.verify_blocks(&mut verified);
+        shared.verify_pins(&mut verified);
+        verified
+    }
+}
+
+impl Shared {
+    fn verify_index(&self, thread: &ThreadRef<'_>, verified: &mut Verified) {
+        // Where each key's live entry was seen; its hash stands for the key, and a clash is settled
+        // by the keys themselves.
+        let mut seen: HashMap<u64, Slot> = HashMap::new();
+        for bucket in 0..self.geometry.counts.buckets as usize {
+            for index in 0..BUCKET_SLOTS {
+                let slot = self.load_slot(bucket, index);
+                if slot.is_empty() {
+                    continue;
+                }
+                let offset = (self.bucket_offset(bucket) + index * 8) as u64;
+                let verdict = self.verify_slot(thread, bucket, slot, &mut seen, verified);
+                if let Some(kind) = verdict
+                    && self.load_slot(bucket, index) == slot
+                    && self.verify_slot(thread, bucket, slot, &mut HashMap::new(), &mut Verified::default()).is_some()
+                        == (kind != FaultKind::DuplicateKey)
+                {
+                    verified.faults.push(Fault { kind, offset });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn verify_slot(
+        &self,
+        thread: &ThreadRef<'_>,
+        bucket: usize,
+        slot: Slot,
+        seen: &mut HashMap<u64, Slot>,
+        verified: &mut Verified,
+    ) -> Option<FaultKind> {
+        if !self.is_entry_place(slot.location()) {
+            return Some(FaultKind::SlotOutOfBounds);
+        }
+        if self.is_stale(slot) {
+            return None;
+        }
+        let Some((found, namespace, key)) = self.walk_slot(thread, slot) else {
+            // Stale by now, or no entry begins there.
+            return (!self.is_stale(slot)).then_some(FaultKind::SlotDangling);
+        };
+        if !self.belongs(bucket, slot, namespace, &key) {
+            return Some(FaultKind::SlotMisplaced);
+        }
+        if found.state.kind() != Kind::Live {
+            return None;
+        }
+        verified.entries += 1;
+        if !self.value_is_intact(found.value_offset(), found.value_bytes(), &found.header) {
+            return Some(FaultKind::ValueDamaged);
+        }
+        let hash = crate::key::hash_key(self.superblock.hash_seed, namespace, &key);
+        drop(found);
+        match seen.insert(hash, slot) {
+            Some(earlier) if earlier != slot => {
+                // Both must still be live at this moment to be twins; a move or replace is neither.
+                let (first, _, first_key) = self.walk_slot(thread, earlier)?;
+                let first_is_live = first.state.kind() == Kind::Live && first_key == key;
+                drop(first);
+                let (second, _, _) = self.walk_slot(thread, slot)?;
+                (first_is_live && second.state.kind() == Kind::Live).then_some(FaultKind::DuplicateKey)
+            }
+            Some(_) => {
+                // The same entry in both buckets: a harmless duplicate of a killed move.
+                verified.entries -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn verify_blocks(&self, verified: &mut Verified) {
+        for block in 0..self.geometry.blocks() {
+            let word = self.block(block);
+            let Some(kind) = self.verify_block(block) else { continue };
+            // A second look: states pass quickly where somebody is at work.
+            if self.block(block) == word && self.verify_block(block) == Some(kind) {
+                verified.faults.push(Fault { kind, offset: self.geometry.block_offset(block) as u64 });
+            }
+        }
+    }
+
+    pub(crate) fn verify_block(&self, block: u32) -> Option<FaultKind> {
+        let word = self.block(block);
+        if word.state() == BlockState::Damaged {
+            return Some(FaultKind::BlockState);
+        }
+        let tail = Tail(self.block_meta(block, META_TAIL).load(Ordering::Acquire));
+        if word.is_readable() && tail.used_bytes() > self.geometry.block_bytes {
+            return Some(FaultKind::BlockTail);
+        }
+        let leaked = match (word.state(), word.owner()) {
+            (BlockState::Open | BlockState::Drain | BlockState::Claimed, Some(record)) => !self.is_held(record),
+            (BlockState::Open, None) => !self.is_in_a_lane(block, word.generation()),
+            (BlockState::Drain | BlockState::Claimed, None) => true,
+            (BlockState::Body, _) => self.head_of(block).is_none(),
+            _ => false,
+        };
+        leaked.then_some(FaultKind::BlockLeaked)
+    }
+
+    fn is_held(&self, record: u16) -> bool {
+        u64::from(record) < self.geometry.counts.records
+            && RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire)).pid() != 0
+    }
+
+    fn is_in_a_lane(&self, block: u32, generation: u32) -> bool {
+        let counts = &self.geometry.counts;
+        (0..(counts.admission_lanes + counts.classes * counts.class_lanes) as usize)
+            .any(|lane| self.lane_block(self.lane_word(lane).load(Ordering::Acquire)) == Some((block, generation)))
+    }
+
+    /// The head of the run that a BODY block belongs to.
+    fn head_of(&self, block: u32) -> Option<u32> {
+        let head = self.block_meta(block, crate::layout::block::META_HEAD).load(Ordering::Acquire);
+        let (generation, head) = ((head >> 32) as u32, head as u32);
+        if generation != self.block(block).generation() || head >= block {
+            return None;
+        }
+        let word = self.block(head);
+        let generations = [word.generation(), word.generation().wrapping_sub(1)];
+        let span = self.block_meta(head, crate::layout::block::META_SPAN).load(Ordering::Acquire);
+        let covers = head + span as u32 > block && generations.contains(&((span >> 32) as u32));
+        (covers && word.state() != BlockState::Free).then_some(head)
+    }
+
+    fn verify_pins(&self, verified: &mut Verified) {
+        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::Acquire).min(self.geometry.counts.lines);
+        for line in 0..lines as u32 {
+            let offset = self.line_offset(line);
+            for pin in 0..ENGINE_PINS + GUARD_PINS {
+                let at = offset + LINE_ENGINE_PINS + pin * 8;
+                let word = PinWord(self.word(at).load(Ordering::Acquire));
+                if word == PinWord::NONE {
+                    continue;
+                }
+                let owner = LineOwner(self.word(offset + LINE_OWNER).load(Ordering::Acquire));
+                let is_owned = owner.record().is_some_and(|record| self.is_held(record));
+                let names_a_block = word.block().is_some_and(|block| block < self.geometry.blocks());
+                if (!is_owned || !names_a_block) && self.word(at).load(Ordering::Acquire) == word.0 {
+                    verified.faults.push(Fault { kind: FaultKind::PinLeaked, offset: at as u64 });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! A flight cell: one pending computation of a key.
+//!
+//! | owner word | meaning | who changes it |
+//! |---|---|---|
+//! | 0 | free | the first process that misses the key claims it |
+//! | record, incarnation | that process computes | it releases; a waiter takes over when the owner is dead or the hard wait passed; a misser with a newer stamp detaches it |
+//!
+//! Every change of the owner adds one to the sequence in the futex word and wakes the waiters.
+
+/// layout: bytes of a flight cell
+pub(crate) const FLIGHT_BYTES: usize = 64;
+/// layout: flight: owner, as in a thread line, with 16 bits of the sequence between
+pub(crate) const FLIGHT_OWNER: usize = 0;
+/// layout: flight: 64-bit hash of the key
+pub(crate) const FLIGHT_HASH: usize = 8;
+/// layout: flight: futex word, sequence in the low 32 bits
+pub(crate) const FLIGHT_FUTEX: usize = 16;
+/// layout: flight: when the owner is taken over although alive, segment milliseconds
+pub(crate) const FLIGHT_DEADLINE_MS: usize = 24;
+/// layout: flight: invalidation clock of the owner's token
+pub(crate) const FLIGHT_CLOCK: usize = 32;
+/// layout: flight: key stamp of the owner's token
+pub(crate) const FLIGHT_STAMP: usize = 40;
+/// layout: flight: waiters, a hint that saves wake calls
+pub(crate) const FLIGHT_WAITERS: usize = 48;

@@ -1,0 +1,111 @@
+//! Attach records, thread lines and pin words.
+//!
+//! A *record* is a process's entry in the segment: it lives exactly as long as the process holds
+//! the byte lock `2^62 + index` of the file. A *line* belongs to one thread of a process at a time:
+//! seven engine pins, eight guard pins and sixteen counters that only this thread writes.
+//!
+//! | who | may do what |
+//! |---|---|
+//! | holder of a record's byte lock | write the record, clear pins and free lines of that record's earlier incarnations |
+//! | the thread that owns a line | set and clear its engine pins, set its guard pins, add to its counters |
+//! | whoever holds a guard | clear that guard's pin |
+
+use super::{bits, mask};
+
+/// layout: bytes of an attach record
+pub(crate) const RECORD_BYTES: usize = 64;
+/// layout: record: incarnation 32, pid 32; 0 means free
+pub(crate) const RECORD_OWNER: usize = 0;
+/// layout: record: start time of the process in kernel ticks
+pub(crate) const RECORD_START_TICKS: usize = 8;
+/// layout: record: inode of its pid namespace
+pub(crate) const RECORD_PID_NAMESPACE: usize = 16;
+/// layout: record: when it attached, segment milliseconds
+pub(crate) const RECORD_ATTACHED_MS: usize = 24;
+/// layout: record: version of the library, major 16, minor 16, patch 32
+pub(crate) const RECORD_LIBRARY: usize = 32;
+
+/// layout: bytes of a thread line
+pub(crate) const LINE_BYTES: usize = 256;
+/// layout: line: owner, incarnation 32 and record + 1 in 16; 0 means free
+pub(crate) const LINE_OWNER: usize = 0;
+/// layout: line: first of seven engine pins
+pub(crate) const LINE_ENGINE_PINS: usize = 8;
+/// layout: engine pins of a line
+pub(crate) const ENGINE_PINS: usize = 7;
+/// layout: line: first of eight guard pins
+pub(crate) const LINE_GUARD_PINS: usize = 64;
+/// layout: guard pins of a line
+pub(crate) const GUARD_PINS: usize = 8;
+/// layout: line: first of sixteen counters
+pub(crate) const LINE_COUNTERS: usize = 128;
+/// layout: counters of a line
+pub(crate) const LINE_COUNTER_COUNT: usize = 16;
+
+/// `[incarnation 32 | record + 1, 16]`: who owns a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LineOwner(pub(crate) u64);
+
+impl LineOwner {
+    #[inline]
+    pub(crate) const fn new(record: u16, incarnation: u32) -> Self {
+        Self((incarnation as u64) << 32 | (record as u64 + 1))
+    }
+
+    #[inline]
+    pub(crate) const fn record(self) -> Option<u16> {
+        match bits(self.0, 0, 16) as u16 {
+            0 => None,
+            index_plus_one => Some(index_plus_one - 1),
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn incarnation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// `[kind 2 | low incarnation 30 | block + 1, 32]`: a promise that a block is not reused.
+///
+/// The incarnation makes a late recovery's compare-and-swap fail on the pin of a new owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PinWord(pub(crate) u64);
+
+impl PinWord {
+    pub(crate) const NONE: Self = Self(0);
+
+    #[inline]
+    pub(crate) const fn new(block: u32, incarnation: u32) -> Self {
+        Self((incarnation as u64 & mask(30)) << 32 | (block as u64 + 1))
+    }
+
+    #[inline]
+    pub(crate) const fn block(self) -> Option<u32> {
+        match self.0 as u32 {
+            0 => None,
+            block_plus_one => Some(block_plus_one - 1),
+        }
+    }
+}
+
+/// `[incarnation 32 | pid 32]`: who holds a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RecordOwner(pub(crate) u64);
+
+impl RecordOwner {
+    #[inline]
+    pub(crate) const fn new(incarnation: u32, pid: u32) -> Self {
+        Self((incarnation as u64) << 32 | pid as u64)
+    }
+
+    #[inline]
+    pub(crate) const fn incarnation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline]
+    pub(crate) const fn pid(self) -> u32 {
+        self.0 as u32
+    }
+}

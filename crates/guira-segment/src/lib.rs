@@ -1,0 +1,91 @@
+//! One mapped file that all worker processes of a machine share as a cache: bytes in, bytes out.
+//!
+//! ```
+//! use guira_segment::{Expiry, Segment};
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir_in("/dev/shm")?;
+//! # let path = directory.path().join("app.guira");
+//! let segment = Segment::builder().size(16 << 20).open_or_create(&path)?;
+//! segment.put(b"key", b"value", Expiry::after(Duration::from_secs(300)))?;
+//! if let Some(value) = segment.get(b"key") {
+//!     let bytes: &[u8] = &value; // borrowed from the mapping, pinned while `value` lives
+//!     assert_eq!(bytes, b"value");
+//! }
+//! let mut buffer = Vec::new();
+//! assert!(segment.get_into(b"key", &mut buffer));
+//! assert!(segment.remove(b"key"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//!
+//! * The **index** is a two-choice cuckoo table of single-word slots, which are only hints ([`index`]).
+//! * The **log** holds immutable entries in blocks; an entry's state word is the only arbiter of
+//!   replace, remove and relocate ([`log`], [`layout::entry`]).
+//! * A **pin** keeps a block from being reused while its bytes are in use ([`pin`]).
+//! * The **invalidation clock** and the stamps keep values that were computed before an invalidation
+//!   from appearing after it ([`ops::store`]).
+//! * **Death** is what the kernel says of a byte lock; what a dead process held is given back by
+//!   whoever needs it ([`attach`]).
+//!
+//! Nobody waits for anybody: there is no lock in the mapping, and a process may be killed or stopped
+//! between any two instructions. The byte-level contract is `shm-layout.md`.
+//!
+//! # What is promised, exactly
+//!
+//! 1. After [`Segment::invalidate`] returns, no read on this host gives a value whose put *began*, or
+//!    whose fill token was taken, before. A put that begins later is taken as newer by definition,
+//!    whenever its value was computed: whoever computed from a source uses [`Segment::fill`].
+//! 2. The token must be taken before the source is read, and the source must not lag.
+//! 3. A read or guard that began before an invalidation may still show the old value.
+//! 4. `expire` promises less: the value stays readable, marked stale.
+//! 5. A damaged header, slot or (where values carry checks and are verified) value is never returned:
+//!    it is a miss, counted in [`Stats::damaged`]; the next put of the key replaces it.
+
+#![warn(missing_docs)]
+#![warn(clippy::indexing_slicing)]
+
+mod attach;
+mod builder;
+mod clock;
+mod entry;
+mod error;
+mod expiry;
+mod flight;
+mod format;
+mod index;
+mod inspect;
+mod key;
+mod layout;
+mod log;
+mod memory;
+mod metadata;
+mod modify;
+mod namespaces;
+mod ops;
+mod options;
+mod pin;
+mod salvage;
+mod segment;
+mod shared;
+mod stats;
+mod tags;
+mod tuning;
+mod value;
+
+pub use builder::SegmentBuilder;
+pub use error::{NamespaceError, OpenError, StoreError};
+pub use expiry::Expiry;
+pub use flight::{Flight, FlightEnd, FlightLead, FlightWait};
+pub use guira_shm::clock::Clock;
+pub use guira_shm::file::FileError;
+pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, Verified};
+pub use metadata::{Metadata, Version};
+pub use modify::{Replace, Swap};
+pub use options::PutOptions;
+pub use segment::{Add, Fill, FillToken, Lookup, Put, Segment};
+pub use stats::{BlockCounts, Stats};
+pub use value::ValueRef;

@@ -1,0 +1,338 @@
+//! Draining: what survives of a block is copied out, then the block is retired by one change of its
+//! control word, and with it every entry that was left.
+//!
+//! The drainer owns its block (the control word names its record), so nobody retires it meanwhile,
+//! and alone may swing slots from an entry to its copy. For each survivor: write the copy, LIVE but
+//! unlinked; change the original LIVE -> FWD(copy), where a racing put, remove or kill wins by the
+//! same compare-and-swap; then swing the slot. A drainer that died between the last two is followed
+//! by one that swings again for entries that are FWD to a live copy. A copy that finds no slot to
+//! swing is given up: linking what is already LIVE could make a second live entry of its key.
+//!
+//! A block whose walk meets bytes that are no entry of its generation ends there: space that a
+//! killed process reserved and never wrote. What lies beyond loses its second chance, no more.
+
+use guira_shm::sync::Ordering;
+
+use crate::attach::{Counter, ThreadState};
+use crate::entry::Validity;
+use crate::index::scan::{Pass, Step};
+use crate::key::{Pair, hash_key};
+use crate::layout::block::{BlockState, BlockWord, Live, META_LIVE, META_TAIL, Pool, Tail};
+use crate::layout::entry::{
+    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, FLAG_NAMESPACE, HEADER_BYTES, Header, Kind, State,
+};
+use crate::layout::slot::{Location, Slot};
+use crate::log::place::Purpose;
+use crate::log::survey::{DrainMode, Victim};
+use crate::pin::{EnginePin, Pinned};
+use crate::shared::Shared;
+use crate::tuning::{WRITE_PASSES, reserve_blocks};
+
+/// A drain in progress, in its thread's private memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drain {
+    block: u32,
+    word: BlockWord,
+    mode: DrainMode,
+    at_bytes: usize,
+    end_bytes: usize,
+    copied_bytes: usize,
+}
+
+/// An entry met on a walk: parsed, its header intact, inside its block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walked {
+    pub(crate) location: Location,
+    pub(crate) state: State,
+    pub(crate) header: Header,
+    pub(crate) tags_bytes: usize,
+    pub(crate) entry_bytes: usize,
+}
+
+impl Shared {
+    /// One whole round of reclaim: finishes this thread's drain, or makes a new one to the end.
+    /// False if nothing could be drained or freed.
+    pub(crate) fn reclaim_round(&self, thread: &ThreadState) -> bool {
+        if thread.drain.get().is_none() && !self.begin_drain(thread) {
+            return false;
+        }
+        while thread.drain.get().is_some() {
+            self.drain_some(thread, usize::MAX);
+        }
+        true
+    }
+
+    /// A share of reclaim for `appended` bytes, while blocks run short.
+    #[inline]
+    pub(crate) fn reclaim_share(&self, thread: &ThreadState, appended: usize) {
+        let pace = thread.reclaim_pace.get();
+        if pace != 0 {
+            self.reclaim_step(thread, appended * pace as usize);
+        }
+    }
+
+    #[cold]
+    fn reclaim_step(&self, thread: &ThreadState, budget_bytes: usize) {
+        if thread.drain.get().is_none() && !self.begin_drain(thread) {
+            thread.reclaim_pace.set(0);
+            return;
+        }
+        self.drain_some(thread, budget_bytes);
+    }
+
+    /// Chooses and claims a victim. Also frees retired blocks that nothing pins any more, which
+    /// counts as progress.
+    fn begin_drain(&self, thread: &ThreadState) -> bool {
+        let survey = self.survey();
+        let freed = self.release_retired(thread, &survey.retired);
+        let free = survey.free + freed as u32;
+        let enough = reserve_blocks(self.geometry.blocks()) + 2;
+        if free > enough && !self.index_is_full(&survey) {
+            thread.reclaim_pace.set(0);
+            return freed > 0;
+        }
+        let Some(victim) = self.choose_victim(&survey) else { return freed > 0 };
+        self.claim_victim(thread, &victim);
+        true
+    }
+
+    /// SEALED -> DRAIN, unless somebody else was faster.
+    fn claim_victim(&self, thread: &ThreadState, victim: &Victim) {
+        let Victim { block, word, .. } = *victim;
+        let draining = word.with_state(BlockState::Drain).with_owner(Some(thread.record()));
+        if !self.change_block(block, word, draining) {
+            return;
+        }
+        let tail = Tail(self.block_meta(block, META_TAIL).load(Ordering::Acquire));
+        let end_bytes = match victim.mode {
+            DrainMode::Drop => 0,
+            _ => tail.used_bytes().min(self.geometry.block_bytes),
+        };
+        if victim.mode == DrainMode::Drop {
+            let counter = if victim.expired { Counter::Expired } else { Counter::Evicted };
+            thread.count_many(self, counter, u64::from(self.live(block).entries()));
+        }
+        let (mode, at_bytes, copied_bytes) = (victim.mode, 0, 0);
+        thread.drain.set(Some(Drain { block, word: draining, mode, at_bytes, end_bytes, copied_bytes }));
+    }
+
+    /// Drains a SEALED block now, keeping what was read if there is room: for runs of blocks.
+    pub(crate) fn evict_block(&self, thread: &ThreadState, block: u32, word: BlockWord) {
+        let is_run = self.run_blocks(block, word.generation()) > 1;
+        let mode = if is_run { DrainMode::Drop } else { DrainMode::EvictMain };
+        self.claim_victim(thread, &Victim { block, word, mode, expired: false });
+        while thread.drain.get().is_some() {
+            self.drain_some(thread, usize::MAX);
+        }
+    }
+
+    /// Walks about `budget_bytes` of the thread's drain; at its end the block is retired.
+    pub(crate) fn drain_some(&self, thread: &ThreadState, budget_bytes: usize) {
+        let Some(mut drain) = thread.drain.take() else { return };
+        if self.block(drain.block) != drain.word {
+            // Taken away by a repair.
+            return;
+        }
+        if drain.at_bytes == 0 && self.keep_run(thread, &drain) {
+            return;
+        }
+        let mut walked_bytes = 0;
+        while drain.at_bytes < drain.end_bytes && walked_bytes < budget_bytes {
+            let location = Location::from_offset(self.geometry.block_offset(drain.block) + drain.at_bytes);
+            let Some(entry) = self.walk_entry(location, drain.block, drain.word.generation()) else {
+                drain.at_bytes = drain.end_bytes;
+                break;
+            };
+            self.drain_entry(thread, &mut drain, &entry);
+            drain.at_bytes += entry.entry_bytes;
+            walked_bytes += entry.entry_bytes;
+        }
+        if drain.at_bytes < drain.end_bytes {
+            thread.drain.set(Some(drain));
+        } else {
+            self.retire_block(thread, drain.block, drain.word);
+        }
+    }
+
+    /// The entry that begins at `location`, if one of this generation does.
+    pub(crate) fn walk_entry(&self, location: Location, block: u32, generation: u32) -> Option<Walked> {
+        if !self.is_entry_place(location) {
+            return None;
+        }
+        let state = self.load_state(location);
+        if state.self_generation() != self.carried(generation) {
+            return None;
+        }
+        let header = self.load_header(location);
+        if header.key_bytes() == 0 || !header.is_intact(location, generation) {
+            return None;
+        }
+        let tags_bytes = self.tags_bytes(location, &header)?;
+        let entry_bytes = header.entry_bytes(tags_bytes);
+        self.fits_block(location, block, generation, entry_bytes)
+            .then_some(Walked { location, state, header, tags_bytes, entry_bytes })
+    }
+
+    /// The hash of a walked entry's key, and its namespace.
+    pub(crate) fn walked_hash(&self, entry: &Walked) -> (u64, u16) {
+        let (namespace, key) = self.walked_key(entry);
+        (hash_key(self.superblock.hash_seed, namespace, &key), namespace)
+    }
+
+    /// A walked entry's namespace and key.
+    pub(crate) fn walked_key(&self, entry: &Walked) -> (u16, Vec<u8>) {
+        let mut key = Vec::with_capacity(entry.header.key_bytes());
+        let mut offset = entry.location.offset() + HEADER_BYTES + entry.tags_bytes;
+        let mut bytes = entry.header.key_bytes();
+        let mut namespace = 0;
+        if entry.header.has(FLAG_NAMESPACE) && bytes >= 2 {
+            self.region().append_to(offset, 2, &mut key);
+            namespace = u16::from_le_bytes([key[0], key[1]]);
+            key.clear();
+            (offset, bytes) = (offset + 2, bytes - 2);
+        }
+        self.region().append_to(offset, bytes, &mut key);
+        (namespace, key)
+    }
+
+    /// A run is not copied: if it was read it takes its next turn where it is.
+    fn keep_run(&self, thread: &ThreadState, drain: &Drain) -> bool {
+        let is_run = self.run_blocks(drain.block, drain.word.generation()) > 1;
+        if !is_run || !matches!(drain.mode, DrainMode::EvictAdmission | DrainMode::EvictMain) {
+            return false;
+        }
+        let location = Location::from_offset(self.geometry.block_offset(drain.block));
+        let Some(entry) = self.walk_entry(location, drain.block, drain.word.generation()) else { return false };
+        if entry.state.kind() != Kind::Live || entry.header.frequency() == 0 {
+            return false;
+        }
+        let frequency = match drain.mode {
+            DrainMode::EvictMain => entry.header.frequency() - 1,
+            _ => 0,
+        };
+        let lengths = Header::lengths_with_frequency(entry.header.lengths, frequency);
+        self.word(location.offset() + ENTRY_LENGTHS).store(lengths, Ordering::Relaxed);
+        self.stamp_sealed(drain.block);
+        thread.count(self, Counter::Survivors);
+        let sealed = drain.word.with_state(BlockState::Sealed).with_owner(None).with_pool(Pool::Main, 0);
+        self.change_block(drain.block, drain.word, sealed)
+    }
+
+    fn drain_entry(&self, thread: &ThreadState, drain: &mut Drain, entry: &Walked) {
+        match entry.state.kind() {
+            Kind::Live => {}
+            Kind::Forward => return self.swing_again(thread, drain, entry),
+            Kind::Writing | Kind::Dead => return,
+        }
+        let (hash, namespace) = self.walked_hash(entry);
+        match self.validity(entry.location, &entry.header, namespace) {
+            Validity::Valid => {}
+            Validity::Expired => return thread.count(self, Counter::Expired),
+            Validity::Invalidated => return,
+        }
+        let frequency = entry.header.frequency();
+        let kept_frequency = match drain.mode {
+            DrainMode::Compact => Some(frequency),
+            DrainMode::EvictAdmission => (frequency > 0).then_some(0),
+            DrainMode::EvictMain => self.main_survivor(drain, frequency),
+            DrainMode::Drop => None,
+        };
+        let Some(frequency) = kept_frequency else {
+            if drain.mode == DrainMode::EvictAdmission {
+                self.add_ghost(hash);
+            }
+            return thread.count(self, Counter::Evicted);
+        };
+        if self.copy_survivor(thread, drain, entry, hash, frequency) {
+            drain.copied_bytes += entry.entry_bytes;
+            thread.count(self, Counter::Survivors);
+        } else if self.load_state(entry.location) == entry.state {
+            // No room for it; another writer of the key would have changed its state.
+            thread.count(self, Counter::Evicted);
+        }
+    }
+
+    /// Entries that were read stay; when most of the block stays already it takes more reads.
+    fn main_survivor(&self, drain: &Drain, frequency: u8) -> Option<u8> {
+        let least = if drain.copied_bytes * 4 < self.geometry.block_bytes * 3 { 1 } else { 3 };
+        (frequency >= least).then(|| frequency - 1)
+    }
+
+    /// Copies a LIVE entry to the main pool and makes the index name the copy. False if there was
+    /// no room, or another writer was faster.
+    fn copy_survivor(
+        &self,
+        thread: &ThreadState,
+        drain: &Drain,
+        entry: &Walked,
+        hash: u64,
+        frequency: u8,
+    ) -> bool {
+        let header = &entry.header;
+        let Some(place) = self.reserve(thread, Pool::Main, entry.entry_bytes, header.hard_ms(), Purpose::Survivor)
+        else {
+            return false;
+        };
+        let copy = header.moved_to(frequency, place.location, place.generation);
+        let to = place.location.offset();
+        self.word(to + ENTRY_LENGTHS).store(copy.lengths, Ordering::Relaxed);
+        self.word(to + ENTRY_BORN).store(copy.born, Ordering::Relaxed);
+        self.word(to + ENTRY_DEADLINES).store(copy.deadlines, Ordering::Relaxed);
+        let from = entry.location.offset();
+        self.region().copy_within(from + ENTRY_MADE, to + ENTRY_MADE, entry.entry_bytes - ENTRY_MADE);
+        let carried = self.carried(place.generation);
+        let mut live = State::new(Kind::Live, carried);
+        if entry.state.is_soft() {
+            live = live.with_soft();
+        }
+        // Release: publishes the copy; pairs with the Acquire of whoever follows the forward.
+        self.entry_state(place.location).store(live.0, Ordering::Release);
+        let size = Live::of_entry(entry.entry_bytes).0;
+        self.block_meta(place.block, META_LIVE).fetch_add(size, Ordering::Relaxed);
+        let pair = Pair::of_hash(&self.geometry, hash);
+        let moved = self.change_state(entry.location, entry.state, entry.state.forwarded(place.location, carried))
+            && self.swing(&pair, self.slot_of(drain, entry, pair.tag), Slot::new(pair.tag, carried, place.location));
+        if !moved && self.change_state(place.location, live, live.to_kind(Kind::Dead)) {
+            // Nobody reaches the copy but through the forward, if at all.
+            self.block_meta(place.block, META_LIVE).fetch_sub(size, Ordering::Relaxed);
+        }
+        moved
+    }
+
+    fn slot_of(&self, drain: &Drain, entry: &Walked, tag: u16) -> Slot {
+        Slot::new(tag, self.carried(drain.word.generation()), entry.location)
+    }
+
+    /// Makes one slot that names `from` name `to`; false if a verified pass found none.
+    fn swing(&self, pair: &Pair, from: Slot, to: Slot) -> bool {
+        let pass = self.verified_pass(pair, WRITE_PASSES, |bucket, slot, word| {
+            if word == from && self.claim_slot(bucket, slot, from, to) { Step::Stop(()) } else { Step::Continue }
+        });
+        pass == Pass::Stopped(())
+    }
+
+    /// An earlier drainer died after the forward, perhaps before the swing.
+    fn swing_again(&self, thread: &ThreadState, drain: &Drain, entry: &Walked) {
+        let (hash, _) = self.walked_hash(entry);
+        let pair = Pair::of_hash(&self.geometry, hash);
+        let (location, generation) = (entry.state.forward_location(), entry.state.forward_generation());
+        if !self.is_entry_place(location) {
+            return;
+        }
+        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let Some(_pinned) = self.pin_location(thread, pin, location, generation) else { return };
+        let state = self.load_state(location);
+        if state.kind() == Kind::Live && state.self_generation() == generation {
+            self.swing(&pair, self.slot_of(drain, entry, pair.tag), Slot::new(pair.tag, generation, location));
+        }
+    }
+
+    /// Takes an entry that is no longer LIVE out of its block's count.
+    pub(crate) fn forget_live(&self, pinned: &Pinned<'_>, location: Location) {
+        let header = self.load_header(location);
+        if let Some(tags_bytes) = self.tags_bytes(location, &header) {
+            let size = Live::of_entry(header.entry_bytes(tags_bytes)).0;
+            self.block_meta(pinned.block, META_LIVE).fetch_sub(size, Ordering::Relaxed);
+        }
+    }
+}

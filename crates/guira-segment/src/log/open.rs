@@ -1,0 +1,181 @@
+//! Taking a free block and giving a retired one back.
+
+use guira_shm::sync::{Ordering, fence};
+
+use crate::attach::{Counter, ThreadState};
+use crate::layout::block::{
+    BlockState, BlockWord, META_EXPIRES_MS, META_LIVE, META_OPENED_MS, META_SEALED_AT, META_TAIL, Pool, Tail,
+};
+use crate::layout::control::{
+    CONTROL_FREE_HINT, CONTROL_GUARDED_BLOCKS, CONTROL_LINES_HIGH, CONTROL_SEAL_SEQUENCE,
+};
+use crate::layout::record::{ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, PinWord};
+use crate::log::place::Purpose;
+use crate::shared::Shared;
+use crate::tuning::{RECLAIM_ROUNDS, reserve_blocks};
+
+/// Reclaimed bytes per appended byte when blocks begin to run short, and when they are short.
+const PACE: u32 = 4;
+const PACE_SHORT: u32 = 16;
+/// Rounds without progress before the reserve is used.
+const STUCK_ROUNDS: u32 = 3;
+
+impl Shared {
+    /// An OPEN block owned by this process, with fresh metadata.
+    pub(crate) fn open_block(
+        &self,
+        thread: &ThreadState,
+        pool: Pool,
+        class: u8,
+        purpose: Purpose,
+    ) -> Option<(u32, BlockWord)> {
+        if purpose == Purpose::Survivor {
+            return self.take_free(thread, pool, class, 0);
+        }
+        let keep = reserve_blocks(self.geometry.blocks());
+        let mut stuck = 0;
+        for _ in 0..RECLAIM_ROUNDS {
+            if let Some(taken) = self.take_free(thread, pool, class, keep) {
+                return Some(taken);
+            }
+            if self.reclaim_round(thread) {
+                continue;
+            }
+            stuck += 1;
+            if stuck == 1
+                && let Some(attachment) = self.current_attachment()
+            {
+                self.recover_dead(&attachment);
+            }
+            if stuck >= STUCK_ROUNDS {
+                break;
+            }
+        }
+        self.take_free(thread, pool, class, 0)
+    }
+
+    /// Takes a FREE block if more than `keep` of them are left; sets the thread's pace of reclaim.
+    fn take_free(&self, thread: &ThreadState, pool: Pool, class: u8, keep: u32) -> Option<(u32, BlockWord)> {
+        let blocks = self.geometry.blocks();
+        let hint = self.word(CONTROL_FREE_HINT);
+        let start = (hint.load(Ordering::Relaxed) % u64::from(blocks)) as u32;
+        let mut first = None;
+        let mut free = 0;
+        let enough = keep + 3;
+        for step in 0..blocks {
+            let block = if start + step >= blocks { start + step - blocks } else { start + step };
+            if self.block(block).state() == BlockState::Free {
+                free += 1;
+                first = first.or(Some(block));
+                if free >= enough {
+                    break;
+                }
+            }
+        }
+        if free <= keep {
+            return None;
+        }
+        thread.reclaim_pace.set(if free >= enough {
+            0
+        } else if free > keep + 1 {
+            PACE
+        } else {
+            PACE_SHORT
+        });
+        let first = first?;
+        for step in 0..blocks {
+            let block = (first + step) % blocks;
+            let word = self.block(block);
+            if word.state() == BlockState::Free
+                && let Some(opened) = self.open_free(thread, block, word, pool, class)
+            {
+                hint.store(u64::from(block) + 1, Ordering::Relaxed);
+                return Some((block, opened));
+            }
+        }
+        None
+    }
+
+    fn open_free(
+        &self,
+        thread: &ThreadState,
+        block: u32,
+        word: BlockWord,
+        pool: Pool,
+        class: u8,
+    ) -> Option<BlockWord> {
+        if !self.may_reuse(thread, block, word.generation()) {
+            return None;
+        }
+        let opened = word.with_state(BlockState::Open).with_pool(pool, class).with_owner(Some(thread.record()));
+        self.change_block(block, word, opened).then(|| {
+            self.reset_meta(block, opened.generation());
+            opened
+        })
+    }
+
+    /// Metadata of a block that nobody else writes to yet.
+    pub(crate) fn reset_meta(&self, block: u32, generation: u32) {
+        self.block_meta(block, META_TAIL).store(Tail::new(generation, 0).0, Ordering::Relaxed);
+        self.block_meta(block, META_LIVE).store(0, Ordering::Relaxed);
+        self.block_meta(block, META_EXPIRES_MS).store(0, Ordering::Relaxed);
+        self.block_meta(block, META_OPENED_MS).store(self.clock.coarse_ms(), Ordering::Relaxed);
+    }
+
+    /// Gives a block that is about to be SEALED the next place in the FIFO.
+    pub(crate) fn stamp_sealed(&self, block: u32) {
+        let sequence = self.word(CONTROL_SEAL_SEQUENCE).fetch_add(1, Ordering::Relaxed);
+        self.block_meta(block, META_SEALED_AT).store(sequence, Ordering::Relaxed);
+    }
+
+    /// DRAIN -> RETIRED, and on to FREE if nothing pins it.
+    pub(crate) fn retire_block(&self, thread: &ThreadState, block: u32, word: BlockWord) -> bool {
+        if !self.change_block(block, word, word.next_generation(BlockState::Retired)) {
+            return false;
+        }
+        thread.count(self, Counter::BlocksReclaimed);
+        self.release_retired(thread, &[block]) > 0
+    }
+
+    /// Frees those of `retired` that no pin names; returns how many blocks became free.
+    pub(crate) fn release_retired(&self, thread: &ThreadState, retired: &[u32]) -> usize {
+        let words: Vec<(u32, BlockWord)> = retired
+            .iter()
+            .map(|&block| (block, self.block(block)))
+            .filter(|(_, word)| word.state() == BlockState::Retired)
+            .collect();
+        if words.is_empty() {
+            return 0;
+        }
+        // SeqCst: the generations changed before it, the pins are read after it; pairs with the
+        // swap and load of a pinner.
+        fence(Ordering::SeqCst);
+        let pinned = self.pinned_blocks();
+        words
+            .into_iter()
+            .filter(|(block, _)| !pinned.contains(block))
+            .map(|(block, word)| self.free_retired(thread, block, word))
+            .sum()
+    }
+
+    /// Every block that a pin names; how many of them guards hold is remembered.
+    pub(crate) fn pinned_blocks(&self) -> Vec<u32> {
+        let mut pinned = Vec::new();
+        let mut guarded = 0;
+        // SeqCst: a line that is used is below the mark before its first pin.
+        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::SeqCst).min(self.geometry.counts.lines);
+        for line in 0..lines as u32 {
+            let offset = self.line_offset(line);
+            for pin in 0..ENGINE_PINS + GUARD_PINS {
+                // SeqCst: after the caller's fence; pairs with the swap of a pinner.
+                let word = PinWord(self.word(offset + LINE_ENGINE_PINS + pin * 8).load(Ordering::SeqCst));
+                if let Some(block) = word.block() {
+                    pinned.push(block);
+                    guarded += u64::from(pin >= ENGINE_PINS);
+                }
+            }
+        }
+        self.word(CONTROL_GUARDED_BLOCKS).store(guarded, Ordering::Relaxed);
+        pinned
+    }
+}

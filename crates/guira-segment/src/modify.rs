@@ -1,0 +1,268 @@
+//! Operations that depend on the key's present value.
+
+use crate::attach::Counter;
+use crate::entry::Found;
+use crate::error::StoreError;
+use crate::expiry::Expiry;
+use crate::key::Key;
+use crate::layout::entry::{FLAG_ALIGNED, Kind};
+use crate::metadata::Version;
+use crate::ops::derive::{Derived, Plan, Replacement};
+use crate::options::PutOptions;
+use crate::pin::EnginePin;
+use crate::segment::Segment;
+use crate::shared::Shared;
+use crate::tags::Tags;
+
+/// What became of a `replace`, `append` or `touch`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replace {
+    /// The key had a value, and has the new one.
+    Stored,
+    /// The key has no value; nothing was stored.
+    NotFound,
+    /// Invalidated meanwhile: not stored.
+    Superseded,
+}
+
+/// What became of a `compare_and_swap`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Swap {
+    /// The key held the expected version, and has the new value.
+    Stored,
+    /// The key holds another version; nothing was stored.
+    Conflict(Version),
+    /// The key has no value; nothing was stored.
+    NotFound,
+    /// Invalidated meanwhile: not stored.
+    Superseded,
+}
+
+impl Segment {
+    /// Stores `value` only if `key` has one.
+    ///
+    /// # Errors
+    /// As [`Segment::put`].
+    pub fn replace(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Replace, StoreError> {
+        let (key, thread) = self.begin(key)?;
+        let fresh = self.fresh(value, options)?;
+        let mut fresh = Some(fresh);
+        let derived = self.shared.derive(&thread, &key, |base| {
+            Ok(match (base, fresh.as_ref()) {
+                (Some(_), Some(replacement)) => Plan::Write(replacement.copy()),
+                _ => Plan::Keep,
+            })
+        });
+        fresh.take();
+        if derived.is_err() {
+            // A failed write must not leave the value it was to replace.
+            self.shared.remove(&thread, &key);
+        }
+        thread.count(&self.shared, Counter::Stores);
+        Ok(replaced(derived?))
+    }
+
+    /// Stores `value` only if `key` holds the version that a [`crate::ValueRef`] or
+    /// [`crate::Metadata`] gave. The new entry counts as being as old as the one it replaces when
+    /// namespaces, tags or everything are invalidated.
+    ///
+    /// # Errors
+    /// As [`Segment::put`]; nothing is removed.
+    pub fn compare_and_swap(
+        &self,
+        key: &[u8],
+        expected: Version,
+        value: &[u8],
+        options: &PutOptions<'_>,
+    ) -> Result<Swap, StoreError> {
+        let (key, thread) = self.begin(key)?;
+        let fresh = self.fresh(value, options)?;
+        let mut kept = Swap::NotFound;
+        let derived = self.shared.derive(&thread, &key, |base| {
+            let Some(base) = base else {
+                kept = Swap::NotFound;
+                return Ok(Plan::Keep);
+            };
+            let version = self.shared.version(base);
+            if version != expected {
+                kept = Swap::Conflict(version);
+                return Ok(Plan::Keep);
+            }
+            Ok(Plan::Write(Replacement { birth: Some(base.header.birth()), ..fresh.copy() }))
+        })?;
+        thread.count(&self.shared, Counter::Stores);
+        Ok(match derived {
+            Derived::Written => Swap::Stored,
+            Derived::Kept => kept,
+            Derived::Superseded => Swap::Superseded,
+        })
+    }
+
+    /// Adds `delta` to the decimal integer that `key` holds, keeping its lifetime and tags, and
+    /// returns the sum; `None` if there is no value and no `initial`. Without a value stores
+    /// `initial` (to which `delta` is not added), living as `expiry` says.
+    ///
+    /// Overflow is an error and leaves the value as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::NotANumber`], [`StoreError::Overflow`], and as [`Segment::add`].
+    pub fn increment(
+        &self,
+        key: &[u8],
+        delta: i64,
+        initial: Option<i64>,
+        expiry: Expiry,
+    ) -> Result<Option<i64>, StoreError> {
+        let (key, thread) = self.begin(key)?;
+        let mut result = None;
+        self.shared.derive(&thread, &key, |base| {
+            let Some(base) = base else {
+                result = initial;
+                return match initial {
+                    None => Ok(Plan::Keep),
+                    Some(value) => {
+                        Ok(Plan::Write(self.fresh(value.to_string().as_bytes(), &PutOptions::from(expiry))?))
+                    }
+                };
+            };
+            let value = self.shared.number(base)?;
+            let sum = value.checked_add(delta).ok_or(StoreError::Overflow { value, delta })?;
+            result = Some(sum);
+            Ok(Plan::Write(self.shared.inherit(base, sum.to_string().into_bytes())))
+        })?;
+        thread.count(&self.shared, Counter::Stores);
+        Ok(result)
+    }
+
+    /// Subtracts `delta`: [`Segment::increment`] with the sign turned.
+    ///
+    /// # Errors
+    /// As [`Segment::increment`]; `i64::MIN` cannot be subtracted.
+    pub fn decrement(
+        &self,
+        key: &[u8],
+        delta: i64,
+        initial: Option<i64>,
+        expiry: Expiry,
+    ) -> Result<Option<i64>, StoreError> {
+        let negated = delta.checked_neg().ok_or(StoreError::Overflow { value: 0, delta })?;
+        self.increment(key, negated, initial, expiry)
+    }
+
+    /// Appends `suffix` to `key`'s value, keeping its lifetime and tags.
+    ///
+    /// # Errors
+    /// As [`Segment::add`]; the value is untouched.
+    pub fn append(&self, key: &[u8], suffix: &[u8]) -> Result<Replace, StoreError> {
+        let (key, thread) = self.begin(key)?;
+        let derived = self.shared.derive(&thread, &key, |base| {
+            Ok(base.map_or(Plan::Keep, |base| {
+                let mut value = self.shared.value_of(base);
+                value.extend_from_slice(suffix);
+                Plan::Write(self.shared.inherit(base, value))
+            }))
+        })?;
+        thread.count(&self.shared, Counter::Stores);
+        Ok(replaced(derived))
+    }
+
+    /// Gives `key`'s entry another lifetime, beginning now.
+    ///
+    /// # Errors
+    /// As [`Segment::add`]; the entry is untouched.
+    pub fn touch(&self, key: &[u8], expiry: Expiry) -> Result<Replace, StoreError> {
+        let (key, thread) = self.begin(key)?;
+        let (hard_ms, soft_ms) = expiry.deadlines_ms(self.shared.clock.now_ms())?;
+        let derived = self.shared.derive(&thread, &key, |base| {
+            Ok(base.map_or(Plan::Keep, |base| {
+                let inherited = self.shared.inherit(base, self.shared.value_of(base));
+                Plan::Write(Replacement { hard_ms, soft_ms, ..inherited })
+            }))
+        })?;
+        Ok(replaced(derived))
+    }
+
+    /// Makes `key`'s value stale: it is still returned, marked as due for a refresh, and a
+    /// computation begun before does not appear fresh. Says whether there was one.
+    pub fn expire(&self, key: &[u8]) -> bool {
+        let hashed = self.key(key);
+        let Some(thread) = self.shared.thread() else { return false };
+        if key.is_empty() {
+            return false;
+        }
+        let shared = &*self.shared;
+        shared.stamp_write(&hashed);
+        let pin = thread.engine_pin(shared, EnginePin::Read as usize);
+        while let Some(found) = shared.find(&thread, pin, &hashed) {
+            let state = shared.load_state(found.location);
+            if state.kind() == Kind::Live
+                && (state.is_soft() || shared.change_state(found.location, state, state.with_soft()))
+            {
+                return true;
+            }
+            if state.kind() == Kind::Forward {
+                // Replaced by an entry that is not LIVE yet: what is there now is stale in a moment.
+                return true;
+            }
+        }
+        false
+    }
+
+    fn fresh(&self, value: &[u8], options: &PutOptions<'_>) -> Result<Replacement, StoreError> {
+        let (hard_ms, soft_ms) = options.expiry.deadlines_ms(self.shared.clock.now_ms())?;
+        let tags = Tags::new(self.shared.superblock.hash_seed, options.tags)?;
+        Ok(Replacement { value: value.to_vec(), tags, aligned: options.aligned, birth: None, hard_ms, soft_ms })
+    }
+
+    /// For tests and inspection: the key as the engine hashes it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn hash_of(&self, key: &[u8]) -> u64 {
+        let key: Key<'_> = self.key(key);
+        key.hash
+    }
+}
+
+impl Replacement {
+    fn copy(&self) -> Self {
+        Self { value: self.value.clone(), tags: self.tags.clone(), ..*self }
+    }
+}
+
+const fn replaced(derived: Derived) -> Replace {
+    match derived {
+        Derived::Written => Replace::Stored,
+        Derived::Kept => Replace::NotFound,
+        Derived::Superseded => Replace::Superseded,
+    }
+}
+
+impl Shared {
+    pub(crate) fn value_of(&self, found: &Found<'_>) -> Vec<u8> {
+        let mut value = Vec::with_capacity(found.value_bytes());
+        self.region().append_to(found.value_offset(), found.value_bytes(), &mut value);
+        value
+    }
+
+    fn number(&self, found: &Found<'_>) -> Result<i64, StoreError> {
+        if found.value_bytes() > 20 {
+            return Err(StoreError::NotANumber);
+        }
+        std::str::from_utf8(&self.value_of(found))
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or(StoreError::NotANumber)
+    }
+
+    /// Another value with everything else as the present entry has it.
+    fn inherit(&self, found: &Found<'_>, value: Vec<u8>) -> Replacement {
+        Replacement {
+            value,
+            tags: self.tags_of(found),
+            aligned: found.header.has(FLAG_ALIGNED),
+            birth: Some(found.header.birth()),
+            hard_ms: found.header.hard_ms(),
+            soft_ms: found.header.soft_ms(),
+        }
+    }
+}

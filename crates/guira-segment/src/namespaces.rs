@@ -1,0 +1,77 @@
+//! Namespaces: named sets of keys, apart from each other and cleared in constant time.
+
+use guira_shm::sync::Ordering;
+
+use crate::error::NamespaceError;
+use crate::key::hash_key;
+use crate::layout::control::CONTROL_NAMESPACES;
+use crate::layout::namespace::{MAX_NAMESPACE_BYTES, NAMESPACE_HASH, NAMESPACE_LENGTH, NAMESPACE_NAME};
+use crate::shared::Shared;
+
+impl Shared {
+    /// The row of the namespace `name`, claimed if it is new.
+    pub(crate) fn namespace(&self, name: &[u8]) -> Result<u16, NamespaceError> {
+        if name.is_empty() || name.len() > MAX_NAMESPACE_BYTES {
+            return Err(NamespaceError::BadName { name_bytes: name.len(), max_bytes: MAX_NAMESPACE_BYTES });
+        }
+        let hash = hash_key(self.superblock.hash_seed, 0, name).max(1);
+        for row in 1..self.geometry.counts.namespaces as u16 {
+            if self.claim_row(row, hash) && self.publish_name(row, name) {
+                self.word(CONTROL_NAMESPACES).fetch_max(u64::from(row) + 1, Ordering::Relaxed);
+                return Ok(row);
+            }
+        }
+        Err(NamespaceError::Full { rows: self.geometry.counts.namespaces })
+    }
+
+    /// The row of `name` if it exists.
+    pub(crate) fn find_namespace(&self, name: &[u8]) -> Option<u16> {
+        (1..self.geometry.counts.namespaces as u16).find(|&row| self.namespace_name(row).as_deref() == Some(name))
+    }
+
+    /// Whether the row carries `hash`, claiming it if it is free.
+    fn claim_row(&self, row: u16, hash: u64) -> bool {
+        let word = self.namespace_word(row, NAMESPACE_HASH);
+        match word.load(Ordering::Acquire) {
+            0 => match word.compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => true,
+                Err(now) => now == hash,
+            },
+            now => now == hash,
+        }
+    }
+
+    /// Writes the name if it is not readable yet (its claimer may be dead; all who write it write
+    /// the same bytes), then compares it: rows of equal hash but another name are passed over.
+    fn publish_name(&self, row: u16, name: &[u8]) -> bool {
+        let length = self.namespace_word(row, NAMESPACE_LENGTH);
+        // Acquire: pairs with the Release below.
+        if length.load(Ordering::Acquire) == 0 {
+            let mut padded = [0; MAX_NAMESPACE_BYTES];
+            padded[..name.len()].copy_from_slice(name);
+            for (index, chunk) in padded.chunks_exact(8).enumerate() {
+                let word = chunk.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+                self.namespace_word(row, NAMESPACE_NAME + index * 8).store(word, Ordering::Relaxed);
+            }
+            // Release: the name is before it.
+            length.store(name.len() as u64 + 1, Ordering::Release);
+        }
+        self.namespace_name(row).as_deref() == Some(name)
+    }
+
+    /// A row's name; `None` for the default namespace, free rows and damaged ones.
+    pub(crate) fn namespace_name(&self, row: u16) -> Option<Vec<u8>> {
+        if row == 0 || u64::from(row) >= self.geometry.counts.namespaces {
+            return None;
+        }
+        let length = self.namespace_word(row, NAMESPACE_LENGTH).load(Ordering::Acquire);
+        let bytes = usize::try_from(length).ok()?.checked_sub(1).filter(|&bytes| bytes <= MAX_NAMESPACE_BYTES)?;
+        let mut name = Vec::with_capacity(MAX_NAMESPACE_BYTES);
+        for index in 0..MAX_NAMESPACE_BYTES / 8 {
+            let word = self.namespace_word(row, NAMESPACE_NAME + index * 8).load(Ordering::Relaxed);
+            name.extend_from_slice(&word.to_le_bytes());
+        }
+        name.truncate(bytes);
+        Some(name)
+    }
+}

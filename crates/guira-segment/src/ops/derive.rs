@@ -1,0 +1,203 @@
+//! Writes that are derived from the key's present entry: replace, compare-and-swap, increment,
+//! append, touch.
+//!
+//! The new entry is written and linked as WRITING *conditional*; the one change that decides is the
+//! compare-and-swap of the present entry's state, LIVE -> FWD(new), from exactly the word that was
+//! read. Of two derivations from one entry the second loses, helps the first one's entry to LIVE if
+//! need be, and begins again from it: no increment is lost to a race. A put, a remove or an
+//! invalidation may kill the new entry before it is LIVE; then the derivation counts as having
+//! happened just before.
+
+use guira_shm::sync::{Ordering, fence};
+
+use crate::attach::ThreadState;
+use crate::entry::{Found, Validity};
+use crate::error::StoreError;
+use crate::index::scan::{Pass, Step};
+use crate::key::Key;
+use crate::layout::block::{Live, META_LIVE};
+use crate::layout::entry::Kind;
+use crate::log::write::Draft;
+use crate::ops::store::{Intent, StoreOutcome, Token, pause};
+use crate::pin::EnginePin;
+use crate::shared::Shared;
+use crate::tags::Tags;
+use crate::tuning::{STORE_ATTEMPTS, WRITE_HOPS, WRITE_PASSES};
+
+/// The entry that is to take the present one's place.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    pub(crate) value: Vec<u8>,
+    pub(crate) tags: Tags,
+    pub(crate) aligned: bool,
+    /// Inherited from the present entry, or `None` for a value that is new.
+    pub(crate) birth: Option<u64>,
+    pub(crate) hard_ms: u64,
+    pub(crate) soft_ms: u64,
+}
+
+/// What is to be done with the present entry, or without one.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Leave everything as it is.
+    Keep,
+    /// Replace the present entry, or insert where there is none.
+    Write(Replacement),
+}
+
+/// How a derivation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Derived {
+    Written,
+    Kept,
+    Superseded,
+}
+
+impl Shared {
+    /// Asks `plan` what to make of the key's present entry, until it was done without another
+    /// writer in between.
+    pub(crate) fn derive(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        mut plan: impl FnMut(Option<&Found<'_>>) -> Result<Plan, StoreError>,
+    ) -> Result<Derived, StoreError> {
+        let token = self.token(key);
+        for attempt in 0..STORE_ATTEMPTS {
+            let base = match self.present(thread, key) {
+                Pass::Stopped(base) => Some(base),
+                Pass::Complete => None,
+                Pass::Unverified => {
+                    pause(attempt);
+                    continue;
+                }
+            };
+            let Plan::Write(replacement) = plan(base.as_ref())? else { return Ok(Derived::Kept) };
+            let done = match base {
+                Some(base) => self.replace_entry(thread, key, &base, &replacement, &token)?,
+                None => self.insert_derived(thread, key, &replacement, &token)?,
+            };
+            if let Some(derived) = done {
+                return Ok(derived);
+            }
+            pause(attempt);
+        }
+        Err(StoreError::Contended { attempts: STORE_ATTEMPTS })
+    }
+
+    fn insert_derived(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        replacement: &Replacement,
+        token: &Token,
+    ) -> Result<Option<Derived>, StoreError> {
+        let draft = self.derived_draft(key, replacement, token, false);
+        Ok(match self.store(thread, &draft, Intent::Add)? {
+            StoreOutcome::Stored => Some(Derived::Written),
+            StoreOutcome::Superseded => Some(Derived::Superseded),
+            StoreOutcome::Occupied => None,
+        })
+    }
+
+    fn derived_draft<'d>(
+        &self,
+        key: &Key<'d>,
+        replacement: &'d Replacement,
+        token: &Token,
+        conditional: bool,
+    ) -> Draft<'d> {
+        Draft {
+            key: *key,
+            value: [&replacement.value, &[]],
+            tags: &replacement.tags,
+            aligned: replacement.aligned,
+            birth: replacement.birth.unwrap_or(token.clock),
+            hard_ms: replacement.hard_ms,
+            soft_ms: replacement.soft_ms,
+            pool: self.choose_pool(key),
+            conditional,
+        }
+    }
+
+    fn replace_entry(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        base: &Found<'_>,
+        replacement: &Replacement,
+        token: &Token,
+    ) -> Result<Option<Derived>, StoreError> {
+        let draft = self.derived_draft(key, replacement, token, true);
+        let written = self.write(thread, &draft)?;
+        let slot = written.slot(self, key.pair.tag);
+        if !self.link(thread, &key.pair, slot) {
+            self.abandon(key, slot, written.state);
+            return Ok(None);
+        }
+        self.stamp_write(key);
+        // SeqCst: as in a put, between the link and the look at the stamps.
+        fence(Ordering::SeqCst);
+        if replacement.birth.is_none() && !self.is_current(&draft, token, Intent::Put) {
+            self.abandon(key, slot, written.state);
+            return Ok(Some(Derived::Superseded));
+        }
+        let forwarded = base.state.forwarded(slot.location(), slot.generation());
+        if !self.change_state(base.location, base.state, forwarded) {
+            self.abandon(key, slot, written.state);
+            return Ok(None);
+        }
+        self.forget_live(&base.pinned, base.location);
+        if self.change_state(slot.location(), written.state, written.state.to_kind(Kind::Live)) {
+            self.block_meta(written.place.block, META_LIVE)
+                .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
+        }
+        self.unlink(&key.pair, base.slot(self, key.pair.tag), false);
+        Ok(Some(Derived::Written))
+    }
+
+    /// The LIVE and valid entry of the key, by a verified pass, pinned as `Base`. An entry that was
+    /// forwarded to and is not LIVE yet is helped.
+    fn present<'s>(&'s self, thread: &ThreadState, key: &Key<'_>) -> Pass<Found<'s>> {
+        self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
+            let pin = thread.engine_pin(self, EnginePin::Base as usize);
+            let Some(found) = self.examine(thread, pin, slot, key) else { return Step::Continue };
+            match found.state.kind() {
+                Kind::Live => self.present_if_valid(found, key),
+                Kind::Forward => self.present_through(thread, found, key),
+                Kind::Writing | Kind::Dead => Step::Continue,
+            }
+        })
+    }
+
+    fn present_if_valid<'s>(&'s self, found: Found<'s>, key: &Key<'_>) -> Step<Found<'s>> {
+        if self.validity(found.location, &found.header, key.namespace) == Validity::Valid {
+            Step::Stop(found)
+        } else {
+            Step::Continue
+        }
+    }
+
+    fn present_through<'s>(&'s self, thread: &ThreadState, found: Found<'s>, key: &Key<'_>) -> Step<Found<'s>> {
+        let mut found = found;
+        for _ in 0..WRITE_HOPS {
+            let (location, generation) = (found.state.forward_location(), found.state.forward_generation());
+            let hop = thread.engine_pin(self, EnginePin::Hop as usize);
+            let Some(next) = self.examine_at(thread, hop, location, generation, key) else { return Step::Continue };
+            if next.state.kind() == Kind::Writing {
+                self.help(&next, next.state);
+            }
+            drop(found);
+            let base = thread.engine_pin(self, EnginePin::Base as usize);
+            let Some(moved) = self.examine_at(thread, base, location, generation, key) else { return Step::Again };
+            drop(next);
+            match moved.state.kind() {
+                Kind::Live => return self.present_if_valid(moved, key),
+                Kind::Forward => found = moved,
+                Kind::Writing => return Step::Again,
+                Kind::Dead => return Step::Continue,
+            }
+        }
+        Step::Again
+    }
+}

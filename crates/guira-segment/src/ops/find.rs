@@ -1,0 +1,154 @@
+//! Finding a key's entry.
+//!
+//! A first pass over the two buckets proves a hit; only a miss is verified. A reader that meets a
+//! FWD entry follows it; while the entry it leads to is still WRITING, the old value is the last one
+//! whose put completed, and is returned. (A writer that goes on kills or forwards what it finds
+//! through the same chain, so nothing older than a completed write is ever returned.)
+
+use guira_shm::sync::{AtomicU64, Ordering};
+
+use crate::attach::{Counter, ThreadState};
+use crate::entry::{Found, Validity};
+use crate::index::scan::{Pass, Step};
+use crate::key::Key;
+use crate::layout::entry::{ENTRY_LENGTHS, Header, Kind};
+use crate::layout::slot::Slot;
+use crate::pin::EnginePin;
+use crate::shared::Shared;
+use crate::tuning::{MAX_FREQUENCY, READ_HOPS, READ_PASSES};
+
+impl Shared {
+    /// The LIVE and valid entry of `key`, pinned in `pin`; counts the hit or miss and the read.
+    #[inline]
+    pub(crate) fn find_counted<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        key: &Key<'_>,
+    ) -> Option<Found<'s>> {
+        let found = self.find(thread, pin, key);
+        match &found {
+            Some(found) => {
+                self.count_read(found);
+                thread.count(self, Counter::Hits);
+            }
+            None => thread.count(self, Counter::Misses),
+        }
+        found
+    }
+
+    /// The LIVE and valid entry of `key`, pinned in `pin`.
+    #[inline]
+    pub(crate) fn find<'s>(&'s self, thread: &ThreadState, pin: &'s AtomicU64, key: &Key<'_>) -> Option<Found<'s>> {
+        self.region().prefetch(self.bucket_offset(key.pair.partner));
+        for bucket in [key.pair.primary, key.pair.partner] {
+            let mut mask = self.matching_slots(bucket, key.pair.tag);
+            while mask != 0 {
+                let slot = self.load_slot(bucket, mask.trailing_zeros() as usize);
+                mask &= mask - 1;
+                if slot.is_empty() {
+                    continue;
+                }
+                match self.read_slot(thread, pin, slot, key) {
+                    Look::Hit(found) => return Some(found),
+                    Look::Gone => return None,
+                    Look::Other => {}
+                }
+            }
+        }
+        self.find_verified(thread, pin, key)
+    }
+
+    #[cold]
+    fn find_verified<'s>(&'s self, thread: &ThreadState, pin: &'s AtomicU64, key: &Key<'_>) -> Option<Found<'s>> {
+        let pass = self.verified_pass(&key.pair, READ_PASSES, |_, _, slot| {
+            match self.read_slot(thread, pin, slot, key) {
+                Look::Hit(found) => Step::Stop(Some(found)),
+                Look::Gone => Step::Stop(None),
+                Look::Other => Step::Continue,
+            }
+        });
+        match pass {
+            Pass::Stopped(found) => found,
+            // Unverified after all passes: a cache may always answer "miss".
+            Pass::Complete | Pass::Unverified => None,
+        }
+    }
+
+    #[inline]
+    fn read_slot<'s>(&'s self, thread: &ThreadState, pin: &'s AtomicU64, slot: Slot, key: &Key<'_>) -> Look<'s> {
+        let Some(found) = self.examine(thread, pin, slot, key) else { return Look::Other };
+        match found.state.kind() {
+            Kind::Live => self.look(found, key),
+            Kind::Forward => self.follow(thread, pin, found, key),
+            Kind::Writing | Kind::Dead => Look::Other,
+        }
+    }
+
+    #[inline]
+    fn look<'s>(&'s self, found: Found<'s>, key: &Key<'_>) -> Look<'s> {
+        if self.validity(found.location, &found.header, key.namespace) == Validity::Valid {
+            Look::Hit(found)
+        } else {
+            // The only LIVE entry of the key, and it does not count.
+            Look::Gone
+        }
+    }
+
+    #[cold]
+    fn follow<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        found: Found<'s>,
+        key: &Key<'_>,
+    ) -> Look<'s> {
+        let mut found = found;
+        for _ in 0..READ_HOPS {
+            let (location, generation) = (found.state.forward_location(), found.state.forward_generation());
+            let hop = thread.engine_pin(self, EnginePin::Hop as usize);
+            let Some(next) = self.examine_at(thread, hop, location, generation, key) else { return Look::Other };
+            match next.state.kind() {
+                Kind::Writing => {
+                    drop(next);
+                    return self.look(found, key);
+                }
+                Kind::Dead => return Look::Other,
+                Kind::Live | Kind::Forward => {
+                    // The hop's pin stands while the caller's pin changes over to the same block.
+                    drop(found);
+                    let Some(moved) = self.examine_at(thread, pin, location, generation, key) else {
+                        return Look::Other;
+                    };
+                    drop(next);
+                    if moved.state.kind() == Kind::Live {
+                        return self.look(moved, key);
+                    }
+                    if moved.state.kind() != Kind::Forward {
+                        return Look::Other;
+                    }
+                    found = moved;
+                }
+            }
+        }
+        Look::Other
+    }
+
+    /// One more read of an entry, up to the counter's end: a plain store, for a lost tick is fine.
+    #[inline]
+    pub(crate) fn count_read(&self, found: &Found<'_>) {
+        let frequency = found.header.frequency();
+        if frequency < MAX_FREQUENCY {
+            let lengths = Header::lengths_with_frequency(found.header.lengths, frequency + 1);
+            self.word(found.offset() + ENTRY_LENGTHS).store(lengths, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a slot led to.
+enum Look<'s> {
+    Hit(Found<'s>),
+    /// The key's entry, but expired or invalidated: no other slot can have a better one.
+    Gone,
+    Other,
+}

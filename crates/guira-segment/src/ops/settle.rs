@@ -1,0 +1,186 @@
+//! Settling the twins of an entry that is about to go LIVE.
+//!
+//! The writer has linked its entry as WRITING and now makes whole verified passes over the pair
+//! until one in which nothing moved and no compare-and-swap failed; only then may it go LIVE. Any
+//! twin linked later finds this writer's entry in its own pass. Per twin:
+//!
+//! | twin is | a put | a careful writer (add, fill, insert of a counter) |
+//! |---|---|---|
+//! | WRITING, unconditional | kills it (its writer retries or yields) | kills it, after a pass that saw no LIVE entry |
+//! | WRITING, conditional | kills it | leaves it: it lives only by a forward from a LIVE entry |
+//! | LIVE and valid | forwards it to its own | yields: the key exists (a refresh forwards the one it refreshes) |
+//! | LIVE, expired or invalidated | forwards it | forwards it |
+//! | FWD to WRITING | kills the target | helps the target to LIVE, then yields |
+//! | FWD to another | treats the target the same | treats the target the same |
+//! | DEAD | clears the slot | clears the slot |
+//!
+//! Helping is safe: an entry is forwarded to only after its writer had linked it and looked at the
+//! stamps, so whoever invalidates later finds it by its slot or through the forward.
+
+use crate::attach::ThreadState;
+use crate::entry::{Found, Validity};
+use crate::index::scan::{Pass, Step};
+use crate::key::Key;
+use crate::layout::block::{Live, META_LIVE};
+use crate::layout::entry::{Kind, State};
+use crate::layout::slot::{Location, Slot};
+use crate::pin::EnginePin;
+use crate::shared::Shared;
+use crate::tuning::{WRITE_HOPS, WRITE_PASSES};
+
+/// How a writer treats its twins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Manner {
+    /// A put: whatever is there gives way.
+    Override,
+    /// A look, changing nothing but what must be helped: is there a valid LIVE entry?
+    Look,
+    /// An add or fill: yields to a valid LIVE entry, but for the one it refreshes.
+    Yield { refreshes: Option<(Location, u16)> },
+}
+
+/// Slots to clear once the own entry is LIVE.
+#[derive(Debug, Default)]
+pub(crate) struct Leftovers {
+    slots: [Option<(Slot, bool)>; 4],
+    count: usize,
+}
+
+impl Leftovers {
+    fn push(&mut self, slot: Slot, entry_is_dead: bool) {
+        // More than four are left to the sweep: they are harmless hints.
+        if let Some(place) = self.slots.get_mut(self.count) {
+            *place = Some((slot, entry_is_dead));
+            self.count += 1;
+        }
+    }
+}
+
+/// What settling came to.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// Go LIVE, then clear these.
+    Ready(Leftovers),
+    /// A valid LIVE entry of the key stands.
+    Occupied,
+    /// The bound of passes was reached.
+    Contended,
+}
+
+enum Twin {
+    /// No longer in the way; its slot may go, with or without raising the move counter.
+    Settled { entry_is_dead: bool },
+    /// In nobody's way, and not to be touched.
+    Ignored,
+    /// Another writer was faster: look again.
+    Raced,
+    Occupied,
+}
+
+impl Shared {
+    /// Settles every twin of `own`.
+    pub(crate) fn settle(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, manner: Manner) -> Settled {
+        let mut leftovers = Leftovers::default();
+        let pass = self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
+            if slot == own {
+                return Step::Continue;
+            }
+            let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+            let Some(found) = self.examine(thread, pin, slot, key) else { return Step::Continue };
+            match self.settle_twin(thread, found, key, own, manner) {
+                Twin::Settled { entry_is_dead } => {
+                    if manner != Manner::Look {
+                        leftovers.push(slot, entry_is_dead);
+                    }
+                    Step::Continue
+                }
+                Twin::Ignored => Step::Continue,
+                Twin::Raced => Step::Again,
+                Twin::Occupied => Step::Stop(()),
+            }
+        });
+        match pass {
+            Pass::Complete => Settled::Ready(leftovers),
+            Pass::Stopped(()) => Settled::Occupied,
+            Pass::Unverified => Settled::Contended,
+        }
+    }
+
+    fn settle_twin(&self, thread: &ThreadState, first: Found<'_>, key: &Key<'_>, own: Slot, manner: Manner) -> Twin {
+        let mut at = first;
+        for hop in 0..WRITE_HOPS {
+            let state = self.load_state(at.location);
+            match state.kind() {
+                Kind::Dead => return Twin::Settled { entry_is_dead: hop == 0 },
+                Kind::Writing => return self.settle_writing(&at, state, hop > 0, manner),
+                Kind::Live => return self.settle_live(&at, state, key, own, manner),
+                Kind::Forward => {}
+            }
+            let (location, generation) = (state.forward_location(), state.forward_generation());
+            if location == own.location() {
+                return Twin::Settled { entry_is_dead: false };
+            }
+            // Alternate between two pins: the one in use must stand while the next is taken.
+            let pin = if hop % 2 == 0 { EnginePin::Hop } else { EnginePin::Read };
+            let pin = thread.engine_pin(self, pin as usize);
+            match self.examine_at(thread, pin, location, generation, key) {
+                None => return Twin::Settled { entry_is_dead: false },
+                Some(next) => at = next,
+            }
+        }
+        Twin::Raced
+    }
+
+    fn settle_writing(&self, twin: &Found<'_>, state: State, is_forwarded_to: bool, manner: Manner) -> Twin {
+        match manner {
+            Manner::Look | Manner::Yield { .. } if is_forwarded_to => {
+                self.help(twin, state);
+                // Whatever it is now is seen in the next pass.
+                Twin::Raced
+            }
+            Manner::Look => Twin::Ignored,
+            Manner::Yield { .. } if state.is_conditional() => Twin::Ignored,
+            Manner::Override | Manner::Yield { .. } => {
+                if self.change_state(twin.location, state, state.to_kind(Kind::Dead)) {
+                    Twin::Settled { entry_is_dead: !is_forwarded_to }
+                } else {
+                    Twin::Raced
+                }
+            }
+        }
+    }
+
+    fn settle_live(&self, twin: &Found<'_>, state: State, key: &Key<'_>, own: Slot, manner: Manner) -> Twin {
+        let is_valid = self.validity(twin.location, &twin.header, key.namespace) == Validity::Valid;
+        match manner {
+            Manner::Look => return if is_valid { Twin::Occupied } else { Twin::Ignored },
+            Manner::Yield { refreshes } if is_valid => {
+                if refreshes != Some((twin.location, state.self_generation())) {
+                    return Twin::Occupied;
+                }
+            }
+            Manner::Override | Manner::Yield { .. } => {}
+        }
+        if self.change_state(twin.location, state, state.forwarded(own.location(), own.generation())) {
+            self.forget_live(&twin.pinned, twin.location);
+            Twin::Settled { entry_is_dead: false }
+        } else {
+            Twin::Raced
+        }
+    }
+
+    /// Makes a WRITING entry that is forwarded to LIVE, on behalf of its writer.
+    pub(crate) fn help(&self, entry: &Found<'_>, state: State) {
+        if self.change_state(entry.location, state, state.to_kind(Kind::Live)) {
+            self.block_meta(entry.pinned.block, META_LIVE)
+                .fetch_add(Live::of_entry(entry.entry_bytes()).0, guira_shm::sync::Ordering::Relaxed);
+        }
+    }
+
+    /// Clears the slots of settled twins.
+    pub(crate) fn clear_leftovers(&self, key: &Key<'_>, leftovers: &Leftovers) {
+        for (slot, entry_is_dead) in leftovers.slots.iter().flatten() {
+            self.unlink(&key.pair, *slot, *entry_is_dead);
+        }
+    }
+}

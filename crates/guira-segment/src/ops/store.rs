@@ -1,0 +1,248 @@
+//! The one path of every write that does not depend on the key's present value: put, add, fill.
+//!
+//! 1. take a token: the invalidation clock and the key's stamp (a fill brings its own);
+//! 2. write the entry, state WRITING, and link it;
+//! 3. change the key's stamp (a fill does not), full fence;
+//! 4. look at the stamps: what was invalidated after the token supersedes this write;
+//! 5. settle the twins, look at the stamps again;
+//! 6. WRITING -> LIVE, then clear the slots of what was replaced.
+//!
+//! Either the writer sees an invalidation's stamp in 4 or 5, or the invalidation's scan, which comes
+//! after its stamp, sees the linked entry: a value older than an `invalidate` never becomes visible
+//! after it returned.
+//!
+//! A write that finds itself killed looks once: a raised stamp means superseded, another LIVE entry
+//! means overwritten by a concurrent put, otherwise two writers killed each other and it tries
+//! again, after a pause that grows.
+
+use guira_shm::sync::{Ordering, fence};
+
+use crate::attach::{Counter, ThreadState};
+use crate::error::StoreError;
+use crate::key::Key;
+use crate::layout::block::{BlockState, Live, META_LIVE, Pool};
+use crate::layout::entry::Kind;
+use crate::layout::slot::{Location, Slot};
+use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
+use crate::log::write::{Draft, Written};
+use crate::ops::settle::{Manner, Settled};
+use crate::pin::EnginePin;
+use crate::shared::Shared;
+use crate::tuning::STORE_ATTEMPTS;
+
+/// What a computation must not be older than.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Token {
+    pub(crate) clock: u64,
+    pub(crate) stamp: KeyStamp,
+    /// The stale entry that the computation is to replace.
+    pub(crate) refreshes: Option<(Location, u16)>,
+}
+
+/// Why a value is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Intent {
+    Put,
+    Add,
+    Fill(Token),
+}
+
+/// How it went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum StoreOutcome {
+    Stored,
+    Superseded,
+    Occupied,
+}
+
+impl Shared {
+    /// The token of a computation that begins now.
+    pub(crate) fn token(&self, key: &Key<'_>) -> Token {
+        // The clock first: whatever is invalidated between the two loads only makes it older.
+        let clock = self.clock_now();
+        Token { clock, stamp: self.key_stamp(key.hash), refreshes: None }
+    }
+
+    /// Whether nothing that touches the key was invalidated (for a fill: or written) since `token`.
+    pub(crate) fn is_current(&self, draft: &Draft<'_>, token: &Token, intent: Intent) -> bool {
+        let stamp = self.key_stamp(draft.key.hash);
+        let stamp_allows = match intent {
+            Intent::Fill(_) => token.stamp.allows_fill(stamp, draft.key.hash),
+            Intent::Put | Intent::Add => token.stamp.invalidations() == stamp.invalidations(),
+        };
+        stamp_allows
+            && self.clock_now().wrapping_sub(token.clock) < MAX_CLOCK_DISTANCE
+            && draft.birth >= self.floor()
+            && draft.birth >= self.namespace_stamp(draft.key.namespace).load(Ordering::Acquire)
+            && draft.tags.hashes().all(|hash| draft.birth >= self.tag_stamp(hash).load(Ordering::Acquire))
+    }
+
+    /// Stores `draft`. A put that fails has removed what it was to replace.
+    pub(crate) fn store(
+        &self,
+        thread: &ThreadState,
+        draft: &Draft<'_>,
+        intent: Intent,
+    ) -> Result<StoreOutcome, StoreError> {
+        let result = self.try_store(thread, draft, intent);
+        if let Err(error) = result {
+            if error == StoreError::NoSpace {
+                thread.count(self, Counter::NoSpace);
+            }
+            if intent == Intent::Put {
+                self.remove(thread, &draft.key);
+            }
+        }
+        result
+    }
+
+    fn try_store(
+        &self,
+        thread: &ThreadState,
+        draft: &Draft<'_>,
+        intent: Intent,
+    ) -> Result<StoreOutcome, StoreError> {
+        let key = &draft.key;
+        let token = match intent {
+            Intent::Fill(token) => token,
+            Intent::Put | Intent::Add => Token { clock: draft.birth, stamp: self.key_stamp(key.hash), refreshes: None },
+        };
+        let mut stamped = matches!(intent, Intent::Fill(_));
+        for attempt in 0..STORE_ATTEMPTS {
+            let written = self.write(thread, draft)?;
+            let slot = written.slot(self, key.pair.tag);
+            if !self.link(thread, &key.pair, slot) {
+                self.abandon(key, slot, written.state);
+                pause(attempt);
+                continue;
+            }
+            if !stamped {
+                self.stamp_write(key);
+                stamped = true;
+            }
+            // SeqCst: the link is before it, the stamps are read after it; pairs with the fence of
+            // `invalidate` between its stamp and its scan.
+            fence(Ordering::SeqCst);
+            match self.go_live(thread, draft, &token, intent, &written, slot) {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Retry => {
+                    thread.count(self, Counter::Retries);
+                    pause(attempt);
+                }
+            }
+        }
+        Err(StoreError::Contended { attempts: STORE_ATTEMPTS })
+    }
+
+    fn go_live(
+        &self,
+        thread: &ThreadState,
+        draft: &Draft<'_>,
+        token: &Token,
+        intent: Intent,
+        written: &Written<'_>,
+        slot: Slot,
+    ) -> Step {
+        let key = &draft.key;
+        if !self.is_current(draft, token, intent) {
+            self.abandon(key, slot, written.state);
+            return Step::Done(StoreOutcome::Superseded);
+        }
+        let leftovers = match self.settle_for(thread, key, slot, intent, token) {
+            Settled::Ready(leftovers) => leftovers,
+            Settled::Occupied => {
+                self.abandon(key, slot, written.state);
+                return Step::Done(StoreOutcome::Occupied);
+            }
+            Settled::Contended => {
+                self.abandon(key, slot, written.state);
+                return Step::Retry;
+            }
+        };
+        if !self.is_current(draft, token, intent) {
+            self.abandon(key, slot, written.state);
+            return Step::Done(StoreOutcome::Superseded);
+        }
+        if self.change_state(written.place.location, written.state, written.state.to_kind(Kind::Live)) {
+            self.block_meta(written.place.block, META_LIVE)
+                .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
+        } else if self.load_state(written.place.location).kind() == Kind::Dead {
+            self.unlink(&key.pair, slot, true);
+            return self.after_kill(thread, key, token, intent);
+        }
+        // Else a helper was faster, and has counted the entry.
+        self.clear_leftovers(key, &leftovers);
+        let word = self.block(written.place.block);
+        let stands = word.generation() == written.place.generation
+            && matches!(word.state(), BlockState::Open | BlockState::Sealed);
+        if stands || intent != Intent::Put {
+            Step::Done(StoreOutcome::Stored)
+        } else {
+            // The block was drained while we wrote: the entry would go with it.
+            Step::Retry
+        }
+    }
+
+    fn settle_for(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, intent: Intent, token: &Token) -> Settled {
+        if intent == Intent::Put {
+            return self.settle(thread, key, own, Manner::Override);
+        }
+        let refreshes = token.refreshes;
+        if refreshes.is_none() {
+            // Nothing may be killed before it is certain that no LIVE entry stands.
+            match self.settle(thread, key, own, Manner::Look) {
+                Settled::Ready(_) => {}
+                other => return other,
+            }
+        }
+        self.settle(thread, key, own, Manner::Yield { refreshes })
+    }
+
+    fn after_kill(&self, thread: &ThreadState, key: &Key<'_>, token: &Token, intent: Intent) -> Step {
+        if self.key_stamp(key.hash).invalidations() != token.stamp.invalidations() {
+            return Step::Done(StoreOutcome::Superseded);
+        }
+        let pin = thread.engine_pin(self, EnginePin::Read as usize);
+        match (self.find(thread, pin, key), intent) {
+            (Some(_), Intent::Put) => Step::Done(StoreOutcome::Stored),
+            (Some(_), Intent::Add | Intent::Fill(_)) => Step::Done(StoreOutcome::Occupied),
+            (None, _) => Step::Retry,
+        }
+    }
+
+    /// The pool a new entry of the key goes to: the main one if the key was evicted lately without
+    /// a second read, or is being overwritten there.
+    pub(crate) fn choose_pool(&self, key: &Key<'_>) -> Pool {
+        let in_main = self.buckets_of(&key.pair).any(|bucket| {
+            let mut mask = self.matching_slots(bucket, key.pair.tag);
+            while mask != 0 {
+                let slot = self.load_slot(bucket, mask.trailing_zeros() as usize);
+                mask &= mask - 1;
+                let block = self.geometry.block_of(slot.location().offset());
+                if !slot.is_empty() && !self.is_stale(slot) && block.is_some_and(|block| self.block(block).pool() == Pool::Main)
+                {
+                    return true;
+                }
+            }
+            false
+        });
+        if in_main || self.take_ghost(key.hash) { Pool::Main } else { Pool::Admission }
+    }
+}
+
+enum Step {
+    Done(StoreOutcome),
+    Retry,
+}
+
+/// Waits a little longer with each attempt, so that of two writers that kill each other one gets
+/// through. Never for another process: there is nothing to wait for.
+pub(crate) fn pause(attempt: u32) {
+    if attempt < 6 {
+        for _ in 0..(1_u32 << attempt) * (1 + std::process::id() % 3) {
+            std::hint::spin_loop();
+        }
+    } else {
+        std::thread::yield_now();
+    }
+}

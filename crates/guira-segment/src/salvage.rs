@@ -1,0 +1,201 @@
+//! Rebuilding the index from the entries of a file that was in use when the machine went down.
+//!
+//! Nothing but an entry's own checks is believed: header check (which covers place and generation),
+//! value check, LIVE. Of two entries of one key neither is kept, for nothing says which is newer.
+//! Large values (runs) are given up.
+
+use std::collections::HashMap;
+
+use guira_shm::clock::Clock;
+use guira_shm::region::Region;
+use guira_shm::sync::Ordering;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::format::format_segment;
+use crate::key::{Pair, hash_key};
+use crate::layout::block::{
+    BLOCK_META_BYTES, BLOCK_WORD_BYTES, BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE, META_SEALED_AT,
+    META_TAIL, Pool, Tail,
+};
+use crate::layout::control::{CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE};
+use crate::layout::entry::{
+    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE, FLAG_TAGS,
+    HEADER_BYTES, Header, Kind, State, TAGS_HEAD_BYTES, value_offset,
+};
+use crate::layout::geometry::Geometry;
+use crate::layout::slot::{BUCKET_BYTES, BUCKET_SLOTS, Location, Slot};
+use crate::layout::superblock::{OPTION_CHECKED_VALUES, Superblock};
+
+struct Kept {
+    location: Location,
+    block: u32,
+    generation: u32,
+    bytes: usize,
+    hard_ms: u64,
+    birth: u64,
+    hash: u64,
+}
+
+/// Keeps what proves itself; false if the segment's values carry no checks.
+pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -> bool {
+    if superblock.options & OPTION_CHECKED_VALUES == 0 {
+        return false;
+    }
+    let geometry = &superblock.geometry;
+    let kept = collect(region, superblock);
+    let generations: Vec<u32> = (0..geometry.blocks()).map(|block| block_word(region, geometry, block).generation()).collect();
+    let offset_ms = region.word(CONTROL_CLOCK_OFFSET).load(Ordering::Relaxed);
+    let namespaces = copy_namespaces(region, geometry);
+    region.zero(CONTROL_OFFSET, geometry.arena - CONTROL_OFFSET);
+    format_segment(region, superblock, clock, 1);
+    // The clock's offset is of the last boot: deadlines count from there, a little generously.
+    region.word(CONTROL_CLOCK_OFFSET).store(offset_ms, Ordering::Relaxed);
+    for (index, word) in namespaces.into_iter().enumerate() {
+        region.word(geometry.namespaces + index * 8).store(word, Ordering::Relaxed);
+    }
+    rebuild(region, geometry, &kept, &generations);
+    true
+}
+
+fn block_word(region: &Region, geometry: &Geometry, block: u32) -> BlockWord {
+    BlockWord(region.word(geometry.block_words + block as usize * BLOCK_WORD_BYTES).load(Ordering::Relaxed))
+}
+
+fn copy_namespaces(region: &Region, geometry: &Geometry) -> Vec<u64> {
+    (geometry.namespaces..geometry.sweep_ranges).step_by(8).map(|at| region.word(at).load(Ordering::Relaxed)).collect()
+}
+
+fn collect(region: &Region, superblock: &Superblock) -> Vec<Kept> {
+    let geometry = &superblock.geometry;
+    let mut by_key: HashMap<Vec<u8>, Option<Kept>> = HashMap::new();
+    for block in 0..geometry.blocks() {
+        let word = block_word(region, geometry, block);
+        if !word.is_readable() {
+            continue;
+        }
+        let begin = geometry.block_offset(block);
+        let mut at = begin;
+        while at + 48 <= begin + geometry.block_bytes {
+            let Some((entry_bytes, entry)) = parse(region, superblock, block, word.generation(), at) else { break };
+            if let Some((key, kept)) = entry {
+                // Two of one key: neither.
+                by_key.entry(key).and_modify(|present| *present = None).or_insert(Some(kept));
+            }
+            at += entry_bytes;
+        }
+    }
+    by_key.into_values().flatten().collect()
+}
+
+/// The entry at `at`: its size if its header proves itself, and the rest if the whole does.
+#[expect(clippy::type_complexity, reason = "two optional parts of one answer, used once")]
+fn parse(
+    region: &Region,
+    superblock: &Superblock,
+    block: u32,
+    generation: u32,
+    at: usize,
+) -> Option<(usize, Option<(Vec<u8>, Kept)>)> {
+    let geometry = &superblock.geometry;
+    let location = Location::from_offset(at);
+    let word = |field: usize| region.word(at + field).load(Ordering::Relaxed);
+    let made = word(ENTRY_MADE);
+    let header = Header {
+        lengths: word(ENTRY_LENGTHS),
+        born: word(ENTRY_BORN),
+        deadlines: word(ENTRY_DEADLINES),
+        made_ds: made as u32,
+    };
+    if header.key_bytes() == 0 || !header.is_intact(location, generation) {
+        return None;
+    }
+    let head = (made >> 32) as usize;
+    let tags_bytes =
+        if header.has(FLAG_TAGS) { TAGS_HEAD_BYTES + (head & 0xff) * 8 + (head >> 8 & 0xffff) } else { 0 };
+    let entry_bytes = header.entry_bytes(tags_bytes);
+    if at + entry_bytes > geometry.block_offset(block) + geometry.block_bytes {
+        return None;
+    }
+    let state = State(word(ENTRY_STATE));
+    let carried = (generation & geometry.generation_mask()) as u16;
+    if state.kind() != Kind::Live || state.self_generation() != carried || !header.has(FLAG_CHECKED) {
+        return Some((entry_bytes, None));
+    }
+    let value_at = at + value_offset(header.flags(), tags_bytes, header.key_bytes());
+    let mut value = Vec::new();
+    region.append_to(value_at, header.value_bytes() + 4, &mut value);
+    let check = value.split_off(header.value_bytes());
+    if xxh3_64_with_seed(&value, superblock.hash_seed) as u32 != u32::from_le_bytes(check.try_into().unwrap_or_default())
+    {
+        return Some((entry_bytes, None));
+    }
+    let mut key = Vec::new();
+    region.append_to(at + HEADER_BYTES + tags_bytes, header.key_bytes(), &mut key);
+    let hash = match key.split_first_chunk::<2>() {
+        Some((namespace, rest)) if header.has(FLAG_NAMESPACE) => {
+            hash_key(superblock.hash_seed, u16::from_le_bytes(*namespace), rest)
+        }
+        _ => hash_key(superblock.hash_seed, 0, &key),
+    };
+    if header.has(FLAG_NAMESPACE) {
+        key.push(1);
+    } else {
+        key.push(0);
+    }
+    let kept = Kept {
+        location,
+        block,
+        generation,
+        bytes: entry_bytes,
+        hard_ms: header.hard_ms(),
+        birth: header.birth(),
+        hash,
+    };
+    Some((entry_bytes, Some((key, kept))))
+}
+
+fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u32]) {
+    let meta = |block: u32, field: usize| region.word(geometry.block_meta + block as usize * BLOCK_META_BYTES + field);
+    let words = |block: u32| region.word(geometry.block_words + block as usize * BLOCK_WORD_BYTES);
+    for (block, generation) in generations.iter().enumerate() {
+        let free = BlockWord::new(generation.wrapping_add(1), BlockState::Free);
+        words(block as u32).store(free.0, Ordering::Relaxed);
+    }
+    let mut clock = 1;
+    let mut sealed = 0;
+    for entry in kept {
+        if !link(region, geometry, entry) {
+            continue;
+        }
+        clock = clock.max(entry.birth);
+        let end = entry.location.offset() + entry.bytes - geometry.block_offset(entry.block);
+        let tail = meta(entry.block, META_TAIL);
+        let present = Tail(tail.load(Ordering::Relaxed)).used_bytes();
+        tail.store(Tail::new(entry.generation, end.max(present)).closed().0, Ordering::Relaxed);
+        meta(entry.block, META_LIVE).fetch_add(Live::of_entry(entry.bytes).0, Ordering::Relaxed);
+        meta(entry.block, META_EXPIRES_MS).fetch_max(entry.hard_ms, Ordering::Relaxed);
+        let word = BlockWord::new(entry.generation, BlockState::Sealed).with_pool(Pool::Main, 0);
+        if words(entry.block).swap(word.0, Ordering::Relaxed) != word.0 {
+            meta(entry.block, META_SEALED_AT).store(sealed, Ordering::Relaxed);
+            sealed += 1;
+        }
+    }
+    region.word(CONTROL_SEAL_SEQUENCE).store(sealed, Ordering::Relaxed);
+    region.word(CONTROL_CLOCK).store(clock + 1, Ordering::Relaxed);
+}
+
+fn link(region: &Region, geometry: &Geometry, entry: &Kept) -> bool {
+    let pair = Pair::of_hash(geometry, entry.hash);
+    let generation = (entry.generation & geometry.generation_mask()) as u16;
+    let word = Slot::new(pair.tag, generation, entry.location);
+    for bucket in [pair.primary, pair.partner] {
+        for slot in 0..BUCKET_SLOTS {
+            let place = region.word(geometry.index + bucket * BUCKET_BYTES + slot * 8);
+            if place.load(Ordering::Relaxed) == 0 {
+                place.store(word.0, Ordering::Relaxed);
+                return true;
+            }
+        }
+    }
+    false
+}

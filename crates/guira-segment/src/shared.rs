@@ -1,0 +1,143 @@
+//! What all handles of a segment in one process have in common: the mapping, the geometry, the
+//! clock and the attachment. Accessors for words of each region live here; meaning lives elsewhere.
+
+use guira_shm::region::Region;
+use guira_shm::sync::{AtomicU64, Ordering};
+
+use crate::attach::AttachmentSlot;
+use crate::clock::SegmentClock;
+use crate::layout::block::{BLOCK_META_BYTES, BLOCK_WORD_BYTES, BlockWord};
+use crate::layout::control::{CONTROL_CLOCK, CONTROL_FLOOR};
+use crate::layout::geometry::{Geometry, LANE_BYTES};
+use crate::layout::namespace::{NAMESPACE_BYTES, NAMESPACE_STAMP};
+use crate::layout::record::{LINE_BYTES, RECORD_BYTES};
+use crate::layout::slot::BUCKET_BYTES;
+use crate::layout::stamp::{KeyStamp, STAMP_BYTES};
+use crate::layout::superblock::{OPTION_CHECKED_VALUES, Superblock};
+use crate::memory::Memory;
+
+/// One segment as this process sees it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) memory: Memory,
+    pub(crate) geometry: Geometry,
+    pub(crate) superblock: Superblock,
+    pub(crate) clock: SegmentClock,
+    pub(crate) attachment: AttachmentSlot,
+    /// Compare each value with its check on every read.
+    pub(crate) verify_values: bool,
+}
+
+impl Shared {
+    #[inline]
+    pub(crate) fn region(&self) -> &Region {
+        self.memory.region()
+    }
+
+    #[inline]
+    pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
+        self.region().word(offset)
+    }
+
+    pub(crate) fn checks_values(&self) -> bool {
+        self.superblock.options & OPTION_CHECKED_VALUES != 0
+    }
+
+    // ---- blocks
+
+    #[inline]
+    pub(crate) fn block_word(&self, block: u32) -> &AtomicU64 {
+        self.word(self.geometry.block_words + block as usize * BLOCK_WORD_BYTES)
+    }
+
+    /// Relaxed: a hint; whoever acts on it compares the whole word again.
+    #[inline]
+    pub(crate) fn block(&self, block: u32) -> BlockWord {
+        BlockWord(self.block_word(block).load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn block_meta(&self, block: u32, field: usize) -> &AtomicU64 {
+        self.word(self.geometry.block_meta + block as usize * BLOCK_META_BYTES + field)
+    }
+
+    /// Replaces a block's control word if it is still `from`.
+    pub(crate) fn change_block(&self, block: u32, from: BlockWord, to: BlockWord) -> bool {
+        // SeqCst: pairs with the load after a pin (`pin.rs`): either the pinner sees the new
+        // generation or the reclaimer's scan, behind its own fence, sees the pin.
+        self.block_word(block).compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    // ---- the invalidation clock and its stamps
+
+    /// Acquire: pairs with the SeqCst addition of an invalidation, whose effects are then visible.
+    #[inline]
+    pub(crate) fn clock_now(&self) -> u64 {
+        self.word(CONTROL_CLOCK).load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn floor(&self) -> u64 {
+        self.word(CONTROL_FLOOR).load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn key_stamp_word(&self, hash: u64) -> &AtomicU64 {
+        let index = (hash >> 16) as usize & (self.geometry.counts.key_stamps as usize - 1);
+        self.word(self.geometry.key_stamps + index * STAMP_BYTES)
+    }
+
+    #[inline]
+    pub(crate) fn key_stamp(&self, hash: u64) -> KeyStamp {
+        // Acquire: pairs with the SeqCst change by a writer, as the clock does.
+        KeyStamp(self.key_stamp_word(hash).load(Ordering::Acquire))
+    }
+
+    #[inline]
+    pub(crate) fn tag_stamp(&self, tag_hash: u64) -> &AtomicU64 {
+        let index = tag_hash as usize & (self.geometry.counts.tag_stamps as usize - 1);
+        self.word(self.geometry.tag_stamps + index * STAMP_BYTES)
+    }
+
+    #[inline]
+    pub(crate) fn namespace_word(&self, namespace: u16, field: usize) -> &AtomicU64 {
+        self.word(self.geometry.namespaces + namespace as usize * NAMESPACE_BYTES + field)
+    }
+
+    #[inline]
+    pub(crate) fn namespace_stamp(&self, namespace: u16) -> &AtomicU64 {
+        self.namespace_word(namespace, NAMESPACE_STAMP)
+    }
+
+    // ---- other regions
+
+    #[inline]
+    pub(crate) fn move_counter(&self, index: usize) -> &AtomicU64 {
+        self.word(self.geometry.move_counters + index * STAMP_BYTES)
+    }
+
+    #[inline]
+    pub(crate) fn bucket_offset(&self, bucket: usize) -> usize {
+        self.geometry.index + bucket * BUCKET_BYTES
+    }
+
+    #[inline]
+    pub(crate) fn slot_word(&self, bucket: usize, slot: usize) -> &AtomicU64 {
+        self.word(self.bucket_offset(bucket) + slot * 8)
+    }
+
+    #[inline]
+    pub(crate) fn lane_word(&self, lane: usize) -> &AtomicU64 {
+        self.word(self.geometry.lanes + lane * LANE_BYTES)
+    }
+
+    #[inline]
+    pub(crate) fn line_offset(&self, line: u32) -> usize {
+        self.geometry.lines + line as usize * LINE_BYTES
+    }
+
+    #[inline]
+    pub(crate) fn record_word(&self, record: u16, field: usize) -> &AtomicU64 {
+        self.word(self.geometry.records + record as usize * RECORD_BYTES + field)
+    }
+}

@@ -1,0 +1,43 @@
+//! The engine's bounds and shares, in one place: each is a choice, none is part of the layout.
+
+/// Times a reader repeats a scan before it settles for a miss, which a cache may always answer.
+pub(crate) const READ_PASSES: u32 = 4;
+/// Times a writer repeats a scan whose result it must know.
+pub(crate) const WRITE_PASSES: u32 = 64;
+/// Forwards a reader follows.
+pub(crate) const READ_HOPS: u32 = 4;
+/// Forwards a writer follows.
+pub(crate) const WRITE_HOPS: u32 = 64;
+/// Attempts of a put that other writers kill.
+pub(crate) const STORE_ATTEMPTS: u32 = 256;
+/// Buckets a displacement search looks at.
+pub(crate) const DISPLACE_NODES: usize = 128;
+/// Reclaim rounds of one allocation before it reports that there is no space.
+pub(crate) const RECLAIM_ROUNDS: u32 = 48;
+/// Blocks a thread may keep open for itself: it gets a lane of its own while its line's number is
+/// below this share of all blocks.
+pub(crate) const PRIVATE_LANE_SHARE: u32 = 16;
+/// The admission pool's share of all blocks, in percent.
+pub(crate) const ADMISSION_PERCENT: u32 = 10;
+/// A frequency counter's highest value.
+pub(crate) const MAX_FREQUENCY: u8 = 3;
+/// While everything is kept: a block is compacted if at least one part in this many is dead.
+pub(crate) const KEEP_DEAD_PARTS: usize = 16;
+/// While entries are evicted: a block is compacted instead if one part in this many is dead.
+pub(crate) const EVICT_DEAD_PARTS: usize = 3;
+/// Eviction ends when live bytes fall below this percentage of the arena.
+pub(crate) const KEEP_BELOW_PERCENT: usize = 85;
+/// The index is full at this percentage of its slots: entries are evicted although blocks are free.
+pub(crate) const INDEX_FULL_PERCENT: usize = 93;
+
+/// Blocks that only survivors may take, so that reclaim always has a destination.
+pub(crate) const fn reserve_blocks(blocks: u32) -> u32 {
+    let share = blocks / 64;
+    if share < 1 {
+        1
+    } else if share > 4 {
+        4
+    } else {
+        share
+    }
+}

@@ -1,0 +1,77 @@
+//! Starting cargo: the same one that started us, in the workspace root.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::XtaskError;
+
+/// A cargo command that will run in `root`.
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root);
+    command
+}
+
+/// Runs `command` with our own stdout and stderr; anything but success is an error.
+pub(crate) fn run(mut command: Command) -> Result<(), XtaskError> {
+    let status = command.status().map_err(|source| XtaskError::Start {
+        command: shown(&command),
+        source,
+    })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(XtaskError::Command {
+            command: shown(&command),
+            status,
+        })
+    }
+}
+
+/// Runs `command` and gives what it printed; its stderr stays ours.
+pub(crate) fn output_of(mut command: Command) -> Result<String, XtaskError> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| XtaskError::Start {
+            command: shown(&command),
+            source,
+        })?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(XtaskError::Command {
+            command: shown(&command),
+            status: output.status,
+        })
+    }
+}
+
+/// The directory of the workspace manifest above the current directory.
+pub(crate) fn workspace_root() -> Result<PathBuf, XtaskError> {
+    let manifest = output_of(cargo(
+        Path::new("."),
+        &["locate-project", "--workspace", "--message-format", "plain"],
+    ))?;
+    let mut root = PathBuf::from(manifest.trim_end());
+    root.pop();
+    Ok(root)
+}
+
+/// The command as a person would type it: what an error message names.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let mut words = vec![
+        program
+            .file_name()
+            .unwrap_or(program.as_os_str())
+            .to_string_lossy()
+            .into_owned(),
+    ];
+    words.extend(
+        command
+            .get_args()
+            .map(|argument| argument.to_string_lossy().into_owned()),
+    );
+    words.join(" ")
+}

@@ -1,0 +1,132 @@
+//! `cargo xtask`: every check of the workspace is one of its subcommands, and CI runs nothing else.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command for people: its progress goes to stdout, what is wrong to stderr"
+)]
+
+mod cargo;
+mod doc;
+mod error;
+mod lint;
+mod steps;
+mod test_run;
+mod tidy;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::XtaskError;
+use crate::steps::Steps;
+
+/// The checks of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Lint, test and doc: what a change must pass
+    Check,
+    /// Formatting, clippy and the tidy rules
+    Lint,
+    /// The rules of the house that no compiler checks
+    Tidy,
+    /// What the tests need, then `cargo test --workspace`
+    #[command(disable_help_flag = true)]
+    Test {
+        /// Passed to cargo as they are; with -p, only that package is tested
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "CARGO_TEST_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
+    /// The documentation, with warnings denied
+    Doc,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.task) {
+        Ok(steps) => steps.conclude(),
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<Steps, XtaskError> {
+    let root = cargo::workspace_root()?;
+    let mut steps = Steps::default();
+    match task {
+        Task::Check => {
+            lint::run(&root, &mut steps);
+            test_step(&root, &[], &mut steps);
+            doc::run(&root, &mut steps);
+        }
+        Task::Lint => lint::run(&root, &mut steps),
+        Task::Tidy => lint::tidy_step(&root, &mut steps),
+        Task::Test { passed_on } => {
+            let passed_on = with_separator(passed_on, std::env::args_os());
+            test_step(&root, &passed_on, &mut steps);
+        }
+        Task::Doc => doc::run(&root, &mut steps),
+    }
+    Ok(steps)
+}
+
+fn test_step(root: &Path, passed_on: &[OsString], steps: &mut Steps) {
+    steps.run("test", || test_run::run(root, passed_on));
+}
+
+/// Puts back the `--` of `xtask test -- ..`: clap takes a leading one for its own.
+fn with_separator(
+    mut passed_on: Vec<OsString>,
+    mut command_line: impl Iterator<Item = OsString>,
+) -> Vec<OsString> {
+    let after_task = command_line.nth(2);
+    let is_separator = after_task.is_some_and(|argument| argument == "--");
+    if is_separator && passed_on.first().is_none_or(|first| first != "--") {
+        passed_on.insert(0, "--".into());
+    }
+    passed_on
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed_on(line: &str) -> String {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        let Task::Test { passed_on } = Arguments::parse_from(&words).task else {
+            panic!("not the test task: {line}");
+        };
+        let passed_on = with_separator(passed_on, words.into_iter());
+        passed_on.join(" ".as_ref()).into_string().unwrap()
+    }
+
+    #[test]
+    fn arguments_of_test_reach_cargo_as_they_are() {
+        for rest in [
+            "",
+            "some_filter",
+            "-p guira-shm --release",
+            "-p guira-shm -- --nocapture",
+            "-- --list",
+            "--help",
+        ] {
+            assert_eq!(passed_on(&format!("xtask test {rest}")), rest);
+        }
+    }
+}
