@@ -1,2 +1,5 @@
-//! Integration tests, one binary.
+//! Integration tests, one binary: a module for each subject.
 #![forbid(unsafe_code)]
+
+/// Every operation, from one thread, on files and on private memory.
+mod operations;
