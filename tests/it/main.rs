@@ -3,3 +3,5 @@
 
 /// Every operation, from one thread, on files and on private memory.
 mod operations;
+/// Random sequences against a plain map.
+mod oracle;

@@ -9,7 +9,10 @@ fn never() -> PutOptions<'static> {
 }
 
 fn small() -> Segment {
-    Segment::builder().size(8 << 20).private().expect("a private segment")
+    Segment::builder()
+        .size(8 << 20)
+        .private()
+        .expect("a private segment")
 }
 
 #[test]
@@ -30,13 +33,22 @@ fn what_was_put_is_got_until_it_is_removed() {
 
 #[test]
 fn many_keys_of_many_sizes_are_kept() {
-    let segment = Segment::builder().size(64 << 20).private().expect("a private segment");
+    let segment = Segment::builder()
+        .size(64 << 20)
+        .private()
+        .expect("a private segment");
     let value = |n: usize| vec![n as u8; n * 7 % 3000];
     for n in 0..10_000_usize {
-        segment.put(&n.to_le_bytes(), &value(n), Expiry::never()).expect("room");
+        segment
+            .put(&n.to_le_bytes(), &value(n), Expiry::never())
+            .expect("room");
     }
     for n in 0..10_000_usize {
-        assert_eq!(segment.get(&n.to_le_bytes()).as_deref(), Some(value(n).as_slice()), "key {n}");
+        assert_eq!(
+            segment.get(&n.to_le_bytes()).as_deref(),
+            Some(value(n).as_slice()),
+            "key {n}"
+        );
     }
     let keys: Vec<[u8; 8]> = (0..10_000_usize).map(usize::to_le_bytes).collect();
     let keys: Vec<&[u8]> = keys.iter().map(<[u8; 8]>::as_slice).collect();
@@ -60,10 +72,14 @@ fn overwriting_alone_evicts_nothing() {
     for round in 0..20_u32 {
         for key in 0..keys {
             let value = [key.to_le_bytes(), round.to_le_bytes()].concat().repeat(12);
-            segment.put(&key.to_le_bytes(), &value, Expiry::never()).expect("room");
+            segment
+                .put(&key.to_le_bytes(), &value, Expiry::never())
+                .expect("room");
         }
     }
-    let missing = (0..keys).filter(|key| segment.get(&key.to_le_bytes()).is_none()).count();
+    let missing = (0..keys)
+        .filter(|key| segment.get(&key.to_le_bytes()).is_none())
+        .count();
     assert_eq!(missing, 0, "{:?}", segment.stats());
     assert_eq!(segment.stats().evictions, 0);
     assert!(segment.verify().is_clean());
@@ -74,7 +90,9 @@ fn a_full_segment_evicts_and_goes_on() {
     let segment = small();
     for key in 0..400_000_u32 {
         let value = key.to_le_bytes().repeat(25);
-        segment.put(&key.to_le_bytes(), &value, Expiry::never()).expect("room");
+        segment
+            .put(&key.to_le_bytes(), &value, Expiry::never())
+            .expect("room");
     }
     let mut present = 0;
     for key in 0..400_000_u32 {
@@ -87,7 +105,11 @@ fn a_full_segment_evicts_and_goes_on() {
     assert!(present > 30_000, "{present} {stats:?}");
     assert_eq!(stats.entries, present);
     let verified = segment.verify();
-    assert!(verified.is_clean(), "{:?}", &verified.faults[..verified.faults.len().min(5)]);
+    assert!(
+        verified.is_clean(),
+        "{:?}",
+        &verified.faults[..verified.faults.len().min(5)]
+    );
 }
 
 #[test]
@@ -98,8 +120,14 @@ fn conditional_writes_look_at_what_is_there() {
     assert_eq!(segment.add(b"k", b"2", &never()), Ok(Add::Exists));
     assert_eq!(segment.replace(b"k", b"3", &never()), Ok(Replace::Stored));
     let version = segment.metadata(b"k").expect("there").version;
-    assert_eq!(segment.compare_and_swap(b"k", version, b"4", &never()), Ok(Swap::Stored));
-    assert!(matches!(segment.compare_and_swap(b"k", version, b"5", &never()), Ok(Swap::Conflict(_))));
+    assert_eq!(
+        segment.compare_and_swap(b"k", version, b"4", &never()),
+        Ok(Swap::Stored)
+    );
+    assert!(matches!(
+        segment.compare_and_swap(b"k", version, b"5", &never()),
+        Ok(Swap::Conflict(_))
+    ));
     assert_eq!(segment.increment(b"k", 38, None, Expiry::never()), Ok(Some(42)));
     assert_eq!(segment.decrement(b"k", 2, None, Expiry::never()), Ok(Some(40)));
     assert_eq!(segment.increment(b"n", 1, None, Expiry::never()), Ok(None));
@@ -107,25 +135,48 @@ fn conditional_writes_look_at_what_is_there() {
     assert_eq!(segment.append(b"k", b"0"), Ok(Replace::Stored));
     assert_eq!(segment.get(b"k").as_deref(), Some(b"400".as_slice()));
     assert_eq!(segment.append(b"k", b"x"), Ok(Replace::Stored));
-    assert_eq!(segment.increment(b"k", 1, None, Expiry::never()), Err(StoreError::NotANumber));
-    segment.put(b"m", i64::MAX.to_string().as_bytes(), Expiry::never()).expect("room");
-    assert!(matches!(segment.increment(b"m", 1, None, Expiry::never()), Err(StoreError::Overflow { .. })));
+    assert_eq!(
+        segment.increment(b"k", 1, None, Expiry::never()),
+        Err(StoreError::NotANumber)
+    );
+    segment
+        .put(b"m", i64::MAX.to_string().as_bytes(), Expiry::never())
+        .expect("room");
+    assert!(matches!(
+        segment.increment(b"m", 1, None, Expiry::never()),
+        Err(StoreError::Overflow { .. })
+    ));
 }
 
 #[test]
 fn large_values_take_runs_of_blocks() {
-    let segment = Segment::builder().size(32 << 20).private().expect("a private segment");
+    let segment = Segment::builder()
+        .size(32 << 20)
+        .private()
+        .expect("a private segment");
     let large = |n: u8| vec![n; 1_000_000 + usize::from(n)];
     for n in 0..60_u8 {
         segment.put(&[n], &large(n), Expiry::never()).expect("room");
-        assert_eq!(segment.get(&[n]).as_deref(), Some(large(n).as_slice()), "value {n}");
+        assert_eq!(
+            segment.get(&[n]).as_deref(),
+            Some(large(n).as_slice()),
+            "value {n}"
+        );
     }
     let max = segment.max_value_bytes();
-    segment.put(b"max", &vec![1; max], Expiry::never()).expect("the largest value fits");
+    segment
+        .put(b"max", &vec![1; max], Expiry::never())
+        .expect("the largest value fits");
     assert_eq!(segment.get(b"max").map(|value| value.len()), Some(max));
     let refused = segment.put(b"max", &vec![1; max + 1], Expiry::never());
-    assert!(matches!(refused, Err(StoreError::ValueTooLarge { .. })), "{refused:?}");
-    assert!(segment.get(b"max").is_none(), "a put that fails leaves no old value");
+    assert!(
+        matches!(refused, Err(StoreError::ValueTooLarge { .. })),
+        "{refused:?}"
+    );
+    assert!(
+        segment.get(b"max").is_none(),
+        "a put that fails leaves no old value"
+    );
     assert!(segment.verify().is_clean(), "{:?}", segment.verify());
 }
 
@@ -137,11 +188,17 @@ fn invalidation_supersedes_what_began_before() {
     assert_eq!(segment.fill(b"k", b"old", &token, &never()), Ok(Fill::Superseded));
     let token = segment.fill_token(b"k");
     assert_eq!(segment.fill(b"k", b"new", &token, &never()), Ok(Fill::Stored));
-    assert_eq!(segment.fill(b"k", b"late", &token, &never()), Ok(Fill::Superseded));
+    assert_eq!(
+        segment.fill(b"k", b"late", &token, &never()),
+        Ok(Fill::Superseded)
+    );
     let token = segment.fill_token(b"k");
     segment.put(b"k", b"put", Expiry::never()).expect("room");
     segment.remove(b"k");
-    assert_eq!(segment.fill(b"k", b"late", &token, &never()), Ok(Fill::Superseded));
+    assert_eq!(
+        segment.fill(b"k", b"late", &token, &never()),
+        Ok(Fill::Superseded)
+    );
 }
 
 #[test]
@@ -170,12 +227,24 @@ fn a_stale_value_is_refreshed_by_the_one_who_saw_it() {
     let segment = small();
     segment.put(b"k", b"old", Expiry::never()).expect("room");
     assert!(segment.expire(b"k"));
-    let Lookup::Stale(value, token) = segment.lookup(b"k") else { panic!("not stale") };
+    let Lookup::Stale(value, token) = segment.lookup(b"k") else {
+        panic!("not stale")
+    };
     assert_eq!(&*value, b"old");
     drop(value);
     assert_eq!(segment.fill(b"k", b"new", &token, &never()), Ok(Fill::Stored));
-    let Lookup::Hit(value) = segment.lookup(b"k") else { panic!("not fresh") };
+    let Lookup::Hit(value) = segment.lookup(b"k") else {
+        panic!("not fresh")
+    };
     assert_eq!(&*value, b"new");
-    assert_eq!(segment.touch(b"k", Expiry::after(Duration::from_secs(60))), Ok(Replace::Stored));
-    assert!(segment.ttl(b"k").flatten().is_some_and(|ttl| ttl > Duration::from_secs(59)));
+    assert_eq!(
+        segment.touch(b"k", Expiry::after(Duration::from_secs(60))),
+        Ok(Replace::Stored)
+    );
+    assert!(
+        segment
+            .ttl(b"k")
+            .flatten()
+            .is_some_and(|ttl| ttl > Duration::from_secs(59))
+    );
 }

@@ -177,8 +177,10 @@ impl SegmentBuilder {
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Segment, OpenError> {
         let path = path.as_ref();
         let superblock = self.plan()?;
-        let options =
-            CreateOptions { mode: self.mode, size_bytes: superblock.geometry.total_bytes as u64 };
+        let options = CreateOptions {
+            mode: self.mode,
+            size_bytes: superblock.geometry.total_bytes as u64,
+        };
         let pending = create_unnamed(path, &options)?;
         format_segment(pending.map().region(), &superblock, &self.clock, 1);
         let file = pending.publish(path)?;
@@ -195,7 +197,13 @@ impl SegmentBuilder {
     /// See [`OpenError`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Segment, OpenError> {
         let path = path.as_ref();
-        let file = open_checked(path, &OpenRules { allow_group_write: self.allow_group, writable: true })?;
+        let file = open_checked(
+            path,
+            &OpenRules {
+                allow_group_write: self.allow_group,
+                writable: true,
+            },
+        )?;
         let superblock = read_superblock(&file, path)?;
         let mapped = file.map(superblock.geometry.total_bytes as u64)?;
         crate::format::prepare_for_this_boot(&mapped, &superblock, &self.clock, self.salvage)?;
@@ -237,13 +245,20 @@ impl SegmentBuilder {
         if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 || self.mode & 0o002 != 0 {
             return Err(OpenError::Options {
                 field: "mode",
-                problem: format!("{:04o} must let the owner read and write, and not everyone write", self.mode),
+                problem: format!(
+                    "{:04o} must let the owner read and write, and not everyone write",
+                    self.mode
+                ),
             });
         }
         Ok(Superblock {
             id: u128::from(random_u64()) << 64 | u128::from(random_u64()),
             hash_seed: random_u64(),
-            options: if self.checked_values { OPTION_CHECKED_VALUES } else { 0 },
+            options: if self.checked_values {
+                OPTION_CHECKED_VALUES
+            } else {
+                0
+            },
             created_ms: self.clock.realtime_ms(),
             geometry,
         })
@@ -251,8 +266,14 @@ impl SegmentBuilder {
 
     fn bad_option(&self, field: &'static str) -> OpenError {
         let problem = match field {
-            "size" => format!("{} bytes; a segment has at least {MIN_SEGMENT_BYTES} bytes", self.wish.size_bytes),
-            "total size" => "the regions do not fit; ask for a larger size, or fewer index entries, processes or threads".to_owned(),
+            "size" => format!(
+                "{} bytes; a segment has at least {MIN_SEGMENT_BYTES} bytes",
+                self.wish.size_bytes
+            ),
+            "total size" => {
+                "the regions do not fit; ask for a larger size, or fewer index entries, processes or threads"
+                    .to_owned()
+            }
             "attach records" => "a segment is for 1 to 4094 processes".to_owned(),
             "thread lines" => "a segment has 2 to 65536 thread lines".to_owned(),
             "block size" => "a block is a power of two from 1024 bytes to 1 GiB".to_owned(),
@@ -264,7 +285,10 @@ impl SegmentBuilder {
     fn finish(&self, memory: Memory, superblock: Superblock) -> Result<Segment, OpenError> {
         let offset_ms = read_clock_offset(memory.region());
         let attachment = AttachmentSlot::new().map_err(|source| OpenError::System {
-            path: memory.file().map(|file| file.path().to_path_buf()).unwrap_or_default(),
+            path: memory
+                .file()
+                .map(|file| file.path().to_path_buf())
+                .unwrap_or_default(),
             action: "mapping a page that fork wipes",
             source: std::io::Error::other(source),
         })?;
@@ -287,7 +311,10 @@ impl SegmentBuilder {
             }
         }
         shared.attach()?;
-        Ok(Segment { shared: Arc::new(shared), namespace: 0 })
+        Ok(Segment {
+            shared: Arc::new(shared),
+            namespace: 0,
+        })
     }
 }
 
@@ -295,23 +322,43 @@ fn read_superblock(file: &OpenFile, path: &Path) -> Result<Superblock, OpenError
     let path = path.to_path_buf();
     let found_bytes = file.len_bytes()?;
     if found_bytes < SUPERBLOCK_BYTES as u64 {
-        return Err(OpenError::Truncated { path, found_bytes, expected_bytes: MIN_SEGMENT_BYTES as u64 });
+        return Err(OpenError::Truncated {
+            path,
+            found_bytes,
+            expected_bytes: MIN_SEGMENT_BYTES as u64,
+        });
     }
     let mut bytes = [0; SUPERBLOCK_BYTES];
     file.read_exact_at(0, &mut bytes)?;
     let superblock = Unchecked(bytes).check().map_err(|refusal| match refusal {
         Refusal::Foreign => OpenError::Foreign { path: path.clone() },
         Refusal::WrongEndian => OpenError::WrongEndian { path: path.clone() },
-        Refusal::Version { major, minor } => {
-            OpenError::Version { path: path.clone(), major, minor, supported: MAJOR_VERSION }
-        }
-        Refusal::Features { unknown } => OpenError::Features { path: path.clone(), unknown },
-        Refusal::Checksum => OpenError::Damaged { path: path.clone(), what: "checksum" },
-        Refusal::Geometry { field } => OpenError::Damaged { path: path.clone(), what: field },
+        Refusal::Version { major, minor } => OpenError::Version {
+            path: path.clone(),
+            major,
+            minor,
+            supported: MAJOR_VERSION,
+        },
+        Refusal::Features { unknown } => OpenError::Features {
+            path: path.clone(),
+            unknown,
+        },
+        Refusal::Checksum => OpenError::Damaged {
+            path: path.clone(),
+            what: "checksum",
+        },
+        Refusal::Geometry { field } => OpenError::Damaged {
+            path: path.clone(),
+            what: field,
+        },
     })?;
     let expected_bytes = superblock.geometry.total_bytes as u64;
     if found_bytes < expected_bytes {
-        return Err(OpenError::Truncated { path, found_bytes, expected_bytes });
+        return Err(OpenError::Truncated {
+            path,
+            found_bytes,
+            expected_bytes,
+        });
     }
     Ok(superblock)
 }

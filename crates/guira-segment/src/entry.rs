@@ -7,8 +7,8 @@ use crate::attach::{Counter, ThreadState};
 use crate::key::Key;
 use crate::layout::block::{META_SPAN, tagged};
 use crate::layout::entry::{
-    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE, FLAG_TAGS,
-    HEADER_BYTES, Header, NEVER_MS, State, TAGS_HEAD_BYTES, value_offset,
+    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE,
+    FLAG_TAGS, HEADER_BYTES, Header, NEVER_MS, State, TAGS_HEAD_BYTES, value_offset,
 };
 use crate::layout::slot::{Location, Slot};
 use crate::pin::Pinned;
@@ -68,7 +68,9 @@ impl Shared {
     pub(crate) fn change_state(&self, location: Location, from: State, to: State) -> bool {
         // SeqCst: the linearization point of every operation; pairs with the Acquire of readers and
         // stays in one order with stamps and links.
-        self.entry_state(location).compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Acquire).is_ok()
+        self.entry_state(location)
+            .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Acquire)
+            .is_ok()
     }
 
     #[inline]
@@ -101,7 +103,8 @@ impl Shared {
         let head = (self.word(location.offset() + ENTRY_MADE).load(Ordering::Relaxed) >> 32) as u32;
         let (count, name_bytes) = ((head & 0xff) as usize, (head >> 8 & 0xffff) as usize);
         let bytes = TAGS_HEAD_BYTES + count * 8 + name_bytes;
-        (HEADER_BYTES + bytes <= self.geometry.block_bytes * self.geometry.max_run_blocks() as usize).then_some(bytes)
+        (HEADER_BYTES + bytes <= self.geometry.block_bytes * self.geometry.max_run_blocks() as usize)
+            .then_some(bytes)
     }
 
     /// Whether `bytes` from `location` stay inside its block, or its run if it heads one.
@@ -161,13 +164,23 @@ impl Shared {
         }
         let tags_bytes = self.tags_bytes(location, &header)?;
         let block_generation = pinned.word.generation();
-        if !self.fits_block(location, pinned.block, block_generation, header.entry_bytes(tags_bytes))
-            || !self.key_equals(location, tags_bytes, key)
+        if !self.fits_block(
+            location,
+            pinned.block,
+            block_generation,
+            header.entry_bytes(tags_bytes),
+        ) || !self.key_equals(location, tags_bytes, key)
             || !header.is_intact(location, block_generation)
         {
             return self.other_entry(thread, location, &header, &pinned);
         }
-        Some(Found { pinned, location, state, header, tags_bytes })
+        Some(Found {
+            pinned,
+            location,
+            state,
+            header,
+            tags_bytes,
+        })
     }
 
     /// Not the key that was looked for: another key under the same tag, or damage, which is counted.
@@ -216,7 +229,8 @@ impl Shared {
 
     #[cold]
     fn tags_invalidated(&self, location: Location, birth: u64) -> bool {
-        self.tag_hashes(location).any(|hash| birth < self.tag_stamp(hash).load(Ordering::Acquire))
+        self.tag_hashes(location)
+            .any(|hash| birth < self.tag_stamp(hash).load(Ordering::Acquire))
     }
 
     /// The hashes of an entry's tags; its header is intact and has tags.

@@ -12,13 +12,17 @@ pub enum OpenError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is not a segment.
-    #[error("{path}: not a guira segment (its first bytes are something else); give the path of a segment, or create one elsewhere")]
+    #[error(
+        "{path}: not a guira segment (its first bytes are something else); give the path of a segment, or create one elsewhere"
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// The file is shorter than its superblock says.
-    #[error("{path}: truncated, {found_bytes} bytes of {expected_bytes}; remove it and create the segment anew")]
+    #[error(
+        "{path}: truncated, {found_bytes} bytes of {expected_bytes}; remove it and create the segment anew"
+    )]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -28,7 +32,9 @@ pub enum OpenError {
         expected_bytes: u64,
     },
     /// The segment was written on a machine of the other byte order.
-    #[error("{path}: written on a machine of the other byte order; a segment cannot move between them, create a new one")]
+    #[error(
+        "{path}: written on a machine of the other byte order; a segment cannot move between them, create a new one"
+    )]
     WrongEndian {
         /// The file.
         path: PathBuf,
@@ -46,7 +52,9 @@ pub enum OpenError {
         supported: u32,
     },
     /// The segment uses features that this library does not know.
-    #[error("{path}: uses unknown features ({unknown:#x}); open it with the newer library that made it, or create a new one")]
+    #[error(
+        "{path}: uses unknown features ({unknown:#x}); open it with the newer library that made it, or create a new one"
+    )]
     Features {
         /// The file.
         path: PathBuf,
@@ -62,7 +70,9 @@ pub enum OpenError {
         what: &'static str,
     },
     /// Every attach record is held by a living process.
-    #[error("{path}: all {records} attach records are in use; detach a process, or create the segment with room for more processes")]
+    #[error(
+        "{path}: all {records} attach records are in use; detach a process, or create the segment with room for more processes"
+    )]
     TooManyProcesses {
         /// The file.
         path: PathBuf,
@@ -70,7 +80,9 @@ pub enum OpenError {
         records: u64,
     },
     /// Another process is re-initialising the segment and did not finish in time.
-    #[error("{path}: another process has been re-initialising it for {waited_ms} ms; try again, or stop that process")]
+    #[error(
+        "{path}: another process has been re-initialising it for {waited_ms} ms; try again, or stop that process"
+    )]
     Busy {
         /// The file.
         path: PathBuf,
@@ -148,7 +160,9 @@ pub enum StoreError {
     },
     /// No block could be freed: all are held by guards or by stopped processes. The key's old
     /// value was removed.
-    #[error("no block of the segment can be freed: guards or stopped processes hold them all; drop guards, or make the segment larger")]
+    #[error(
+        "no block of the segment can be freed: guards or stopped processes hold them all; drop guards, or make the segment larger"
+    )]
     NoSpace,
     /// The bound of attempts was reached. The key's old value was removed.
     #[error("gave up after {attempts} attempts against other writers of the same key; try again")]

@@ -30,19 +30,28 @@ impl Expiry {
     /// Lives until it is evicted, replaced or removed.
     #[must_use]
     pub const fn never() -> Self {
-        Self { hard: None, soft: None }
+        Self {
+            hard: None,
+            soft: None,
+        }
     }
 
     /// Gone after `lifetime`, which must not be zero.
     #[must_use]
     pub const fn after(lifetime: Duration) -> Self {
-        Self { hard: Some(lifetime), soft: None }
+        Self {
+            hard: Some(lifetime),
+            soft: None,
+        }
     }
 
     /// Stale after `lifetime`, which must not be after the hard deadline.
     #[must_use]
     pub const fn soft(self, lifetime: Duration) -> Self {
-        Self { hard: self.hard, soft: Some(lifetime) }
+        Self {
+            hard: self.hard,
+            soft: Some(lifetime),
+        }
     }
 
     /// Deadlines on the segment's clock, `NEVER_MS` where there is none.
@@ -58,7 +67,9 @@ impl Expiry {
         let hard_ms = deadline(self.hard, "zero")?;
         let soft_ms = deadline(self.soft, "zero for its soft deadline")?;
         if self.soft.is_some() && soft_ms > hard_ms {
-            return Err(StoreError::BadExpiry { problem: "shorter than its soft deadline" });
+            return Err(StoreError::BadExpiry {
+                problem: "shorter than its soft deadline",
+            });
         }
         Ok((hard_ms, soft_ms))
     }
@@ -74,13 +85,21 @@ mod tests {
         assert_eq!(at(Expiry::never()), Ok((NEVER_MS, NEVER_MS)));
         assert_eq!(at(Expiry::after(Duration::from_nanos(1))), Ok((1_001, NEVER_MS)));
         assert_eq!(at(Expiry::after(Duration::MAX)), Ok((NEVER_MS, NEVER_MS)));
-        assert_eq!(at(Expiry::after(Duration::from_secs(1)).soft(Duration::from_millis(10))), Ok((2_000, 1_010)));
+        assert_eq!(
+            at(Expiry::after(Duration::from_secs(1)).soft(Duration::from_millis(10))),
+            Ok((2_000, 1_010))
+        );
     }
 
     #[test]
     fn zero_and_crossed_lifetimes_are_refused() {
         assert!(Expiry::after(Duration::ZERO).deadlines_ms(0).is_err());
         assert!(Expiry::never().soft(Duration::ZERO).deadlines_ms(0).is_err());
-        assert!(Expiry::after(Duration::from_secs(1)).soft(Duration::from_secs(2)).deadlines_ms(0).is_err());
+        assert!(
+            Expiry::after(Duration::from_secs(1))
+                .soft(Duration::from_secs(2))
+                .deadlines_ms(0)
+                .is_err()
+        );
     }
 }

@@ -82,7 +82,9 @@ impl Shared {
     /// Leads or joins the flight of `key`, whose miss gave `token`; `patience` is how long an owner
     /// may take before it is replaced.
     pub(crate) fn flight(&self, key: &Key<'_>, token: &Token, patience: Duration) -> Flight<'_> {
-        let Some(attachment) = self.current_attachment() else { return Flight::Alone };
+        let Some(attachment) = self.current_attachment() else {
+            return Flight::Alone;
+        };
         let process = LineOwner::new(attachment.record, attachment.incarnation);
         let cells = self.geometry.counts.flights as usize;
         let first = key.hash as usize >> 20 & (cells - 1);
@@ -98,9 +100,17 @@ impl Shared {
             // Acquire: pairs with the Release of the last owner.
             let word = self.flight_word(cell, FLIGHT_OWNER);
             let own = self.flight_owner(cell, process);
-            if word.compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            if word
+                .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+            {
                 self.describe_flight(cell, key.hash, token, patience);
-                return Flight::Lead(FlightLead { shared: self, cell, owner: own, attachment: attachment.id });
+                return Flight::Lead(FlightLead {
+                    shared: self,
+                    cell,
+                    owner: own,
+                    attachment: attachment.id,
+                });
             }
         }
         Flight::Alone
@@ -116,14 +126,20 @@ impl Shared {
     fn describe_flight(&self, cell: usize, hash: u64, token: &Token, patience: Duration) {
         let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let deadline_ms = self.clock.now_ms().saturating_add(patience_ms);
-        self.flight_word(cell, FLIGHT_DEADLINE_MS).store(deadline_ms, Ordering::Relaxed);
-        self.flight_word(cell, FLIGHT_CLOCK).store(token.clock, Ordering::Relaxed);
-        self.flight_word(cell, FLIGHT_STAMP).store(token.stamp.0, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_DEADLINE_MS)
+            .store(deadline_ms, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_CLOCK)
+            .store(token.clock, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_STAMP)
+            .store(token.stamp.0, Ordering::Relaxed);
         // Release: pairs with the Acquire of whoever joins by the hash.
         self.flight_word(cell, FLIGHT_HASH).store(hash, Ordering::Release);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one claim; a struct would only rename them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one claim; a struct would only rename them"
+    )]
     fn join(
         &self,
         cell: usize,
@@ -140,15 +156,29 @@ impl Shared {
         let is_older = flight_stamp != token.stamp.0 && flight_clock <= token.clock;
         if is_older && self.take_cell(cell, owner, own) {
             self.describe_flight(cell, key.hash, token, patience);
-            return Flight::Lead(FlightLead { shared: self, cell, owner: own, attachment });
+            return Flight::Lead(FlightLead {
+                shared: self,
+                cell,
+                owner: own,
+                attachment,
+            });
         }
-        Flight::Wait(FlightWait { shared: self, cell, owner, hash: key.hash, sequence })
+        Flight::Wait(FlightWait {
+            shared: self,
+            cell,
+            owner,
+            hash: key.hash,
+            sequence,
+        })
     }
 
     /// Makes the cell `to`'s if it is still `from`'s, and wakes everyone who waits for `from`.
     fn take_cell(&self, cell: usize, from: u64, to: u64) -> bool {
         // AcqRel: the owner's writes are before a release, a taker's after it.
-        if self.flight_word(cell, FLIGHT_OWNER).compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_err()
+        if self
+            .flight_word(cell, FLIGHT_OWNER)
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .is_err()
         {
             return false;
         }
@@ -235,19 +265,33 @@ impl<'s> FlightWait<'s> {
         let shared = self.shared;
         let attachment = shared.current_attachment()?;
         let record = LineOwner(self.owner).record()?;
-        let deadline_ms = shared.flight_word(self.cell, FLIGHT_DEADLINE_MS).load(Ordering::Relaxed);
+        let deadline_ms = shared
+            .flight_word(self.cell, FLIGHT_DEADLINE_MS)
+            .load(Ordering::Relaxed);
         let late = shared.clock.has_passed(deadline_ms);
         if !late && !shared.is_dead(&attachment, record, LineOwner(self.owner).incarnation()) {
             return None;
         }
-        let own = shared.flight_owner(self.cell, LineOwner::new(attachment.record, attachment.incarnation));
+        let own = shared.flight_owner(
+            self.cell,
+            LineOwner::new(attachment.record, attachment.incarnation),
+        );
         if !shared.take_cell(self.cell, self.owner, own) {
             return None;
         }
         let stamp = crate::layout::stamp::KeyStamp(shared.key_stamp_word(self.hash).load(Ordering::Acquire));
-        let token = Token { clock: shared.clock_now(), stamp, refreshes: None };
+        let token = Token {
+            clock: shared.clock_now(),
+            stamp,
+            refreshes: None,
+        };
         shared.describe_flight(self.cell, self.hash, &token, TAKE_OVER_PATIENCE);
-        Some(FlightLead { shared, cell: self.cell, owner: own, attachment: attachment.id })
+        Some(FlightLead {
+            shared,
+            cell: self.cell,
+            owner: own,
+            attachment: attachment.id,
+        })
     }
 }
 

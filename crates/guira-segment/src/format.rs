@@ -37,7 +37,9 @@ pub(crate) fn format_segment(region: &Region, superblock: &Superblock, clock: &C
     let geometry = &superblock.geometry;
     for block in 0..geometry.blocks() as usize {
         let word = BlockWord::new(generation, BlockState::Free);
-        region.word(geometry.block_words + block * BLOCK_WORD_BYTES).store(word.0, Ordering::Relaxed);
+        region
+            .word(geometry.block_words + block * BLOCK_WORD_BYTES)
+            .store(word.0, Ordering::Relaxed);
     }
     // The clock of a new segment begins at one second, so that zero is always past.
     store_clock_offset(region, 1_000_i64.wrapping_sub_unsigned(clock.now_ms()));
@@ -71,17 +73,26 @@ pub(crate) fn prepare_for_this_boot(
         }
         let waited_ms = clock.now_ms().saturating_sub(begin_ms);
         if waited_ms > FORMAT_WAIT_MS {
-            return Err(OpenError::Busy { path: file.path().to_path_buf(), waited_ms });
+            return Err(OpenError::Busy {
+                path: file.path().to_path_buf(),
+                waited_ms,
+            });
         }
         // Whoever formats wakes nobody; the lock is asked again soon.
-        futex::wait(file.region().word(CONTROL_STATE), STATE_FORMATTING as u32, Duration::from_millis(10));
+        futex::wait(
+            file.region().word(CONTROL_STATE),
+            STATE_FORMATTING as u32,
+            Duration::from_millis(10),
+        );
     }
     let region = file.region();
     if !is_of_this_boot(region) {
         if region.word(CONTROL_STATE).load(Ordering::Acquire) == STATE_CLEAN {
             continue_clock(region, clock);
         } else {
-            region.word(CONTROL_STATE).store(STATE_FORMATTING, Ordering::Release);
+            region
+                .word(CONTROL_STATE)
+                .store(STATE_FORMATTING, Ordering::Release);
             let salvaged = may_salvage && salvage(region, superblock, clock);
             if !salvaged {
                 let geometry = &superblock.geometry;
@@ -109,7 +120,9 @@ fn continue_clock(region: &Region, clock: &Clock) {
 
 /// A kernel without `/proc` tells no boot id: then the file is taken as of this boot.
 fn is_of_this_boot(region: &Region) -> bool {
-    let Some((low, high)) = boot_words() else { return true };
+    let Some((low, high)) = boot_words() else {
+        return true;
+    };
     region.word(CONTROL_BOOT_LOW).load(Ordering::Acquire) == low
         && region.word(CONTROL_BOOT_HIGH).load(Ordering::Acquire) == high
 }
@@ -126,15 +139,16 @@ fn boot_words() -> Option<(u64, u64)> {
 }
 
 fn store_clock_offset(region: &Region, offset_ms: i64) {
-    region.word(CONTROL_CLOCK_OFFSET).store(offset_ms as u64, Ordering::Release);
+    region
+        .word(CONTROL_CLOCK_OFFSET)
+        .store(offset_ms as u64, Ordering::Release);
 }
 
 pub(crate) fn read_clock_offset(region: &Region) -> i64 {
     region.word(CONTROL_CLOCK_OFFSET).load(Ordering::Acquire) as i64
 }
 
-/// From the process id and the wall clock's nanoseconds, mixed; secrets come from `process_id`,
-/// which the kernel's generator made.
+/// A random number: the standard library seeds its hashers from the kernel's generator.
 pub(crate) fn random_u64() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();

@@ -30,7 +30,12 @@ impl<'k> Key<'k> {
     #[inline]
     pub(crate) fn new(geometry: &Geometry, seed: u64, namespace: u16, bytes: &'k [u8]) -> Self {
         let hash = hash_key(seed, namespace, bytes);
-        Self { namespace, bytes, hash, pair: Pair::of_hash(geometry, hash) }
+        Self {
+            namespace,
+            bytes,
+            hash,
+            pair: Pair::of_hash(geometry, hash),
+        }
     }
 
     /// Bytes of the key as it is stored: the namespace's number comes first, but for the default.
@@ -41,10 +46,13 @@ impl<'k> Key<'k> {
 
     pub(crate) const fn check_length(bytes: &[u8]) -> Result<(), StoreError> {
         match bytes.len() {
-            0 => Err(StoreError::EmptyKey { max_bytes: MAX_KEY_BYTES }),
-            key_bytes if key_bytes > MAX_KEY_BYTES => {
-                Err(StoreError::KeyTooLong { key_bytes, max_bytes: MAX_KEY_BYTES })
-            }
+            0 => Err(StoreError::EmptyKey {
+                max_bytes: MAX_KEY_BYTES,
+            }),
+            key_bytes if key_bytes > MAX_KEY_BYTES => Err(StoreError::KeyTooLong {
+                key_bytes,
+                max_bytes: MAX_KEY_BYTES,
+            }),
             _ => Ok(()),
         }
     }
@@ -53,7 +61,11 @@ impl<'k> Key<'k> {
 /// The hash of a key: XXH3-64 with the segment's secret seed.
 #[inline]
 pub(crate) fn hash_key(seed: u64, namespace: u16, bytes: &[u8]) -> u64 {
-    let seed = if namespace == 0 { seed } else { seed ^ (namespace as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) };
+    let seed = if namespace == 0 {
+        seed
+    } else {
+        seed ^ u64::from(namespace).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    };
     xxh3_64_with_seed(bytes, seed)
 }
 
@@ -69,20 +81,32 @@ impl Pair {
         let buckets = geometry.counts.buckets as usize;
         let primary = reduce(hash, buckets);
         let tag = hash as u16;
-        Self { primary, partner: partner(primary, tag, buckets), tag }
+        Self {
+            primary,
+            partner: partner(primary, tag, buckets),
+            tag,
+        }
     }
 
     /// The pair of an entry that is linked in `bucket` under `tag`, in either order.
     #[inline]
     pub(crate) const fn of_bucket(geometry: &Geometry, bucket: usize, tag: u16) -> Self {
         let buckets = geometry.counts.buckets as usize;
-        Self { primary: bucket, partner: partner(bucket, tag, buckets), tag }
+        Self {
+            primary: bucket,
+            partner: partner(bucket, tag, buckets),
+            tag,
+        }
     }
 
     /// Which move counter guards the pair; the same for both orders.
     #[inline]
     pub(crate) const fn move_counter(&self, geometry: &Geometry) -> usize {
-        let lower = if self.primary < self.partner { self.primary } else { self.partner };
+        let lower = if self.primary < self.partner {
+            self.primary
+        } else {
+            self.partner
+        };
         lower & (geometry.counts.move_counters as usize - 1)
     }
 }

@@ -55,7 +55,11 @@ impl Shared {
             is_stale: state.is_soft() || (has_soft && now_ms >= soft_ms),
             age: Duration::from_millis(now_ms.saturating_sub(u64::from(found.header.made_ds) * 100)),
             block: found.pinned.block,
-            version: if with_version { self.version(found) } else { Version(0) },
+            version: if with_version {
+                self.version(found)
+            } else {
+                Version(0)
+            },
         }
     }
 
@@ -78,7 +82,8 @@ impl Shared {
             return Tags::NONE;
         }
         let mut stored = Vec::with_capacity(found.tags_bytes);
-        self.region().append_to(found.offset() + ENTRY_MADE + 4, found.tags_bytes, &mut stored);
+        self.region()
+            .append_to(found.offset() + ENTRY_MADE + 4, found.tags_bytes, &mut stored);
         Tags::from_stored(stored)
     }
 }

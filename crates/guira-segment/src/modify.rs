@@ -88,7 +88,10 @@ impl Segment {
                 kept = Swap::Conflict(version);
                 return Ok(Plan::Keep);
             }
-            Ok(Plan::Write(Replacement { birth: Some(base.header.birth()), ..fresh.copy() }))
+            Ok(Plan::Write(Replacement {
+                birth: Some(base.header.birth()),
+                ..fresh.copy()
+            }))
         })?;
         thread.count(&self.shared, Counter::Stores);
         Ok(match derived {
@@ -120,15 +123,19 @@ impl Segment {
                 result = initial;
                 return match initial {
                     None => Ok(Plan::Keep),
-                    Some(value) => {
-                        Ok(Plan::Write(self.fresh(value.to_string().as_bytes(), &PutOptions::from(expiry))?))
-                    }
+                    Some(value) => Ok(Plan::Write(
+                        self.fresh(value.to_string().as_bytes(), &PutOptions::from(expiry))?,
+                    )),
                 };
             };
             let value = self.shared.number(base)?;
-            let sum = value.checked_add(delta).ok_or(StoreError::Overflow { value, delta })?;
+            let sum = value
+                .checked_add(delta)
+                .ok_or(StoreError::Overflow { value, delta })?;
             result = Some(sum);
-            Ok(Plan::Write(self.shared.inherit(base, sum.to_string().into_bytes())))
+            Ok(Plan::Write(
+                self.shared.inherit(base, sum.to_string().into_bytes()),
+            ))
         })?;
         thread.count(&self.shared, Counter::Stores);
         Ok(result)
@@ -145,7 +152,9 @@ impl Segment {
         initial: Option<i64>,
         expiry: Expiry,
     ) -> Result<Option<i64>, StoreError> {
-        let negated = delta.checked_neg().ok_or(StoreError::Overflow { value: 0, delta })?;
+        let negated = delta
+            .checked_neg()
+            .ok_or(StoreError::Overflow { value: 0, delta })?;
         self.increment(key, negated, initial, expiry)
     }
 
@@ -176,7 +185,11 @@ impl Segment {
         let derived = self.shared.derive(&thread, &key, |base| {
             Ok(base.map_or(Plan::Keep, |base| {
                 let inherited = self.shared.inherit(base, self.shared.value_of(base));
-                Plan::Write(Replacement { hard_ms, soft_ms, ..inherited })
+                Plan::Write(Replacement {
+                    hard_ms,
+                    soft_ms,
+                    ..inherited
+                })
             }))
         })?;
         Ok(replaced(derived))
@@ -186,7 +199,9 @@ impl Segment {
     /// computation begun before does not appear fresh. Says whether there was one.
     pub fn expire(&self, key: &[u8]) -> bool {
         let hashed = self.key(key);
-        let Some(thread) = self.shared.thread() else { return false };
+        let Some(thread) = self.shared.thread() else {
+            return false;
+        };
         if key.is_empty() {
             return false;
         }
@@ -211,7 +226,14 @@ impl Segment {
     fn fresh(&self, value: &[u8], options: &PutOptions<'_>) -> Result<Replacement, StoreError> {
         let (hard_ms, soft_ms) = options.expiry.deadlines_ms(self.shared.clock.now_ms())?;
         let tags = Tags::new(self.shared.superblock.hash_seed, options.tags)?;
-        Ok(Replacement { value: value.to_vec(), tags, aligned: options.aligned, birth: None, hard_ms, soft_ms })
+        Ok(Replacement {
+            value: value.to_vec(),
+            tags,
+            aligned: options.aligned,
+            birth: None,
+            hard_ms,
+            soft_ms,
+        })
     }
 
     /// For tests and inspection: the key as the engine hashes it.
@@ -225,7 +247,11 @@ impl Segment {
 
 impl Replacement {
     fn copy(&self) -> Self {
-        Self { value: self.value.clone(), tags: self.tags.clone(), ..*self }
+        Self {
+            value: self.value.clone(),
+            tags: self.tags.clone(),
+            ..*self
+        }
     }
 }
 
@@ -240,7 +266,8 @@ const fn replaced(derived: Derived) -> Replace {
 impl Shared {
     pub(crate) fn value_of(&self, found: &Found<'_>) -> Vec<u8> {
         let mut value = Vec::with_capacity(found.value_bytes());
-        self.region().append_to(found.value_offset(), found.value_bytes(), &mut value);
+        self.region()
+            .append_to(found.value_offset(), found.value_bytes(), &mut value);
         value
     }
 

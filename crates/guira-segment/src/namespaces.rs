@@ -12,21 +12,28 @@ impl Shared {
     /// The row of the namespace `name`, claimed if it is new.
     pub(crate) fn namespace(&self, name: &[u8]) -> Result<u16, NamespaceError> {
         if name.is_empty() || name.len() > MAX_NAMESPACE_BYTES {
-            return Err(NamespaceError::BadName { name_bytes: name.len(), max_bytes: MAX_NAMESPACE_BYTES });
+            return Err(NamespaceError::BadName {
+                name_bytes: name.len(),
+                max_bytes: MAX_NAMESPACE_BYTES,
+            });
         }
         let hash = hash_key(self.superblock.hash_seed, 0, name).max(1);
         for row in 1..self.geometry.counts.namespaces as u16 {
             if self.claim_row(row, hash) && self.publish_name(row, name) {
-                self.word(CONTROL_NAMESPACES).fetch_max(u64::from(row) + 1, Ordering::Relaxed);
+                self.word(CONTROL_NAMESPACES)
+                    .fetch_max(u64::from(row) + 1, Ordering::Relaxed);
                 return Ok(row);
             }
         }
-        Err(NamespaceError::Full { rows: self.geometry.counts.namespaces })
+        Err(NamespaceError::Full {
+            rows: self.geometry.counts.namespaces,
+        })
     }
 
     /// The row of `name` if it exists.
     pub(crate) fn find_namespace(&self, name: &[u8]) -> Option<u16> {
-        (1..self.geometry.counts.namespaces as u16).find(|&row| self.namespace_name(row).as_deref() == Some(name))
+        (1..self.geometry.counts.namespaces as u16)
+            .find(|&row| self.namespace_name(row).as_deref() == Some(name))
     }
 
     /// Whether the row carries `hash`, claiming it if it is free.
@@ -47,11 +54,14 @@ impl Shared {
         let length = self.namespace_word(row, NAMESPACE_LENGTH);
         // Acquire: pairs with the Release below.
         if length.load(Ordering::Acquire) == 0 {
-            let mut padded = [0; MAX_NAMESPACE_BYTES];
-            padded[..name.len()].copy_from_slice(name);
+            let mut padded = name.to_vec();
+            padded.resize(MAX_NAMESPACE_BYTES, 0);
             for (index, chunk) in padded.chunks_exact(8).enumerate() {
-                let word = chunk.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-                self.namespace_word(row, NAMESPACE_NAME + index * 8).store(word, Ordering::Relaxed);
+                let word = chunk
+                    .first_chunk::<8>()
+                    .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+                self.namespace_word(row, NAMESPACE_NAME + index * 8)
+                    .store(word, Ordering::Relaxed);
             }
             // Release: the name is before it.
             length.store(name.len() as u64 + 1, Ordering::Release);
@@ -65,10 +75,15 @@ impl Shared {
             return None;
         }
         let length = self.namespace_word(row, NAMESPACE_LENGTH).load(Ordering::Acquire);
-        let bytes = usize::try_from(length).ok()?.checked_sub(1).filter(|&bytes| bytes <= MAX_NAMESPACE_BYTES)?;
+        let bytes = usize::try_from(length)
+            .ok()?
+            .checked_sub(1)
+            .filter(|&bytes| bytes <= MAX_NAMESPACE_BYTES)?;
         let mut name = Vec::with_capacity(MAX_NAMESPACE_BYTES);
         for index in 0..MAX_NAMESPACE_BYTES / 8 {
-            let word = self.namespace_word(row, NAMESPACE_NAME + index * 8).load(Ordering::Relaxed);
+            let word = self
+                .namespace_word(row, NAMESPACE_NAME + index * 8)
+                .load(Ordering::Relaxed);
             name.extend_from_slice(&word.to_le_bytes());
         }
         name.truncate(bytes);

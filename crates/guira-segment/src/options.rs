@@ -12,13 +12,20 @@ pub struct PutOptions<'t> {
 
 impl Default for PutOptions<'_> {
     fn default() -> Self {
-        Self { expiry: Expiry::never(), tags: &[], aligned: false }
+        Self {
+            expiry: Expiry::never(),
+            tags: &[],
+            aligned: false,
+        }
     }
 }
 
 impl From<Expiry> for PutOptions<'_> {
     fn from(expiry: Expiry) -> Self {
-        Self { expiry, ..Self::default() }
+        Self {
+            expiry,
+            ..Self::default()
+        }
     }
 }
 

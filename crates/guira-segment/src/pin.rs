@@ -77,7 +77,12 @@ pub(crate) fn unpin(pin: &AtomicU64) {
 impl Shared {
     /// Pins `block` in `pin` and says what the block is now.
     #[inline]
-    pub(crate) fn pin_block<'s>(&'s self, thread: &ThreadState, pin: &'s AtomicU64, block: u32) -> Pinned<'s> {
+    pub(crate) fn pin_block<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        block: u32,
+    ) -> Pinned<'s> {
         let word = PinWord::new(block, thread.owner.incarnation());
         // SeqCst, store then load: pairs with `change_block` and the fence before the scan of pins.
         pin.swap(word.0, Ordering::SeqCst);
@@ -96,7 +101,8 @@ impl Shared {
     ) -> Option<Pinned<'s>> {
         let block = self.geometry.block_of(location.offset())?;
         let pinned = self.pin_block(thread, pin, block);
-        (pinned.word.is_readable() && self.same_generation(pinned.word.generation(), generation)).then_some(pinned)
+        (pinned.word.is_readable() && self.same_generation(pinned.word.generation(), generation))
+            .then_some(pinned)
     }
 
     /// Whether a block's generation is the one that a slot or state word carries.

@@ -14,13 +14,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::format::format_segment;
 use crate::key::{Pair, hash_key};
 use crate::layout::block::{
-    BLOCK_META_BYTES, BLOCK_WORD_BYTES, BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE, META_SEALED_AT,
-    META_TAIL, Pool, Tail,
+    BLOCK_META_BYTES, BLOCK_WORD_BYTES, BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE,
+    META_SEALED_AT, META_TAIL, Pool, Tail,
 };
 use crate::layout::control::{CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE};
 use crate::layout::entry::{
-    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE, FLAG_TAGS,
-    HEADER_BYTES, Header, Kind, State, TAGS_HEAD_BYTES, value_offset,
+    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE,
+    FLAG_TAGS, HEADER_BYTES, Header, Kind, State, TAGS_HEAD_BYTES, value_offset,
 };
 use crate::layout::geometry::Geometry;
 use crate::layout::slot::{BUCKET_BYTES, BUCKET_SLOTS, Location, Slot};
@@ -43,26 +43,39 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
     }
     let geometry = &superblock.geometry;
     let kept = collect(region, superblock);
-    let generations: Vec<u32> = (0..geometry.blocks()).map(|block| block_word(region, geometry, block).generation()).collect();
+    let generations: Vec<u32> = (0..geometry.blocks())
+        .map(|block| block_word(region, geometry, block).generation())
+        .collect();
     let offset_ms = region.word(CONTROL_CLOCK_OFFSET).load(Ordering::Relaxed);
     let namespaces = copy_namespaces(region, geometry);
     region.zero(CONTROL_OFFSET, geometry.arena - CONTROL_OFFSET);
     format_segment(region, superblock, clock, 1);
     // The clock's offset is of the last boot: deadlines count from there, a little generously.
-    region.word(CONTROL_CLOCK_OFFSET).store(offset_ms, Ordering::Relaxed);
+    region
+        .word(CONTROL_CLOCK_OFFSET)
+        .store(offset_ms, Ordering::Relaxed);
     for (index, word) in namespaces.into_iter().enumerate() {
-        region.word(geometry.namespaces + index * 8).store(word, Ordering::Relaxed);
+        region
+            .word(geometry.namespaces + index * 8)
+            .store(word, Ordering::Relaxed);
     }
     rebuild(region, geometry, &kept, &generations);
     true
 }
 
 fn block_word(region: &Region, geometry: &Geometry, block: u32) -> BlockWord {
-    BlockWord(region.word(geometry.block_words + block as usize * BLOCK_WORD_BYTES).load(Ordering::Relaxed))
+    BlockWord(
+        region
+            .word(geometry.block_words + block as usize * BLOCK_WORD_BYTES)
+            .load(Ordering::Relaxed),
+    )
 }
 
 fn copy_namespaces(region: &Region, geometry: &Geometry) -> Vec<u64> {
-    (geometry.namespaces..geometry.sweep_ranges).step_by(8).map(|at| region.word(at).load(Ordering::Relaxed)).collect()
+    (geometry.namespaces..geometry.sweep_ranges)
+        .step_by(8)
+        .map(|at| region.word(at).load(Ordering::Relaxed))
+        .collect()
 }
 
 fn collect(region: &Region, superblock: &Superblock) -> Vec<Kept> {
@@ -76,10 +89,15 @@ fn collect(region: &Region, superblock: &Superblock) -> Vec<Kept> {
         let begin = geometry.block_offset(block);
         let mut at = begin;
         while at + 48 <= begin + geometry.block_bytes {
-            let Some((entry_bytes, entry)) = parse(region, superblock, block, word.generation(), at) else { break };
+            let Some((entry_bytes, entry)) = parse(region, superblock, block, word.generation(), at) else {
+                break;
+            };
             if let Some((key, kept)) = entry {
                 // Two of one key: neither.
-                by_key.entry(key).and_modify(|present| *present = None).or_insert(Some(kept));
+                by_key
+                    .entry(key)
+                    .and_modify(|present| *present = None)
+                    .or_insert(Some(kept));
             }
             at += entry_bytes;
         }
@@ -88,7 +106,10 @@ fn collect(region: &Region, superblock: &Superblock) -> Vec<Kept> {
 }
 
 /// The entry at `at`: its size if its header proves itself, and the rest if the whole does.
-#[expect(clippy::type_complexity, reason = "two optional parts of one answer, used once")]
+#[expect(
+    clippy::type_complexity,
+    reason = "two optional parts of one answer, used once"
+)]
 fn parse(
     region: &Region,
     superblock: &Superblock,
@@ -110,8 +131,11 @@ fn parse(
         return None;
     }
     let head = (made >> 32) as usize;
-    let tags_bytes =
-        if header.has(FLAG_TAGS) { TAGS_HEAD_BYTES + (head & 0xff) * 8 + (head >> 8 & 0xffff) } else { 0 };
+    let tags_bytes = if header.has(FLAG_TAGS) {
+        TAGS_HEAD_BYTES + (head & 0xff) * 8 + (head >> 8 & 0xffff)
+    } else {
+        0
+    };
     let entry_bytes = header.entry_bytes(tags_bytes);
     if at + entry_bytes > geometry.block_offset(block) + geometry.block_bytes {
         return None;
@@ -125,7 +149,8 @@ fn parse(
     let mut value = Vec::new();
     region.append_to(value_at, header.value_bytes() + 4, &mut value);
     let check = value.split_off(header.value_bytes());
-    if xxh3_64_with_seed(&value, superblock.hash_seed) as u32 != u32::from_le_bytes(check.try_into().unwrap_or_default())
+    if xxh3_64_with_seed(&value, superblock.hash_seed) as u32
+        != u32::from_le_bytes(check.try_into().unwrap_or_default())
     {
         return Some((entry_bytes, None));
     }
@@ -155,7 +180,9 @@ fn parse(
 }
 
 fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u32]) {
-    let meta = |block: u32, field: usize| region.word(geometry.block_meta + block as usize * BLOCK_META_BYTES + field);
+    let meta = |block: u32, field: usize| {
+        region.word(geometry.block_meta + block as usize * BLOCK_META_BYTES + field)
+    };
     let words = |block: u32| region.word(geometry.block_words + block as usize * BLOCK_WORD_BYTES);
     for (block, generation) in generations.iter().enumerate() {
         let free = BlockWord::new(generation.wrapping_add(1), BlockState::Free);
@@ -171,7 +198,10 @@ fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u
         let end = entry.location.offset() + entry.bytes - geometry.block_offset(entry.block);
         let tail = meta(entry.block, META_TAIL);
         let present = Tail(tail.load(Ordering::Relaxed)).used_bytes();
-        tail.store(Tail::new(entry.generation, end.max(present)).closed().0, Ordering::Relaxed);
+        tail.store(
+            Tail::new(entry.generation, end.max(present)).closed().0,
+            Ordering::Relaxed,
+        );
         meta(entry.block, META_LIVE).fetch_add(Live::of_entry(entry.bytes).0, Ordering::Relaxed);
         meta(entry.block, META_EXPIRES_MS).fetch_max(entry.hard_ms, Ordering::Relaxed);
         let word = BlockWord::new(entry.generation, BlockState::Sealed).with_pool(Pool::Main, 0);
@@ -180,7 +210,9 @@ fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u
             sealed += 1;
         }
     }
-    region.word(CONTROL_SEAL_SEQUENCE).store(sealed, Ordering::Relaxed);
+    region
+        .word(CONTROL_SEAL_SEQUENCE)
+        .store(sealed, Ordering::Relaxed);
     region.word(CONTROL_CLOCK).store(clock + 1, Ordering::Relaxed);
 }
 

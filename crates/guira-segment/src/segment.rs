@@ -101,20 +101,28 @@ impl Segment {
     /// # Errors
     /// A bad name, or no row left for a new one.
     pub fn namespace(&self, name: &str) -> Result<Self, NamespaceError> {
-        Ok(Self { shared: Arc::clone(&self.shared), namespace: self.shared.namespace(name.as_bytes())? })
+        Ok(Self {
+            shared: Arc::clone(&self.shared),
+            namespace: self.shared.namespace(name.as_bytes())?,
+        })
     }
 
     /// The same segment through the namespace `name`, if it exists.
     #[must_use]
     pub fn existing_namespace(&self, name: &str) -> Option<Self> {
         let namespace = self.shared.find_namespace(name.as_bytes())?;
-        Some(Self { shared: Arc::clone(&self.shared), namespace })
+        Some(Self {
+            shared: Arc::clone(&self.shared),
+            namespace,
+        })
     }
 
     /// The name of this handle's namespace; `None` for the default one.
     #[must_use]
     pub fn namespace_name(&self) -> Option<String> {
-        self.shared.namespace_name(self.namespace).map(|name| String::from_utf8_lossy(&name).into_owned())
+        self.shared
+            .namespace_name(self.namespace)
+            .map(|name| String::from_utf8_lossy(&name).into_owned())
     }
 
     /// The longest value this segment takes, in bytes.
@@ -124,7 +132,12 @@ impl Segment {
     }
 
     pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        Key::new(&self.shared.geometry, self.shared.superblock.hash_seed, self.namespace, bytes)
+        Key::new(
+            &self.shared.geometry,
+            self.shared.superblock.hash_seed,
+            self.namespace,
+            bytes,
+        )
     }
 
     /// The key, checked, and this thread's line.
@@ -144,29 +157,47 @@ impl Segment {
         self.get_with(&thread, &key, true)
     }
 
-    fn get_with<'s>(&'s self, thread: &ThreadRef<'_>, key: &Key<'_>, with_version: bool) -> Option<ValueRef<'s>> {
+    fn get_with<'s>(
+        &'s self,
+        thread: &ThreadRef<'_>,
+        key: &Key<'_>,
+        with_version: bool,
+    ) -> Option<ValueRef<'s>> {
         let shared = &*self.shared;
         if key.bytes.is_empty() {
             thread.count(shared, Counter::Misses);
             return None;
         }
-        let guard = thread.free_guard_pin(shared).filter(|_| !self.guards_are_scarce());
+        let guard = thread
+            .free_guard_pin(shared)
+            .filter(|_| !self.guards_are_scarce());
         let pin = guard.unwrap_or_else(|| thread.engine_pin(shared, EnginePin::Read as usize));
         let found = shared.find_counted(thread, pin, key)?;
-        if shared.verify_values && !shared.value_is_intact(found.value_offset(), found.value_bytes(), &found.header) {
+        if shared.verify_values
+            && !shared.value_is_intact(found.value_offset(), found.value_bytes(), &found.header)
+        {
             thread.count(shared, Counter::Damaged);
             return None;
         }
         let metadata = shared.metadata(&found, found.state, with_version);
         let (offset, bytes) = (found.value_offset(), found.value_bytes());
         let hold = if guard.is_some() {
-            Hold::Pinned { pin: found.pinned.keep(), attachment: shared.attachment.id(), offset, bytes }
+            Hold::Pinned {
+                pin: found.pinned.keep(),
+                attachment: shared.attachment.id(),
+                offset,
+                bytes,
+            }
         } else {
             let mut copy = Vec::with_capacity(bytes);
             shared.region().append_to(offset, bytes, &mut copy);
             Hold::Copied(copy)
         };
-        Some(ValueRef { shared, hold, metadata })
+        Some(ValueRef {
+            shared,
+            hold,
+            metadata,
+        })
     }
 
     /// Guards hold a quarter of all blocks: the next ones copy.
@@ -180,19 +211,27 @@ impl Segment {
     pub fn get_into(&self, key: &[u8], buffer: &mut Vec<u8>) -> bool {
         buffer.clear();
         let key = self.key(key);
-        let Some(thread) = self.shared.thread() else { return false };
+        let Some(thread) = self.shared.thread() else {
+            return false;
+        };
         let shared = &*self.shared;
         if key.bytes.is_empty() {
             thread.count(shared, Counter::Misses);
             return false;
         }
         let pin = thread.engine_pin(shared, EnginePin::Read as usize);
-        let Some(found) = shared.find_counted(&thread, pin, &key) else { return false };
-        if shared.verify_values && !shared.value_is_intact(found.value_offset(), found.value_bytes(), &found.header) {
+        let Some(found) = shared.find_counted(&thread, pin, &key) else {
+            return false;
+        };
+        if shared.verify_values
+            && !shared.value_is_intact(found.value_offset(), found.value_bytes(), &found.header)
+        {
             thread.count(shared, Counter::Damaged);
             return false;
         }
-        shared.region().append_to(found.value_offset(), found.value_bytes(), buffer);
+        shared
+            .region()
+            .append_to(found.value_offset(), found.value_bytes(), buffer);
         true
     }
 
@@ -219,9 +258,10 @@ impl Segment {
 
     /// Time to the hard deadline: `None` on a miss, `Some(None)` for an entry without one.
     #[must_use]
-    #[expect(clippy::option_option, reason = "a miss and no deadline are different answers")]
     pub fn ttl(&self, key: &[u8]) -> Option<Option<Duration>> {
-        self.peek(key, |shared, found| shared.metadata(found, found.state, false).ttl)
+        self.peek(key, |shared, found| {
+            shared.metadata(found, found.state, false).ttl
+        })
     }
 
     /// The tags of `key`'s entry.
@@ -271,11 +311,13 @@ impl Segment {
     /// As [`Segment::put`]; nothing is removed.
     pub fn add(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Add, StoreError> {
         let (key, thread) = self.begin(key)?;
-        Ok(match self.store(&thread, &key, value, options, None, Intent::Add)? {
-            StoreOutcome::Stored => Add::Stored,
-            StoreOutcome::Occupied => Add::Exists,
-            StoreOutcome::Superseded => Add::Superseded,
-        })
+        Ok(
+            match self.store(&thread, &key, value, options, None, Intent::Add)? {
+                StoreOutcome::Stored => Add::Stored,
+                StoreOutcome::Occupied => Add::Exists,
+                StoreOutcome::Superseded => Add::Superseded,
+            },
+        )
     }
 
     fn store(
@@ -292,7 +334,11 @@ impl Segment {
         shared.prefetch_ghost(key.hash);
         let birth = birth.unwrap_or_else(|| shared.clock_now());
         // Without a deadline the clock is not read at all.
-        let now_ms = if options.expiry == Expiry::never() { 0 } else { shared.clock.now_ms() };
+        let now_ms = if options.expiry == Expiry::never() {
+            0
+        } else {
+            shared.clock.now_ms()
+        };
         let (hard_ms, soft_ms) = options.expiry.deadlines_ms(now_ms)?;
         let tags = Tags::new(shared.superblock.hash_seed, options.tags)?;
         let draft = Draft {
@@ -311,7 +357,14 @@ impl Segment {
             conditional: false,
         };
         let outcome = shared.store(thread, &draft, intent);
-        thread.count(shared, if matches!(intent, Intent::Fill(_)) { Counter::Fills } else { Counter::Stores });
+        thread.count(
+            shared,
+            if matches!(intent, Intent::Fill(_)) {
+                Counter::Fills
+            } else {
+                Counter::Stores
+            },
+        );
         if outcome == Ok(StoreOutcome::Superseded) {
             thread.count(shared, Counter::Superseded);
         }
@@ -326,8 +379,13 @@ impl Segment {
     pub fn lookup(&self, key: &[u8]) -> Lookup<'_> {
         let hashed = self.key(key);
         // The token first: what is written after it must supersede the computation.
-        let mut token = FillToken { token: self.shared.token(&hashed), hash: hashed.hash };
-        let Some(thread) = self.shared.thread() else { return Lookup::Miss(token) };
+        let mut token = FillToken {
+            token: self.shared.token(&hashed),
+            hash: hashed.hash,
+        };
+        let Some(thread) = self.shared.thread() else {
+            return Lookup::Miss(token);
+        };
         match self.get_with(&thread, &hashed, false) {
             None => Lookup::Miss(token),
             Some(value) if value.is_stale() => {
@@ -353,7 +411,10 @@ impl Segment {
     #[must_use]
     pub fn fill_token(&self, key: &[u8]) -> FillToken {
         let key = self.key(key);
-        FillToken { token: self.shared.token(&key), hash: key.hash }
+        FillToken {
+            token: self.shared.token(&key),
+            hash: key.hash,
+        }
     }
 
     /// Stores a computed value, unless the key was written or invalidated since `token` was taken.
@@ -373,10 +434,12 @@ impl Segment {
             return Ok(Fill::Superseded);
         }
         let birth = Some(token.token.clock);
-        Ok(match self.store(&thread, &key, value, options, birth, Intent::Fill(token.token))? {
-            StoreOutcome::Stored => Fill::Stored,
-            StoreOutcome::Superseded | StoreOutcome::Occupied => Fill::Superseded,
-        })
+        Ok(
+            match self.store(&thread, &key, value, options, birth, Intent::Fill(token.token))? {
+                StoreOutcome::Stored => Fill::Stored,
+                StoreOutcome::Superseded | StoreOutcome::Occupied => Fill::Superseded,
+            },
+        )
     }
 
     /// Leads or joins the computation of `key` among all processes of the host. `patience` is how
@@ -434,7 +497,9 @@ impl Segment {
     /// Gives back what dead processes held; returns how many were found. The engine does this by
     /// itself when it needs what they hold.
     pub fn recover(&self) -> usize {
-        self.shared.current_attachment().map_or(0, |attachment| self.shared.recover_dead(&attachment))
+        self.shared
+            .current_attachment()
+            .map_or(0, |attachment| self.shared.recover_dead(&attachment))
     }
 
     /// Attaches this process if it is not: a forked child does so on its first operation, and may do

@@ -65,7 +65,9 @@ impl Shared {
     pub(crate) fn change_block(&self, block: u32, from: BlockWord, to: BlockWord) -> bool {
         // SeqCst: pairs with the load after a pin (`pin.rs`): either the pinner sees the new
         // generation or the reclaimer's scan, behind its own fence, sees the pin.
-        self.block_word(block).compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        self.block_word(block)
+            .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
     }
 
     // ---- the invalidation clock and its stamps
@@ -101,7 +103,13 @@ impl Shared {
 
     #[inline]
     pub(crate) fn namespace_word(&self, namespace: u16, field: usize) -> &AtomicU64 {
-        self.word(self.geometry.namespaces + namespace as usize * NAMESPACE_BYTES + field)
+        // A number read from a damaged entry may be of no row: then the default's stamp decides.
+        let row = if u64::from(namespace) < self.geometry.counts.namespaces {
+            namespace
+        } else {
+            0
+        };
+        self.word(self.geometry.namespaces + row as usize * NAMESPACE_BYTES + field)
     }
 
     #[inline]

@@ -4,9 +4,12 @@ use guira_shm::sync::Ordering;
 
 use crate::attach::Counter;
 use crate::layout::block::BlockState;
-use crate::layout::control::{CONTROL_LINES_HIGH, CONTROL_NAMESPACES, CONTROL_RECLAIM_MODE, CONTROL_RECOVERIES};
+use crate::layout::control::{
+    CONTROL_LINES_HIGH, CONTROL_NAMESPACES, CONTROL_RECLAIM_MODE, CONTROL_RECOVERIES,
+};
 use crate::layout::record::{
-    ENGINE_PINS, GUARD_PINS, LINE_COUNTERS, LINE_ENGINE_PINS, LINE_OWNER, LINE_COUNTER_COUNT, RECORD_OWNER, RecordOwner,
+    ENGINE_PINS, GUARD_PINS, LINE_COUNTER_COUNT, LINE_COUNTERS, LINE_ENGINE_PINS, LINE_OWNER, RECORD_OWNER,
+    RecordOwner,
 };
 use crate::segment::Segment;
 use crate::shared::Shared;
@@ -112,7 +115,11 @@ impl Stats {
     #[must_use]
     pub fn hit_ratio(&self) -> f64 {
         let reads = self.hits + self.misses;
-        if reads == 0 { 0.0 } else { self.hits as f64 / reads as f64 }
+        if reads == 0 {
+            0.0
+        } else {
+            self.hits as f64 / reads as f64
+        }
     }
 
     /// Live entries for each slot of the index, 0 to 1.
@@ -135,7 +142,10 @@ impl Segment {
             max_processes: geometry.counts.records,
             block_bytes: geometry.block_bytes as u64,
             recoveries: shared.word(CONTROL_RECOVERIES).load(Ordering::Relaxed),
-            namespaces: shared.word(CONTROL_NAMESPACES).load(Ordering::Relaxed).saturating_sub(1),
+            namespaces: shared
+                .word(CONTROL_NAMESPACES)
+                .load(Ordering::Relaxed)
+                .saturating_sub(1),
             invalidation_clock: shared.clock_now(),
             is_evicting: shared.word(CONTROL_RECLAIM_MODE).load(Ordering::Relaxed) != 0,
             flights: shared.flights_under_way() as u64,
@@ -144,7 +154,9 @@ impl Segment {
         shared.add_blocks(&mut stats);
         shared.add_lines(&mut stats);
         stats.processes = (0..geometry.counts.records as u16)
-            .filter(|&record| RecordOwner(shared.record_word(record, RECORD_OWNER).load(Ordering::Relaxed)).pid() != 0)
+            .filter(|&record| {
+                RecordOwner(shared.record_word(record, RECORD_OWNER).load(Ordering::Relaxed)).pid() != 0
+            })
             .count() as u64;
         stats
     }
@@ -159,7 +171,9 @@ impl Shared {
             let count = match word.state() {
                 BlockState::Free => &mut blocks.free,
                 BlockState::Open => &mut blocks.open,
-                BlockState::Sealed if word.pool() == crate::layout::block::Pool::Main => &mut blocks.sealed_main,
+                BlockState::Sealed if word.pool() == crate::layout::block::Pool::Main => {
+                    &mut blocks.sealed_main
+                }
                 BlockState::Sealed => &mut blocks.sealed_admission,
                 BlockState::Drain => &mut blocks.draining,
                 BlockState::Retired => &mut blocks.retired,
@@ -176,16 +190,26 @@ impl Shared {
     }
 
     fn add_lines(&self, stats: &mut Stats) {
-        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::Acquire).min(self.geometry.counts.lines);
+        let lines = self
+            .word(CONTROL_LINES_HIGH)
+            .load(Ordering::Acquire)
+            .min(self.geometry.counts.lines);
         let mut sums = [0_u64; LINE_COUNTER_COUNT];
         for line in 0..lines as u32 {
             let offset = self.line_offset(line);
             stats.threads += u64::from(self.word(offset + LINE_OWNER).load(Ordering::Relaxed) != 0);
             for (counter, sum) in sums.iter_mut().enumerate() {
-                *sum = sum.wrapping_add(self.word(offset + LINE_COUNTERS + counter * 8).load(Ordering::Relaxed));
+                *sum = sum.wrapping_add(
+                    self.word(offset + LINE_COUNTERS + counter * 8)
+                        .load(Ordering::Relaxed),
+                );
             }
             for pin in 0..ENGINE_PINS + GUARD_PINS {
-                if self.word(offset + LINE_ENGINE_PINS + pin * 8).load(Ordering::Relaxed) != 0 {
+                if self
+                    .word(offset + LINE_ENGINE_PINS + pin * 8)
+                    .load(Ordering::Relaxed)
+                    != 0
+                {
                     stats.pins += 1;
                     stats.guards += u64::from(pin >= ENGINE_PINS);
                 }

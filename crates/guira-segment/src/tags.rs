@@ -26,9 +26,15 @@ impl Tags {
         if names.is_empty() {
             return Ok(Self::NONE);
         }
-        let bad = names.len() > MAX_TAGS || names.iter().any(|name| name.is_empty() || name.len() > MAX_TAG_BYTES);
+        let bad = names.len() > MAX_TAGS
+            || names
+                .iter()
+                .any(|name| name.is_empty() || name.len() > MAX_TAG_BYTES);
         if bad {
-            return Err(StoreError::BadTags { max_tags: MAX_TAGS, max_bytes: MAX_TAG_BYTES });
+            return Err(StoreError::BadTags {
+                max_tags: MAX_TAGS,
+                max_bytes: MAX_TAG_BYTES,
+            });
         }
         let plain: usize = names.iter().map(|name| 1 + name.len()).sum();
         let name_bytes = plain.next_multiple_of(4);
@@ -67,9 +73,12 @@ impl Tags {
     /// The hashes of the names.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> + '_ {
         let count = usize::from(self.0.first().copied().unwrap_or(0));
-        self.0.get(TAGS_HEAD_BYTES..).unwrap_or(&[]).chunks_exact(8).take(count).filter_map(|bytes| {
-            bytes.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes))
-        })
+        self.0
+            .get(TAGS_HEAD_BYTES..)
+            .unwrap_or(&[])
+            .chunks_exact(8)
+            .take(count)
+            .filter_map(|bytes| bytes.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)))
     }
 
     /// The names, as far as they are well formed.
@@ -78,8 +87,12 @@ impl Tags {
         let mut rest = self.0.get(TAGS_HEAD_BYTES + count * 8..).unwrap_or(&[]);
         let mut names = Vec::with_capacity(count);
         while names.len() < count {
-            let Some((&length, after)) = rest.split_first() else { break };
-            let Some((name, next)) = after.split_at_checked(usize::from(length)) else { break };
+            let Some((&length, after)) = rest.split_first() else {
+                break;
+            };
+            let Some((name, next)) = after.split_at_checked(usize::from(length)) else {
+                break;
+            };
             names.push(name.to_vec());
             rest = next;
         }

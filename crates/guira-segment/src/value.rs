@@ -24,7 +24,12 @@ pub struct ValueRef<'s> {
 
 #[derive(Debug)]
 pub(crate) enum Hold<'s> {
-    Pinned { pin: &'s AtomicU64, attachment: u64, offset: usize, bytes: usize },
+    Pinned {
+        pin: &'s AtomicU64,
+        attachment: u64,
+        offset: usize,
+        bytes: usize,
+    },
     Copied(Vec<u8>),
 }
 
@@ -60,7 +65,12 @@ impl Deref for ValueRef<'_> {
     fn deref(&self) -> &[u8] {
         match &self.hold {
             Hold::Copied(bytes) => bytes,
-            Hold::Pinned { attachment, offset, bytes, .. } => {
+            Hold::Pinned {
+                attachment,
+                offset,
+                bytes,
+                ..
+            } => {
                 assert!(
                     self.shared.attachment.id() == *attachment,
                     "a ValueRef was used in a forked child; take values after the fork"

@@ -149,9 +149,7 @@ pub(crate) fn namespace_offset_ns() -> i64 {
 fn read_namespace_offset_ns() -> Option<i64> {
     use std::os::unix::fs::MetadataExt;
     let own = std::fs::metadata("/proc/self/ns/time").ok()?.ino();
-    let of_children = std::fs::metadata("/proc/self/ns/time_for_children")
-        .ok()?
-        .ino();
+    let of_children = std::fs::metadata("/proc/self/ns/time_for_children").ok()?.ino();
     if own == INITIAL_TIME_NAMESPACE || own != of_children {
         // The offsets file shows those of future children: of use only where they are ours.
         return Some(0);
@@ -213,19 +211,14 @@ mod tests {
         let ms = Arc::new(AtomicU64::new(41));
         let clock = Clock::manual(Arc::clone(&ms));
         ms.store(42, Ordering::Relaxed);
-        assert_eq!(
-            [clock.now_ms(), clock.coarse_ms(), clock.realtime_ms()],
-            [42; 3]
-        );
+        assert_eq!([clock.now_ms(), clock.coarse_ms(), clock.realtime_ms()], [42; 3]);
     }
 
     #[test]
     fn an_old_measurement_is_made_again() {
         let clock = CoarseClock::new();
         let first_ms = clock.now_ms();
-        clock
-            .ahead_ns
-            .fetch_sub(5 * NS_PER_SECOND, Ordering::Relaxed);
+        clock.ahead_ns.fetch_sub(5 * NS_PER_SECOND, Ordering::Relaxed);
         clock
             .measured_at_ns
             .fetch_sub(2 * NS_PER_SECOND, Ordering::Relaxed);
@@ -238,14 +231,8 @@ mod tests {
     #[test]
     fn namespace_offsets_are_parsed_by_name_and_by_number() {
         let named = "monotonic           0         0\nboottime       -86400      5\n";
-        assert_eq!(
-            parse_boot_offset_ns(named),
-            Some(-86_400 * NS_PER_SECOND + 5)
-        );
-        assert_eq!(
-            parse_boot_offset_ns("1 0 0\n7 9 0\n"),
-            Some(9 * NS_PER_SECOND)
-        );
+        assert_eq!(parse_boot_offset_ns(named), Some(-86_400 * NS_PER_SECOND + 5));
+        assert_eq!(parse_boot_offset_ns("1 0 0\n7 9 0\n"), Some(9 * NS_PER_SECOND));
         assert_eq!(parse_boot_offset_ns("monotonic 0 0\n"), None);
         assert_eq!(parse_boot_offset_ns("boottime x 0\n"), None);
     }

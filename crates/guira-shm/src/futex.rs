@@ -84,10 +84,7 @@ mod tests {
     #[test]
     fn only_the_low_half_counts() {
         let word = AtomicU64::new((5 << 32) | 7);
-        assert_eq!(
-            wait(&word, 7, Duration::from_millis(2)),
-            WaitOutcome::TimedOut
-        );
+        assert_eq!(wait(&word, 7, Duration::from_millis(2)), WaitOutcome::TimedOut);
         assert_eq!(wait(&word, 5, Duration::MAX), WaitOutcome::Changed);
     }
 
@@ -102,10 +99,7 @@ mod tests {
                 std::thread::yield_now();
             }
             assert_eq!(woken, 1);
-            assert_eq!(
-                waiter.join().expect("the waiter returns"),
-                WaitOutcome::Woken
-            );
+            assert_eq!(waiter.join().expect("the waiter returns"), WaitOutcome::Woken);
         });
         assert_eq!(wake(&word, u32::MAX), 0);
     }

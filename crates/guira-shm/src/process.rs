@@ -78,9 +78,7 @@ impl ProcessIdentity {
 /// Whether the process that `identity` names has ended.
 pub fn is_gone(identity: &ProcessIdentity) -> Existence {
     let own = ProcessIdentity::current();
-    if identity.pid_namespace == 0
-        || identity.start_ticks == 0
-        || identity.pid_namespace != own.pid_namespace
+    if identity.pid_namespace == 0 || identity.start_ticks == 0 || identity.pid_namespace != own.pid_namespace
     {
         return Existence::Unknown;
     }

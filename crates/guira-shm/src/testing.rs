@@ -18,11 +18,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     pub(crate) fn of(passed: bool) -> Outcome {
-        if passed {
-            Outcome::Passed
-        } else {
-            Outcome::Failed
-        }
+        if passed { Outcome::Passed } else { Outcome::Failed }
     }
 }
 
@@ -92,10 +88,7 @@ pub(crate) fn as_root_in_child(what: &str, part: impl FnOnce() -> Outcome) -> Ou
 pub(crate) fn eventually(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
-        assert!(
-            Instant::now() < deadline,
-            "the awaited condition never came true"
-        );
+        assert!(Instant::now() < deadline, "the awaited condition never came true");
         std::thread::yield_now();
     }
 }

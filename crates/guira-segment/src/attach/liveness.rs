@@ -50,8 +50,12 @@ impl Shared {
     pub(crate) fn process_exists(&self, record: u16) -> Option<bool> {
         let identity = ProcessIdentity {
             pid: RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire)).pid(),
-            start_ticks: self.record_word(record, RECORD_START_TICKS).load(Ordering::Relaxed),
-            pid_namespace: self.record_word(record, RECORD_PID_NAMESPACE).load(Ordering::Relaxed),
+            start_ticks: self
+                .record_word(record, RECORD_START_TICKS)
+                .load(Ordering::Relaxed),
+            pid_namespace: self
+                .record_word(record, RECORD_PID_NAMESPACE)
+                .load(Ordering::Relaxed),
         };
         match guira_shm::process::is_gone(&identity) {
             Existence::Gone => Some(false),
@@ -70,6 +74,9 @@ impl Shared {
         }
         let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
         owner.incarnation() != incarnation
-            || matches!(self.liveness(attachment, record), Liveness::Free | Liveness::Dead | Liveness::DeadLockInherited)
+            || matches!(
+                self.liveness(attachment, record),
+                Liveness::Free | Liveness::Dead | Liveness::DeadLockInherited
+            )
     }
 }

@@ -66,6 +66,10 @@ pub(crate) struct Attachment {
     /// and in a forked child that closed it.
     locks: ForkLock<Option<ByteLocks>>,
     /// Lines whose threads have ended, open lanes and all, ready for the next thread.
+    #[expect(
+        clippy::vec_box,
+        reason = "threads hold pointers to the boxed states: they must not move"
+    )]
     idle: ForkLock<Vec<Box<ThreadState>>>,
     /// One line for all threads that found none left, used in turn.
     commons: ForkLock<Box<ThreadState>>,
@@ -75,7 +79,10 @@ pub(crate) struct Attachment {
 
 impl AttachmentSlot {
     pub(crate) fn new() -> Result<Self, guira_shm::fork::ForkError> {
-        Ok(Self { page: ForkPage::new(0)?, current: ForkLock::new(None) })
+        Ok(Self {
+            page: ForkPage::new(0)?,
+            current: ForkLock::new(None),
+        })
     }
 
     #[inline]
@@ -102,7 +109,10 @@ impl Shared {
             std::mem::forget(inherited);
         }
         let attachment = Arc::new(self.new_attachment()?);
-        self.attachment.page.token().store(attachment.id, Ordering::Relaxed);
+        self.attachment
+            .page
+            .token()
+            .store(attachment.id, Ordering::Relaxed);
         *current = Some(Arc::clone(&attachment));
         Ok(attachment)
     }
@@ -111,7 +121,8 @@ impl Shared {
         let (record, incarnation, locks) = match self.memory.file() {
             None => {
                 let owner = RecordOwner::new(1, std::process::id());
-                self.record_word(0, RECORD_OWNER).store(owner.0, Ordering::Release);
+                self.record_word(0, RECORD_OWNER)
+                    .store(owner.0, Ordering::Release);
                 (0, 1, None)
             }
             Some(file) => {
@@ -135,22 +146,30 @@ impl Shared {
     }
 
     fn too_many_processes(&self) -> OpenError {
-        OpenError::TooManyProcesses { path: self.path(), records: self.geometry.counts.records }
+        OpenError::TooManyProcesses {
+            path: self.path(),
+            records: self.geometry.counts.records,
+        }
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {
-        self.memory.file().map(|file| file.path().to_path_buf()).unwrap_or_default()
+        self.memory
+            .file()
+            .map(|file| file.path().to_path_buf())
+            .unwrap_or_default()
     }
 
     /// Takes the first record whose byte lock can be had, and recovers what its last holder left.
     fn take_record(&self, locks: &ByteLocks) -> Result<(u16, u32), OpenError> {
         let records = self.geometry.counts.records as u16;
         for record in 0..records {
-            let locked = locks.try_lock(RECORD_LOCK_BASE + u64::from(record)).map_err(|source| OpenError::System {
-                path: self.path(),
-                action: "locking an attach record",
-                source,
-            })?;
+            let locked = locks
+                .try_lock(RECORD_LOCK_BASE + u64::from(record))
+                .map_err(|source| OpenError::System {
+                    path: self.path(),
+                    action: "locking an attach record",
+                    source,
+                })?;
             if !locked {
                 continue;
             }
@@ -168,10 +187,14 @@ impl Shared {
             }
             let identity = ProcessIdentity::current();
             let incarnation = previous.incarnation().wrapping_add(1);
-            self.record_word(record, RECORD_START_TICKS).store(identity.start_ticks, Ordering::Relaxed);
-            self.record_word(record, RECORD_PID_NAMESPACE).store(identity.pid_namespace, Ordering::Relaxed);
-            self.record_word(record, RECORD_ATTACHED_MS).store(self.clock.now_ms(), Ordering::Relaxed);
-            self.record_word(record, RECORD_LIBRARY).store(library_version(), Ordering::Relaxed);
+            self.record_word(record, RECORD_START_TICKS)
+                .store(identity.start_ticks, Ordering::Relaxed);
+            self.record_word(record, RECORD_PID_NAMESPACE)
+                .store(identity.pid_namespace, Ordering::Relaxed);
+            self.record_word(record, RECORD_ATTACHED_MS)
+                .store(self.clock.now_ms(), Ordering::Relaxed);
+            self.record_word(record, RECORD_LIBRARY)
+                .store(library_version(), Ordering::Relaxed);
             // Release: pairs with the Acquire loads that read the identity behind the owner.
             owner_word.store(RecordOwner::new(incarnation, identity.pid).0, Ordering::Release);
             // SeqCst: pairs with the last detacher's mark and its second look at the locks.
@@ -190,9 +213,11 @@ impl Shared {
             }
             // SeqCst: pairs with the reclaimer's load of the mark before it scans pins; it must
             // not miss a line that is about to be used.
-            self.word(CONTROL_LINES_HIGH).fetch_max(u64::from(line) + 1, Ordering::SeqCst);
+            self.word(CONTROL_LINES_HIGH)
+                .fetch_max(u64::from(line) + 1, Ordering::SeqCst);
             // Acquire: pairs with the Release of whoever freed the line.
-            word.compare_exchange(0, owner.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            word.compare_exchange(0, owner.0, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
         })
     }
 
@@ -203,14 +228,20 @@ impl Shared {
             // Never attached, or a forked child that never used the segment.
             return;
         }
-        let Some(attachment) = self.attachment.current.lock().take() else { return };
+        let Some(attachment) = self.attachment.current.lock().take() else {
+            return;
+        };
         self.attachment.page.token().store(0, Ordering::Relaxed);
         self.release_record(attachment.record, attachment.incarnation);
         let Some(file) = self.memory.file() else { return };
-        let Some(locks) = attachment.locks.lock().take() else { return };
+        let Some(locks) = attachment.locks.lock().take() else {
+            return;
+        };
         if file.survives_reboot() && !self.others_attached(&locks, attachment.record) {
-            self.word(CONTROL_CLEAN_MS).store(self.clock.now_ms(), Ordering::Relaxed);
-            self.word(CONTROL_CLEAN_REALTIME_MS).store(self.clock.boot_clock().realtime_ms(), Ordering::Relaxed);
+            self.word(CONTROL_CLEAN_MS)
+                .store(self.clock.now_ms(), Ordering::Relaxed);
+            self.word(CONTROL_CLEAN_REALTIME_MS)
+                .store(self.clock.boot_clock().realtime_ms(), Ordering::Relaxed);
             // A write-back that fails leaves the mark out: after a reboot the file is made anew.
             if file.sync(0..self.geometry.total_bytes).is_ok() {
                 // SeqCst: pairs with an attacher's store of IN_USE; whichever came first, one of

@@ -20,7 +20,9 @@ use crate::shared::Shared;
 impl Shared {
     /// Recovers every dead process's leavings; returns how many processes were found dead.
     pub(crate) fn recover_dead(&self, attachment: &Attachment) -> usize {
-        (0..self.geometry.counts.records as u16).filter(|&record| self.recover_if_dead(attachment, record)).count()
+        (0..self.geometry.counts.records as u16)
+            .filter(|&record| self.recover_if_dead(attachment, record))
+            .count()
     }
 
     /// Recovers `record` if its holder is dead. False also when somebody else is at it.
@@ -29,7 +31,9 @@ impl Shared {
         if !matches!(liveness, Liveness::Dead | Liveness::DeadLockInherited) {
             return false;
         }
-        let Some(_alone) = attachment.recovering.try_lock() else { return false };
+        let Some(_alone) = attachment.recovering.try_lock() else {
+            return false;
+        };
         let byte = RECORD_LOCK_BASE + u64::from(record);
         let locked = match attachment.locks.lock().as_ref() {
             None => return false,
@@ -44,9 +48,7 @@ impl Shared {
             self.release_record(record, owner.incarnation());
             self.word(CONTROL_RECOVERIES).fetch_add(1, Ordering::Relaxed);
         }
-        if locked
-            && let Some(locks) = attachment.locks.lock().as_ref()
-        {
+        if locked && let Some(locks) = attachment.locks.lock().as_ref() {
             // Fails only if the lock is gone already.
             let _ = locks.unlock(byte);
         }
@@ -88,7 +90,10 @@ impl Shared {
 
     /// Clears the pins of every line of `owner`, then frees the lines.
     fn release_lines(&self, owner: LineOwner) {
-        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::Acquire).min(self.geometry.counts.lines);
+        let lines = self
+            .word(CONTROL_LINES_HIGH)
+            .load(Ordering::Acquire)
+            .min(self.geometry.counts.lines);
         for line in 0..lines as u32 {
             let offset = self.line_offset(line);
             let owner_word = self.word(offset + LINE_OWNER);

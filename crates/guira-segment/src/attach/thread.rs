@@ -63,7 +63,10 @@ pub(crate) struct ThreadState {
 
 impl std::fmt::Debug for ThreadState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ThreadState").field("line", &self.line).field("lane", &self.lane).finish_non_exhaustive()
+        f.debug_struct("ThreadState")
+            .field("line", &self.line)
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,6 +158,19 @@ thread_local! {
     static OWNED: RefCell<Owned> = const { RefCell::new(Owned(Vec::new())) };
 }
 
+type Cells = [Cell<(u64, *const ThreadState)>; CELLS];
+
+#[inline]
+fn cell_of(cells: &Cells, id: u64) -> &Cell<(u64, *const ThreadState)> {
+    let [a, b, c, d] = cells;
+    match id % CELLS as u64 {
+        0 => a,
+        1 => b,
+        2 => c,
+        _ => d,
+    }
+}
+
 struct Owned(Vec<(u64, Weak<Attachment>, Box<ThreadState>)>);
 
 impl Drop for Owned {
@@ -174,7 +190,7 @@ impl Shared {
     #[inline]
     pub(crate) fn thread(&self) -> Option<ThreadRef<'_>> {
         let id = self.attachment.id();
-        let (cached, state) = CURRENT.with(|cells| cells[id as usize % CELLS].get());
+        let (cached, state) = CURRENT.with(|cells| cell_of(cells, id).get());
         if cached == id && id != 0 {
             return Some(ThreadRef { state, commons: None });
         }
@@ -197,7 +213,7 @@ impl Shared {
         });
         match owned {
             Ok(Some(state)) => {
-                CURRENT.with(|cells| cells[attachment.id as usize % CELLS].set((attachment.id, state)));
+                CURRENT.with(|cells| cell_of(cells, attachment.id).set((attachment.id, state)));
                 Some(ThreadRef { state, commons: None })
             }
             _ => Some(self.common_line(attachment)),
@@ -219,7 +235,13 @@ impl Shared {
         // borrow is used, and fields drop in order: the guard first.
         let borrowed: &Attachment = unsafe { &*pointer };
         let guard = borrowed.commons.lock();
-        ThreadRef { state: std::ptr::null(), commons: Some(Commons { guard, _attachment: attachment }) }
+        ThreadRef {
+            state: std::ptr::null(),
+            commons: Some(Commons {
+                guard,
+                _attachment: attachment,
+            }),
+        }
     }
 
     /// The attachment of this process, for slow paths.

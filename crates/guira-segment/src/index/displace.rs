@@ -34,16 +34,28 @@ impl Shared {
     /// Frees a slot in one of the pair's buckets; returns which, now (or lately) empty.
     pub(crate) fn displace(&self, thread: &ThreadState, pair: &Pair) -> Option<(usize, usize)> {
         // The queue is only memory that is kept for the next time.
-        let mut queue = QUEUE.try_with(|queue| std::mem::take(&mut *queue.borrow_mut())).unwrap_or_default();
+        let mut queue = QUEUE
+            .try_with(|queue| std::mem::take(&mut *queue.borrow_mut()))
+            .unwrap_or_default();
         let freed = self.displace_with(thread, pair, &mut queue);
         let _ = QUEUE.try_with(|kept| *kept.borrow_mut() = queue);
         freed
     }
 
-    fn displace_with(&self, thread: &ThreadState, pair: &Pair, queue: &mut Vec<Node>) -> Option<(usize, usize)> {
+    fn displace_with(
+        &self,
+        thread: &ThreadState,
+        pair: &Pair,
+        queue: &mut Vec<Node>,
+    ) -> Option<(usize, usize)> {
         queue.clear();
         for bucket in self.buckets_of(pair) {
-            queue.push(Node { bucket, parent: ROOT, slot: 0, word: Slot::EMPTY });
+            queue.push(Node {
+                bucket,
+                parent: ROOT,
+                slot: 0,
+                word: Slot::EMPTY,
+            });
         }
         let mut next = 0;
         while let Some(&node) = queue.get(next) {
@@ -54,7 +66,12 @@ impl Shared {
                 }
                 let other = Pair::of_bucket(&self.geometry, node.bucket, word.tag()).partner;
                 if queue.len() < DISPLACE_NODES && other != node.bucket {
-                    queue.push(Node { bucket: other, parent: next, slot, word });
+                    queue.push(Node {
+                        bucket: other,
+                        parent: next,
+                        slot,
+                        word,
+                    });
                 }
             }
             next += 1;
@@ -79,7 +96,11 @@ impl Shared {
                     .then_some((at.bucket, hole));
             }
             let from = *queue.get(at.parent)?;
-            if !self.move_slot(thread, (from.bucket, at.slot, at.word), (at.bucket, hole, hole_word)) {
+            if !self.move_slot(
+                thread,
+                (from.bucket, at.slot, at.word),
+                (at.bucket, hole, hole_word),
+            ) {
                 return None;
             }
             (hole, hole_word) = (at.slot, Slot::EMPTY);
@@ -94,7 +115,9 @@ impl Shared {
         (to, to_slot, hole): (usize, usize, Slot),
     ) -> bool {
         let pin = thread.engine_pin(self, EnginePin::Move as usize);
-        let Some(_pinned) = self.pin_location(thread, pin, word.location(), word.generation()) else { return false };
+        let Some(_pinned) = self.pin_location(thread, pin, word.location(), word.generation()) else {
+            return false;
+        };
         if !self.claim_slot(to, to_slot, hole, word) {
             return false;
         }

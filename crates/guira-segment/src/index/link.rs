@@ -42,7 +42,9 @@ impl Shared {
     /// Replaces a slot's word if it is still `from`.
     pub(crate) fn claim_slot(&self, bucket: usize, slot: usize, from: Slot, to: Slot) -> bool {
         // AcqRel: the entry's bytes are published by it; pairs with the Acquire of scans.
-        self.slot_word(bucket, slot).compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.slot_word(bucket, slot)
+            .compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Kills the least read of the pair's entries and takes its slot.
@@ -63,7 +65,9 @@ impl Shared {
                 }
             }
         }
-        let Some((_, bucket, slot, victim)) = coldest else { return false };
+        let Some((_, bucket, slot, victim)) = coldest else {
+            return false;
+        };
         self.evict_slot(thread, victim);
         self.claim_slot(bucket, slot, victim, word)
     }
@@ -71,7 +75,9 @@ impl Shared {
     /// How often the entry was read, 0 for one that is not LIVE.
     fn heat(&self, thread: &ThreadState, slot: Slot) -> u8 {
         let pin = thread.engine_pin(self, EnginePin::Move as usize);
-        let Some(_pinned) = self.pin_location(thread, pin, slot.location(), slot.generation()) else { return 0 };
+        let Some(_pinned) = self.pin_location(thread, pin, slot.location(), slot.generation()) else {
+            return 0;
+        };
         if !self.is_entry_place(slot.location()) {
             return 0;
         }
@@ -87,7 +93,9 @@ impl Shared {
     fn evict_slot(&self, thread: &ThreadState, slot: Slot) {
         let pin = thread.engine_pin(self, EnginePin::Move as usize);
         let location = slot.location();
-        let Some(pinned) = self.pin_location(thread, pin, location, slot.generation()) else { return };
+        let Some(pinned) = self.pin_location(thread, pin, location, slot.generation()) else {
+            return;
+        };
         if !self.is_entry_place(location) {
             return;
         }

@@ -113,7 +113,8 @@ impl Shared {
     /// Tells scans of the pair that something is about to disappear from where they looked.
     pub(crate) fn bump_moves(&self, pair: &Pair) {
         // AcqRel: the copy was made before, the clear comes after; pairs with verified passes.
-        self.move_counter(pair.move_counter(&self.geometry)).fetch_add(1, Ordering::AcqRel);
+        self.move_counter(pair.move_counter(&self.geometry))
+            .fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether a slot's block has moved on, so that the slot names nothing.

@@ -29,7 +29,7 @@ impl Shared {
     /// Whether `block`, now FREE with `generation`, may be opened; sweeps first if it must.
     pub(crate) fn may_reuse(&self, thread: &ThreadState, block: u32, generation: u32) -> bool {
         let base_word = self.block_meta(block, META_SWEEP_BASE);
-        let limit = (self.geometry.generation_mask() + 1) / 2;
+        let limit = 1 << (self.geometry.counts.generation_bits - 1);
         let base = base_word.load(Ordering::Relaxed);
         let (base_epoch, base_generation) = ((base >> 32) as u32, base as u32);
         let age = generation.wrapping_sub(base_generation);
@@ -112,7 +112,12 @@ impl Shared {
         }
         // Not done although the turns are over (some were lost to races): begin the turns anew.
         let next_epoch = if done { epoch.wrapping_add(1) } else { epoch };
-        let _ = word.compare_exchange(now, u64::from(next_epoch) << 32, Ordering::AcqRel, Ordering::Relaxed);
+        let _ = word.compare_exchange(
+            now,
+            u64::from(next_epoch) << 32,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
     }
 
     /// Clears a slot that is stale, or whose entry is dead or forwarded.
@@ -126,7 +131,9 @@ impl Shared {
             return;
         }
         let pin = thread.engine_pin(self, EnginePin::Move as usize);
-        let Some(_pinned) = self.pin_location(thread, pin, word.location(), word.generation()) else { return };
+        let Some(_pinned) = self.pin_location(thread, pin, word.location(), word.generation()) else {
+            return;
+        };
         let state = self.load_state(word.location());
         if !self.state_fits(state, word) {
             // No entry begins there in this incarnation: damage, or a word older than the wrap rule.

@@ -38,13 +38,23 @@ impl Segment {
     /// The entries of this handle's namespace.
     #[must_use]
     pub fn entries(&self) -> Entries<'_> {
-        Entries { segment: self, namespace: Some(self.namespace), bucket: 0, batch: Vec::new() }
+        Entries {
+            segment: self,
+            namespace: Some(self.namespace),
+            bucket: 0,
+            batch: Vec::new(),
+        }
     }
 
     /// The entries of all namespaces.
     #[must_use]
     pub fn all_entries(&self) -> Entries<'_> {
-        Entries { segment: self, namespace: None, bucket: 0, batch: Vec::new() }
+        Entries {
+            segment: self,
+            namespace: None,
+            bucket: 0,
+            batch: Vec::new(),
+        }
     }
 }
 
@@ -84,12 +94,15 @@ impl Shared {
         }
         // The same entry may be linked in both buckets for a moment: it is listed from the first.
         let hashed = Key::new(&self.geometry, self.superblock.hash_seed, namespace, &key);
-        if bucket != hashed.pair.primary && (0..BUCKET_SLOTS).any(|slot| self.load_slot(hashed.pair.primary, slot) == word)
+        if bucket != hashed.pair.primary
+            && (0..BUCKET_SLOTS).any(|slot| self.load_slot(hashed.pair.primary, slot) == word)
         {
             return None;
         }
         Some(EntryInfo {
-            namespace: self.namespace_name(namespace).map(|name| String::from_utf8_lossy(&name).into_owned()),
+            namespace: self
+                .namespace_name(namespace)
+                .map(|name| String::from_utf8_lossy(&name).into_owned()),
             metadata: self.metadata(&found, found.state, true),
             tags: self.tags_of(&found).names(),
             key,
@@ -97,7 +110,11 @@ impl Shared {
     }
 
     /// The entry a slot names, parsed without knowing its key; pinned as `Read`.
-    pub(crate) fn walk_slot<'s>(&'s self, thread: &ThreadRef<'_>, slot: Slot) -> Option<(Found<'s>, u16, Vec<u8>)> {
+    pub(crate) fn walk_slot<'s>(
+        &'s self,
+        thread: &ThreadRef<'_>,
+        slot: Slot,
+    ) -> Option<(Found<'s>, u16, Vec<u8>)> {
         if slot.is_empty() || !self.is_entry_place(slot.location()) {
             return None;
         }
@@ -105,8 +122,24 @@ impl Shared {
         let pinned = self.pin_location(thread, pin, slot.location(), slot.generation())?;
         let entry = self.walk_entry(slot.location(), pinned.block, pinned.word.generation())?;
         let (namespace, key) = self.walked_key(&entry);
-        let Walked { location, state, header, tags_bytes, .. } = entry;
-        Some((Found { pinned, location, state, header, tags_bytes }, namespace, key))
+        let Walked {
+            location,
+            state,
+            header,
+            tags_bytes,
+            ..
+        } = entry;
+        Some((
+            Found {
+                pinned,
+                location,
+                state,
+                header,
+                tags_bytes,
+            },
+            namespace,
+            key,
+        ))
     }
 
     /// Whether `bucket` is one of those a key belongs in, under the slot's tag.

@@ -31,7 +31,10 @@ impl Segment {
     #[must_use]
     pub fn repair(&self) -> Repaired {
         let shared = &*self.shared;
-        let mut repaired = Repaired { found: self.verify(), ..Repaired::default() };
+        let mut repaired = Repaired {
+            found: self.verify(),
+            ..Repaired::default()
+        };
         if let Some(thread) = shared.thread() {
             for fault in &repaired.found.faults {
                 match shared.mend(&thread, *fault) {
@@ -64,11 +67,15 @@ impl Shared {
             | FaultKind::ValueDamaged => {
                 let slot = Slot(self.word(offset).load(Ordering::Acquire));
                 self.drop_entry(thread, slot);
-                let _ = self.word(offset).compare_exchange(slot.0, 0, Ordering::AcqRel, Ordering::Relaxed);
+                let _ = self
+                    .word(offset)
+                    .compare_exchange(slot.0, 0, Ordering::AcqRel, Ordering::Relaxed);
                 Mended::Entry
             }
             FaultKind::BlockState | FaultKind::BlockTail | FaultKind::BlockLeaked => {
-                let Some(block) = self.geometry.block_of(offset) else { return Mended::Other };
+                let Some(block) = self.geometry.block_of(offset) else {
+                    return Mended::Other;
+                };
                 let word = self.block(block);
                 let freed = BlockWord::new(word.generation().wrapping_add(1), BlockState::Free);
                 // A leaked OPEN block may hold live entries: it is only sealed.
@@ -87,7 +94,9 @@ impl Shared {
     }
 
     fn drop_entry(&self, thread: &ThreadRef<'_>, slot: Slot) {
-        let Some((found, _, _)) = self.walk_slot(thread, slot) else { return };
+        let Some((found, _, _)) = self.walk_slot(thread, slot) else {
+            return;
+        };
         let state = self.load_state(found.location);
         if state.kind() != Kind::Dead {
             self.change_state(found.location, state, state.to_kind(Kind::Dead));
@@ -112,7 +121,8 @@ impl Shared {
             }
         }
         for block in 0..self.geometry.blocks() {
-            self.block_meta(block, META_LIVE).store(live.get(&block).copied().unwrap_or(0), Ordering::Relaxed);
+            self.block_meta(block, META_LIVE)
+                .store(live.get(&block).copied().unwrap_or(0), Ordering::Relaxed);
         }
     }
 }

@@ -76,8 +76,13 @@ impl Segment {
     #[must_use]
     pub fn verify(&self) -> Verified {
         let shared = &*self.shared;
-        let mut verified = Verified { recovered: self.recover(), ..Verified::default() };
-        let Some(thread) = shared.thread() else { return verified };
+        let mut verified = Verified {
+            recovered: self.recover(),
+            ..Verified::default()
+        };
+        let Some(thread) = shared.thread() else {
+            return verified;
+        };
         shared.verify_index(&thread, &mut verified);
         shared.verify_blocks(&mut verified);
         shared.verify_pins(&mut verified);
@@ -100,7 +105,15 @@ impl Shared {
                 let verdict = self.verify_slot(thread, bucket, slot, &mut seen, verified);
                 if let Some(kind) = verdict
                     && self.load_slot(bucket, index) == slot
-                    && self.verify_slot(thread, bucket, slot, &mut HashMap::new(), &mut Verified::default()).is_some()
+                    && self
+                        .verify_slot(
+                            thread,
+                            bucket,
+                            slot,
+                            &mut HashMap::new(),
+                            &mut Verified::default(),
+                        )
+                        .is_some()
                         == (kind != FaultKind::DuplicateKey)
                 {
                     verified.faults.push(Fault { kind, offset });
@@ -160,10 +173,15 @@ impl Shared {
     fn verify_blocks(&self, verified: &mut Verified) {
         for block in 0..self.geometry.blocks() {
             let word = self.block(block);
-            let Some(kind) = self.verify_block(block) else { continue };
+            let Some(kind) = self.verify_block(block) else {
+                continue;
+            };
             // A second look: states pass quickly where somebody is at work.
             if self.block(block) == word && self.verify_block(block) == Some(kind) {
-                verified.faults.push(Fault { kind, offset: self.geometry.block_offset(block) as u64 });
+                verified.faults.push(Fault {
+                    kind,
+                    offset: self.geometry.block_offset(block) as u64,
+                });
             }
         }
     }
@@ -178,7 +196,9 @@ impl Shared {
             return Some(FaultKind::BlockTail);
         }
         let leaked = match (word.state(), word.owner()) {
-            (BlockState::Open | BlockState::Drain | BlockState::Claimed, Some(record)) => !self.is_held(record),
+            (BlockState::Open | BlockState::Drain | BlockState::Claimed, Some(record)) => {
+                !self.is_held(record)
+            }
             (BlockState::Open, None) => !self.is_in_a_lane(block, word.generation()),
             (BlockState::Drain | BlockState::Claimed, None) => true,
             (BlockState::Body, _) => self.head_of(block).is_none(),
@@ -194,26 +214,34 @@ impl Shared {
 
     fn is_in_a_lane(&self, block: u32, generation: u32) -> bool {
         let counts = &self.geometry.counts;
-        (0..(counts.admission_lanes + counts.classes * counts.class_lanes) as usize)
-            .any(|lane| self.lane_block(self.lane_word(lane).load(Ordering::Acquire)) == Some((block, generation)))
+        (0..(counts.admission_lanes + counts.classes * counts.class_lanes) as usize).any(|lane| {
+            self.lane_block(self.lane_word(lane).load(Ordering::Acquire)) == Some((block, generation))
+        })
     }
 
     /// The head of the run that a BODY block belongs to.
     fn head_of(&self, block: u32) -> Option<u32> {
-        let head = self.block_meta(block, crate::layout::block::META_HEAD).load(Ordering::Acquire);
+        let head = self
+            .block_meta(block, crate::layout::block::META_HEAD)
+            .load(Ordering::Acquire);
         let (generation, head) = ((head >> 32) as u32, head as u32);
         if generation != self.block(block).generation() || head >= block {
             return None;
         }
         let word = self.block(head);
         let generations = [word.generation(), word.generation().wrapping_sub(1)];
-        let span = self.block_meta(head, crate::layout::block::META_SPAN).load(Ordering::Acquire);
-        let covers = head + span as u32 > block && generations.contains(&((span >> 32) as u32));
+        let span = self
+            .block_meta(head, crate::layout::block::META_SPAN)
+            .load(Ordering::Acquire);
+        let covers = head.saturating_add(span as u32) > block && generations.contains(&((span >> 32) as u32));
         (covers && word.state() != BlockState::Free).then_some(head)
     }
 
     fn verify_pins(&self, verified: &mut Verified) {
-        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::Acquire).min(self.geometry.counts.lines);
+        let lines = self
+            .word(CONTROL_LINES_HIGH)
+            .load(Ordering::Acquire)
+            .min(self.geometry.counts.lines);
         for line in 0..lines as u32 {
             let offset = self.line_offset(line);
             for pin in 0..ENGINE_PINS + GUARD_PINS {
@@ -226,7 +254,10 @@ impl Shared {
                 let is_owned = owner.record().is_some_and(|record| self.is_held(record));
                 let names_a_block = word.block().is_some_and(|block| block < self.geometry.blocks());
                 if (!is_owned || !names_a_block) && self.word(at).load(Ordering::Acquire) == word.0 {
-                    verified.faults.push(Fault { kind: FaultKind::PinLeaked, offset: at as u64 });
+                    verified.faults.push(Fault {
+                        kind: FaultKind::PinLeaked,
+                        offset: at as u64,
+                    });
                 }
             }
         }

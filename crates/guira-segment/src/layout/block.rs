@@ -134,7 +134,11 @@ impl BlockWord {
 
     #[inline]
     pub(crate) const fn pool(self) -> Pool {
-        if bits(self.0, 36, 2) == 0 { Pool::Admission } else { Pool::Main }
+        if bits(self.0, 36, 2) == 0 {
+            Pool::Admission
+        } else {
+            Pool::Main
+        }
     }
 
     /// Lifetime class of a block of the main pool.
@@ -257,7 +261,11 @@ impl Live {
     #[inline]
     pub(crate) const fn bytes(self) -> usize {
         let units = self.0 as u32;
-        if units > u32::MAX / 2 { 0 } else { units as usize * 16 }
+        if units > u32::MAX / 2 {
+            0
+        } else {
+            units as usize * 16
+        }
     }
 }
 

@@ -38,16 +38,22 @@ pub(crate) const CONTROL_NAMESPACES: usize = 4560;
 /// layout: control: recoveries of dead processes
 pub(crate) const CONTROL_RECOVERIES: usize = 4608;
 /// layout: control: journal, next ticket (reserved)
+#[allow(dead_code, reason = "reserved for coherence between hosts")]
 pub(crate) const CONTROL_JOURNAL_TAIL: usize = 4672;
 /// layout: control: journal, acknowledged up to (reserved)
+#[allow(dead_code, reason = "reserved for coherence between hosts")]
 pub(crate) const CONTROL_JOURNAL_ACKNOWLEDGED: usize = 4736;
 /// layout: control: origin id, low half (reserved)
+#[allow(dead_code, reason = "reserved for coherence between hosts")]
 pub(crate) const CONTROL_ORIGIN_LOW: usize = 4744;
 /// layout: control: origin id, high half (reserved)
+#[allow(dead_code, reason = "reserved for coherence between hosts")]
 pub(crate) const CONTROL_ORIGIN_HIGH: usize = 4752;
 /// layout: control: agent's epoch and record (reserved)
+#[allow(dead_code, reason = "reserved for coherence between hosts")]
 pub(crate) const CONTROL_AGENT: usize = 4760;
 /// layout: control: trusted until, boot-time milliseconds (reserved)
+#[allow(dead_code, reason = "reserved for coherence between hosts")]
 pub(crate) const CONTROL_TRUSTED_UNTIL: usize = 4768;
 
 /// Values of `CONTROL_STATE`.

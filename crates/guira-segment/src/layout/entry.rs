@@ -163,7 +163,12 @@ impl core::fmt::Debug for State {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "State({:?} self {}", self.kind(), self.self_generation())?;
         if self.kind() == Kind::Forward {
-            write!(f, " -> {:#x} generation {}", self.forward_location().0, self.forward_generation())?;
+            write!(
+                f,
+                " -> {:#x} generation {}",
+                self.forward_location().0,
+                self.forward_generation()
+            )?;
         }
         if self.is_soft() {
             f.write_str(" soft")?;
@@ -211,7 +216,11 @@ const CHECK_MASK: u64 = mask(12) << CHECK_SHIFT;
 impl Header {
     /// Encodes `fields` for an entry at `location` of a block of `generation`.
     pub(crate) fn encode(fields: &HeaderFields, location: Location, generation: u32) -> Self {
-        let soft = if fields.soft_ms >= fields.hard_ms { SOFT_NONE } else { soft_distance(fields) };
+        let soft = if fields.soft_ms >= fields.hard_ms {
+            SOFT_NONE
+        } else {
+            soft_distance(fields)
+        };
         let mut header = Self {
             lengths: fields.value_bytes as u64 & mask(VALUE_BITS)
                 | (fields.key_bytes as u64 & mask(KEY_BITS)) << KEY_SHIFT
@@ -312,28 +321,53 @@ impl Header {
 /// that takes 36 bits (2.1 years) and else in units of 128 ms; with no hard deadline it is measured
 /// from the segment's beginning in the same way. The top bit says which unit.
 const fn soft_distance(fields: &HeaderFields) -> u64 {
-    let distance = if fields.hard_ms >= NEVER_MS { fields.soft_ms } else { fields.hard_ms - fields.soft_ms };
-    if distance < mask(36) { distance + 1 } else { 1 << 36 | (distance >> 7) & mask(36) }
+    let distance = if fields.hard_ms >= NEVER_MS {
+        fields.soft_ms
+    } else {
+        fields.hard_ms - fields.soft_ms
+    };
+    if distance < mask(36) {
+        distance + 1
+    } else {
+        1 << 36 | (distance >> 7) & mask(36)
+    }
 }
 
 const fn decode_soft(stored: u64, hard_ms: u64) -> u64 {
     if stored == SOFT_NONE {
         return hard_ms;
     }
-    let distance = if stored >> 36 == 0 { stored - 1 } else { (stored & mask(36)) << 7 };
-    if hard_ms >= NEVER_MS { distance } else { hard_ms.saturating_sub(distance) }
+    let distance = if stored >> 36 == 0 {
+        stored - 1
+    } else {
+        (stored & mask(36)) << 7
+    };
+    if hard_ms >= NEVER_MS {
+        distance
+    } else {
+        hard_ms.saturating_sub(distance)
+    }
 }
 
 /// Offset of the value inside an entry, in bytes from its start.
 #[inline]
 pub(crate) const fn value_offset(flags: usize, tags_bytes: usize, key_bytes: usize) -> usize {
     let end_of_key = HEADER_BYTES + tags_bytes + key_bytes;
-    if flags & FLAG_ALIGNED != 0 { end_of_key.next_multiple_of(16) } else { end_of_key }
+    if flags & FLAG_ALIGNED != 0 {
+        end_of_key.next_multiple_of(16)
+    } else {
+        end_of_key
+    }
 }
 
 /// Bytes an entry takes in its block.
 #[inline]
-pub(crate) const fn entry_bytes(flags: usize, tags_bytes: usize, key_bytes: usize, value_bytes: usize) -> usize {
+pub(crate) const fn entry_bytes(
+    flags: usize,
+    tags_bytes: usize,
+    key_bytes: usize,
+    value_bytes: usize,
+) -> usize {
     let check = if flags & FLAG_CHECKED != 0 { 4 } else { 0 };
     (value_offset(flags, tags_bytes, key_bytes) + value_bytes + check).next_multiple_of(ENTRY_GRID)
 }
@@ -358,8 +392,14 @@ mod tests {
     #[test]
     fn a_header_gives_back_what_was_encoded() {
         let header = Header::encode(&fields(), Location(4096), 3);
-        assert_eq!((header.key_bytes(), header.value_bytes(), header.flags()), (24, 100, FLAG_TAGS));
-        assert_eq!((header.birth(), header.hard_ms(), header.soft_ms()), (77, 5_000, 3_000));
+        assert_eq!(
+            (header.key_bytes(), header.value_bytes(), header.flags()),
+            (24, 100, FLAG_TAGS)
+        );
+        assert_eq!(
+            (header.birth(), header.hard_ms(), header.soft_ms()),
+            (77, 5_000, 3_000)
+        );
         assert_eq!(header.frequency(), 1);
         assert!(header.is_intact(Location(4096), 3));
     }
@@ -370,7 +410,11 @@ mod tests {
         for bit in 0..64 {
             let mut flipped = header;
             flipped.lengths ^= 1 << bit;
-            assert_eq!(flipped.is_intact(Location(4096), 3), (50..52).contains(&bit), "lengths bit {bit}");
+            assert_eq!(
+                flipped.is_intact(Location(4096), 3),
+                (50..52).contains(&bit),
+                "lengths bit {bit}"
+            );
             flipped = header;
             flipped.born ^= 1 << bit;
             assert!(!flipped.is_intact(Location(4096), 3), "born bit {bit}");
@@ -395,10 +439,21 @@ mod tests {
             (5_000, 5_000),
             (NEVER_MS, NEVER_MS),
         ] {
-            let header = Header::encode(&HeaderFields { soft_ms, hard_ms, ..fields() }, Location(1), 1);
+            let header = Header::encode(
+                &HeaderFields {
+                    soft_ms,
+                    hard_ms,
+                    ..fields()
+                },
+                Location(1),
+                1,
+            );
             let off_by = header.soft_ms().abs_diff(soft_ms);
             let exact = hard_ms.min(NEVER_MS) - soft_ms < mask(36) || soft_ms < mask(36);
-            assert!(off_by == 0 || (!exact && off_by < 128) || (hard_ms < NEVER_MS && off_by < 128), "{soft_ms} {hard_ms} {off_by}");
+            assert!(
+                off_by == 0 || (!exact && off_by < 128) || (hard_ms < NEVER_MS && off_by < 128),
+                "{soft_ms} {hard_ms} {off_by}"
+            );
         }
     }
 

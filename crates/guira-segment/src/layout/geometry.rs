@@ -124,7 +124,9 @@ impl Geometry {
     fn counts(wish: &Wish, size: u64, block_bytes: u64, blocks: u64) -> Counts {
         let arena = block_bytes.saturating_mul(blocks);
         let entries = wish.index_entries.unwrap_or(arena / 160).max(8);
-        let buckets = (entries.saturating_mul(5) / 4).div_ceil(BUCKET_SLOTS as u64).max(1);
+        let buckets = (entries.saturating_mul(5) / 4)
+            .div_ceil(BUCKET_SLOTS as u64)
+            .max(1);
         Counts {
             block_bytes,
             blocks,
@@ -149,7 +151,11 @@ impl Geometry {
     /// Bounds of each count, then offsets with overflow-checked arithmetic; `Err` names the field.
     pub(crate) fn checked(counts: &Counts, total_bytes: u64) -> Result<Self, &'static str> {
         let within = |value: u64, low: u64, high: u64, field: &'static str| {
-            if value < low || value > high { Err(field) } else { usize::try_from(value).map_err(|_| field) }
+            if value < low || value > high {
+                Err(field)
+            } else {
+                usize::try_from(value).map_err(|_| field)
+            }
         };
         let total_bytes = within(total_bytes, 64 << 10, 1 << 52, "total size")?;
         let block_bytes = within(counts.block_bytes, 1 << 10, 1 << 30, "block size")?;
@@ -183,13 +189,21 @@ impl Geometry {
         let journal_records = within(counts.journal_records, 1, 1 << 30, "journal records")?;
         within(counts.generation_bits, 2, 12, "generation bits")?;
 
-        let align = if total_bytes >= HUGE_PAGES_FROM_BYTES { HUGE_PAGE_BYTES } else { PAGE_BYTES };
+        let align = if total_bytes >= HUGE_PAGES_FROM_BYTES {
+            HUGE_PAGE_BYTES
+        } else {
+            PAGE_BYTES
+        };
         let mut end = CONTROL_OFFSET + CONTROL_BYTES;
         let mut place = |count: usize, item_bytes: usize, align: usize| -> Result<usize, &'static str> {
             let begin = end.checked_next_multiple_of(align).ok_or("total size")?;
             let bytes = count.checked_mul(item_bytes).ok_or("total size")?;
             end = begin.checked_add(bytes).ok_or("total size")?;
-            if end > total_bytes { Err("total size") } else { Ok(begin) }
+            if end > total_bytes {
+                Err("total size")
+            } else {
+                Ok(begin)
+            }
         };
         Ok(Self {
             counts: *counts,
@@ -214,7 +228,11 @@ impl Geometry {
         })
         .and_then(|geometry| {
             let units = geometry.total_bytes / LOCATION_UNIT;
-            if units >> LOCATION_BITS == 0 { Ok(geometry) } else { Err("total size") }
+            if units >> LOCATION_BITS == 0 {
+                Ok(geometry)
+            } else {
+                Err("total size")
+            }
         })
     }
 
@@ -248,7 +266,11 @@ impl Geometry {
             return None;
         }
         let block = (offset - self.arena) >> self.block_shift;
-        if block < self.counts.blocks as usize { Some(block as u32) } else { None }
+        if block < self.counts.blocks as usize {
+            Some(block as u32)
+        } else {
+            None
+        }
     }
 
     /// The largest entry that shares a block with others; larger ones take a run of blocks.
@@ -276,15 +298,30 @@ mod tests {
     use super::*;
 
     fn wish(size_bytes: u64) -> Wish {
-        Wish { size_bytes, index_entries: None, processes: None, threads: None, blocks: None, generation_bits: 12 }
+        Wish {
+            size_bytes,
+            index_entries: None,
+            processes: None,
+            threads: None,
+            blocks: None,
+            generation_bits: 12,
+        }
     }
 
     #[test]
     fn every_size_from_the_minimum_gives_at_least_64_blocks_and_most_of_the_file_to_them() {
         for size in [8 << 20, 9 << 20, 64 << 20, 100_000_000, 1 << 30, 1 << 34, 1 << 40] {
             let geometry = Geometry::plan(&wish(size)).expect("a plan");
-            assert!(geometry.counts.blocks >= 64, "{size}: {} blocks", geometry.counts.blocks);
-            assert!(geometry.arena_bytes() as u64 > size / 100 * 80, "{size}: {}", geometry.arena_bytes());
+            assert!(
+                geometry.counts.blocks >= 64,
+                "{size}: {} blocks",
+                geometry.counts.blocks
+            );
+            assert!(
+                geometry.arena_bytes() as u64 > size / 100 * 80,
+                "{size}: {}",
+                geometry.arena_bytes()
+            );
             assert!(geometry.arena + geometry.arena_bytes() <= geometry.total_bytes);
         }
     }
@@ -304,7 +341,10 @@ mod tests {
 
     #[test]
     fn an_exact_world_has_the_blocks_it_asked_for() {
-        let wish = Wish { blocks: Some((1 << 12, 256)), ..wish(0) };
+        let wish = Wish {
+            blocks: Some((1 << 12, 256)),
+            ..wish(0)
+        };
         let geometry = Geometry::plan(&wish).expect("a plan");
         assert_eq!((geometry.counts.blocks, geometry.block_bytes), (256, 4096));
     }

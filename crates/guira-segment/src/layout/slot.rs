@@ -21,6 +21,10 @@ pub(crate) const LOCATION_BITS: usize = 36;
 /// layout: width of the generation field of a slot
 pub(crate) const GENERATION_BITS: usize = 12;
 /// layout: width of the tag field of a slot
+#[allow(
+    dead_code,
+    reason = "part of the contract; the code takes the rest of the word"
+)]
 pub(crate) const TAG_BITS: usize = 16;
 /// layout: bytes of the unit in which locations count
 pub(crate) const LOCATION_UNIT: usize = 16;
@@ -81,6 +85,12 @@ impl Slot {
 
 impl core::fmt::Debug for Slot {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Slot(tag {:#06x} generation {} location {:#x})", self.tag(), self.generation(), self.location().0)
+        write!(
+            f,
+            "Slot(tag {:#06x} generation {} location {:#x})",
+            self.tag(),
+            self.generation(),
+            self.location().0
+        )
     }
 }

@@ -18,6 +18,7 @@ pub(crate) const SUPER_ENDIAN: usize = 16;
 /// layout: superblock: features a reader must know
 pub(crate) const SUPER_INCOMPATIBLE: usize = 24;
 /// layout: superblock: features a reader may ignore
+#[allow(dead_code, reason = "part of the contract; a reader ignores it")]
 pub(crate) const SUPER_COMPATIBLE: usize = 32;
 /// layout: superblock: random id, low half
 pub(crate) const SUPER_ID_LOW: usize = 40;
@@ -119,7 +120,11 @@ impl Unchecked {
     pub(crate) fn check(&self) -> Result<Superblock, Refusal> {
         if self.word(SUPER_MAGIC) != MAGIC {
             let swapped = self.word(SUPER_MAGIC).swap_bytes() == MAGIC;
-            return Err(if swapped { Refusal::WrongEndian } else { Refusal::Foreign });
+            return Err(if swapped {
+                Refusal::WrongEndian
+            } else {
+                Refusal::Foreign
+            });
         }
         if self.word(SUPER_ENDIAN) != ENDIAN_MARK {
             return Err(Refusal::WrongEndian);
@@ -158,7 +163,9 @@ impl Unchecked {
         let geometry = Geometry::checked(&counts, self.word(SUPER_TOTAL_BYTES))
             .map_err(|field| Refusal::Geometry { field })?;
         if self.word(SUPER_ARENA_OFFSET) != geometry.arena as u64 {
-            return Err(Refusal::Geometry { field: "arena offset" });
+            return Err(Refusal::Geometry {
+                field: "arena offset",
+            });
         }
         Ok(Superblock {
             id: u128::from(self.word(SUPER_ID_LOW)) | u128::from(self.word(SUPER_ID_HIGH)) << 64,
@@ -174,10 +181,17 @@ impl Superblock {
     /// The bytes that [`Unchecked::check`] accepts as `self`.
     pub(crate) fn encode(&self) -> [u8; SUPERBLOCK_BYTES] {
         let mut bytes = [0; SUPERBLOCK_BYTES];
-        let mut put = |offset: usize, value: u64| bytes[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+        let mut put = |offset: usize, value: u64| {
+            if let Some(place) = bytes.get_mut(offset..offset + 8) {
+                place.copy_from_slice(&value.to_le_bytes());
+            }
+        };
         let counts = &self.geometry.counts;
         put(SUPER_MAGIC, MAGIC);
-        put(SUPER_VERSION, u64::from(MAJOR_VERSION) | u64::from(MINOR_VERSION) << 32);
+        put(
+            SUPER_VERSION,
+            u64::from(MAJOR_VERSION) | u64::from(MINOR_VERSION) << 32,
+        );
         put(SUPER_ENDIAN, ENDIAN_MARK);
         put(SUPER_ID_LOW, self.id as u64);
         put(SUPER_ID_HIGH, (self.id >> 64) as u64);

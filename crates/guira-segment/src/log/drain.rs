@@ -91,7 +91,9 @@ impl Shared {
             thread.reclaim_pace.set(0);
             return freed > 0;
         }
-        let Some(victim) = self.choose_victim(&survey) else { return freed > 0 };
+        let Some(victim) = self.choose_victim(&survey) else {
+            return freed > 0;
+        };
         self.claim_victim(thread, &victim);
         true
     }
@@ -99,7 +101,9 @@ impl Shared {
     /// SEALED -> DRAIN, unless somebody else was faster.
     fn claim_victim(&self, thread: &ThreadState, victim: &Victim) {
         let Victim { block, word, .. } = *victim;
-        let draining = word.with_state(BlockState::Drain).with_owner(Some(thread.record()));
+        let draining = word
+            .with_state(BlockState::Drain)
+            .with_owner(Some(thread.record()));
         if !self.change_block(block, word, draining) {
             return;
         }
@@ -109,18 +113,41 @@ impl Shared {
             _ => tail.used_bytes().min(self.geometry.block_bytes),
         };
         if victim.mode == DrainMode::Drop {
-            let counter = if victim.expired { Counter::Expired } else { Counter::Evicted };
+            let counter = if victim.expired {
+                Counter::Expired
+            } else {
+                Counter::Evicted
+            };
             thread.count_many(self, counter, u64::from(self.live(block).entries()));
         }
         let (mode, at_bytes, copied_bytes) = (victim.mode, 0, 0);
-        thread.drain.set(Some(Drain { block, word: draining, mode, at_bytes, end_bytes, copied_bytes }));
+        thread.drain.set(Some(Drain {
+            block,
+            word: draining,
+            mode,
+            at_bytes,
+            end_bytes,
+            copied_bytes,
+        }));
     }
 
     /// Drains a SEALED block now, keeping what was read if there is room: for runs of blocks.
     pub(crate) fn evict_block(&self, thread: &ThreadState, block: u32, word: BlockWord) {
         let is_run = self.run_blocks(block, word.generation()) > 1;
-        let mode = if is_run { DrainMode::Drop } else { DrainMode::EvictMain };
-        self.claim_victim(thread, &Victim { block, word, mode, expired: false });
+        let mode = if is_run {
+            DrainMode::Drop
+        } else {
+            DrainMode::EvictMain
+        };
+        self.claim_victim(
+            thread,
+            &Victim {
+                block,
+                word,
+                mode,
+                expired: false,
+            },
+        );
         while thread.drain.get().is_some() {
             self.drain_some(thread, usize::MAX);
         }
@@ -128,7 +155,9 @@ impl Shared {
 
     /// Walks about `budget_bytes` of the thread's drain; at its end the block is retired.
     pub(crate) fn drain_some(&self, thread: &ThreadState, budget_bytes: usize) {
-        let Some(mut drain) = thread.drain.take() else { return };
+        let Some(mut drain) = thread.drain.take() else {
+            return;
+        };
         if self.block(drain.block) != drain.word {
             // Taken away by a repair.
             return;
@@ -170,7 +199,13 @@ impl Shared {
         let tags_bytes = self.tags_bytes(location, &header)?;
         let entry_bytes = header.entry_bytes(tags_bytes);
         self.fits_block(location, block, generation, entry_bytes)
-            .then_some(Walked { location, state, header, tags_bytes, entry_bytes })
+            .then_some(Walked {
+                location,
+                state,
+                header,
+                tags_bytes,
+                entry_bytes,
+            })
     }
 
     /// The hash of a walked entry's key, and its namespace.
@@ -187,7 +222,9 @@ impl Shared {
         let mut namespace = 0;
         if entry.header.has(FLAG_NAMESPACE) && bytes >= 2 {
             self.region().append_to(offset, 2, &mut key);
-            namespace = u16::from_le_bytes([key[0], key[1]]);
+            namespace = key
+                .first_chunk::<2>()
+                .map_or(0, |number| u16::from_le_bytes(*number));
             key.clear();
             (offset, bytes) = (offset + 2, bytes - 2);
         }
@@ -202,7 +239,9 @@ impl Shared {
             return false;
         }
         let location = Location::from_offset(self.geometry.block_offset(drain.block));
-        let Some(entry) = self.walk_entry(location, drain.block, drain.word.generation()) else { return false };
+        let Some(entry) = self.walk_entry(location, drain.block, drain.word.generation()) else {
+            return false;
+        };
         if entry.state.kind() != Kind::Live || entry.header.frequency() == 0 {
             return false;
         }
@@ -211,10 +250,15 @@ impl Shared {
             _ => 0,
         };
         let lengths = Header::lengths_with_frequency(entry.header.lengths, frequency);
-        self.word(location.offset() + ENTRY_LENGTHS).store(lengths, Ordering::Relaxed);
+        self.word(location.offset() + ENTRY_LENGTHS)
+            .store(lengths, Ordering::Relaxed);
         self.stamp_sealed(drain.block);
         thread.count(self, Counter::Survivors);
-        let sealed = drain.word.with_state(BlockState::Sealed).with_owner(None).with_pool(Pool::Main, 0);
+        let sealed = drain
+            .word
+            .with_state(BlockState::Sealed)
+            .with_owner(None)
+            .with_pool(Pool::Main, 0);
         self.change_block(drain.block, drain.word, sealed)
     }
 
@@ -254,7 +298,11 @@ impl Shared {
 
     /// Entries that were read stay; when most of the block stays already it takes more reads.
     fn main_survivor(&self, drain: &Drain, frequency: u8) -> Option<u8> {
-        let least = if drain.copied_bytes * 4 < self.geometry.block_bytes * 3 { 1 } else { 3 };
+        let least = if drain.copied_bytes * 4 < self.geometry.block_bytes * 3 {
+            1
+        } else {
+            3
+        };
         (frequency >= least).then(|| frequency - 1)
     }
 
@@ -269,17 +317,25 @@ impl Shared {
         frequency: u8,
     ) -> bool {
         let header = &entry.header;
-        let Some(place) = self.reserve(thread, Pool::Main, entry.entry_bytes, header.hard_ms(), Purpose::Survivor)
-        else {
+        let Some(place) = self.reserve(
+            thread,
+            Pool::Main,
+            entry.entry_bytes,
+            header.hard_ms(),
+            Purpose::Survivor,
+        ) else {
             return false;
         };
         let copy = header.moved_to(frequency, place.location, place.generation);
         let to = place.location.offset();
-        self.word(to + ENTRY_LENGTHS).store(copy.lengths, Ordering::Relaxed);
+        self.word(to + ENTRY_LENGTHS)
+            .store(copy.lengths, Ordering::Relaxed);
         self.word(to + ENTRY_BORN).store(copy.born, Ordering::Relaxed);
-        self.word(to + ENTRY_DEADLINES).store(copy.deadlines, Ordering::Relaxed);
+        self.word(to + ENTRY_DEADLINES)
+            .store(copy.deadlines, Ordering::Relaxed);
         let from = entry.location.offset();
-        self.region().copy_within(from + ENTRY_MADE, to + ENTRY_MADE, entry.entry_bytes - ENTRY_MADE);
+        self.region()
+            .copy_within(from + ENTRY_MADE, to + ENTRY_MADE, entry.entry_bytes - ENTRY_MADE);
         let carried = self.carried(place.generation);
         let mut live = State::new(Kind::Live, carried);
         if entry.state.is_soft() {
@@ -288,13 +344,22 @@ impl Shared {
         // Release: publishes the copy; pairs with the Acquire of whoever follows the forward.
         self.entry_state(place.location).store(live.0, Ordering::Release);
         let size = Live::of_entry(entry.entry_bytes).0;
-        self.block_meta(place.block, META_LIVE).fetch_add(size, Ordering::Relaxed);
+        self.block_meta(place.block, META_LIVE)
+            .fetch_add(size, Ordering::Relaxed);
         let pair = Pair::of_hash(&self.geometry, hash);
-        let moved = self.change_state(entry.location, entry.state, entry.state.forwarded(place.location, carried))
-            && self.swing(&pair, self.slot_of(drain, entry, pair.tag), Slot::new(pair.tag, carried, place.location));
+        let moved = self.change_state(
+            entry.location,
+            entry.state,
+            entry.state.forwarded(place.location, carried),
+        ) && self.swing(
+            &pair,
+            self.slot_of(drain, entry, pair.tag),
+            Slot::new(pair.tag, carried, place.location),
+        );
         if !moved && self.change_state(place.location, live, live.to_kind(Kind::Dead)) {
             // Nobody reaches the copy but through the forward, if at all.
-            self.block_meta(place.block, META_LIVE).fetch_sub(size, Ordering::Relaxed);
+            self.block_meta(place.block, META_LIVE)
+                .fetch_sub(size, Ordering::Relaxed);
         }
         moved
     }
@@ -306,7 +371,11 @@ impl Shared {
     /// Makes one slot that names `from` name `to`; false if a verified pass found none.
     fn swing(&self, pair: &Pair, from: Slot, to: Slot) -> bool {
         let pass = self.verified_pass(pair, WRITE_PASSES, |bucket, slot, word| {
-            if word == from && self.claim_slot(bucket, slot, from, to) { Step::Stop(()) } else { Step::Continue }
+            if word == from && self.claim_slot(bucket, slot, from, to) {
+                Step::Stop(())
+            } else {
+                Step::Continue
+            }
         });
         pass == Pass::Stopped(())
     }
@@ -320,10 +389,16 @@ impl Shared {
             return;
         }
         let pin = thread.engine_pin(self, EnginePin::Move as usize);
-        let Some(_pinned) = self.pin_location(thread, pin, location, generation) else { return };
+        let Some(_pinned) = self.pin_location(thread, pin, location, generation) else {
+            return;
+        };
         let state = self.load_state(location);
         if state.kind() == Kind::Live && state.self_generation() == generation {
-            self.swing(&pair, self.slot_of(drain, entry, pair.tag), Slot::new(pair.tag, generation, location));
+            self.swing(
+                &pair,
+                self.slot_of(drain, entry, pair.tag),
+                Slot::new(pair.tag, generation, location),
+            );
         }
     }
 
@@ -332,7 +407,8 @@ impl Shared {
         let header = self.load_header(location);
         if let Some(tags_bytes) = self.tags_bytes(location, &header) {
             let size = Live::of_entry(header.entry_bytes(tags_bytes)).0;
-            self.block_meta(pinned.block, META_LIVE).fetch_sub(size, Ordering::Relaxed);
+            self.block_meta(pinned.block, META_LIVE)
+                .fetch_sub(size, Ordering::Relaxed);
         }
     }
 }

@@ -63,7 +63,11 @@ impl Shared {
         let mut free = 0;
         let enough = keep + 3;
         for step in 0..blocks {
-            let block = if start + step >= blocks { start + step - blocks } else { start + step };
+            let block = if start + step >= blocks {
+                start + step - blocks
+            } else {
+                start + step
+            };
             if self.block(block).state() == BlockState::Free {
                 free += 1;
                 first = first.or(Some(block));
@@ -107,7 +111,10 @@ impl Shared {
         if !self.may_reuse(thread, block, word.generation()) {
             return None;
         }
-        let opened = word.with_state(BlockState::Open).with_pool(pool, class).with_owner(Some(thread.record()));
+        let opened = word
+            .with_state(BlockState::Open)
+            .with_pool(pool, class)
+            .with_owner(Some(thread.record()));
         self.change_block(block, word, opened).then(|| {
             self.reset_meta(block, opened.generation());
             opened
@@ -116,16 +123,20 @@ impl Shared {
 
     /// Metadata of a block that nobody else writes to yet.
     pub(crate) fn reset_meta(&self, block: u32, generation: u32) {
-        self.block_meta(block, META_TAIL).store(Tail::new(generation, 0).0, Ordering::Relaxed);
+        self.block_meta(block, META_TAIL)
+            .store(Tail::new(generation, 0).0, Ordering::Relaxed);
         self.block_meta(block, META_LIVE).store(0, Ordering::Relaxed);
-        self.block_meta(block, META_EXPIRES_MS).store(0, Ordering::Relaxed);
-        self.block_meta(block, META_OPENED_MS).store(self.clock.coarse_ms(), Ordering::Relaxed);
+        self.block_meta(block, META_EXPIRES_MS)
+            .store(0, Ordering::Relaxed);
+        self.block_meta(block, META_OPENED_MS)
+            .store(self.clock.coarse_ms(), Ordering::Relaxed);
     }
 
     /// Gives a block that is about to be SEALED the next place in the FIFO.
     pub(crate) fn stamp_sealed(&self, block: u32) {
         let sequence = self.word(CONTROL_SEAL_SEQUENCE).fetch_add(1, Ordering::Relaxed);
-        self.block_meta(block, META_SEALED_AT).store(sequence, Ordering::Relaxed);
+        self.block_meta(block, META_SEALED_AT)
+            .store(sequence, Ordering::Relaxed);
     }
 
     /// DRAIN -> RETIRED, and on to FREE if nothing pins it.
@@ -163,19 +174,26 @@ impl Shared {
         let mut pinned = Vec::new();
         let mut guarded = 0;
         // SeqCst: a line that is used is below the mark before its first pin.
-        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::SeqCst).min(self.geometry.counts.lines);
+        let lines = self
+            .word(CONTROL_LINES_HIGH)
+            .load(Ordering::SeqCst)
+            .min(self.geometry.counts.lines);
         for line in 0..lines as u32 {
             let offset = self.line_offset(line);
             for pin in 0..ENGINE_PINS + GUARD_PINS {
                 // SeqCst: after the caller's fence; pairs with the swap of a pinner.
-                let word = PinWord(self.word(offset + LINE_ENGINE_PINS + pin * 8).load(Ordering::SeqCst));
+                let word = PinWord(
+                    self.word(offset + LINE_ENGINE_PINS + pin * 8)
+                        .load(Ordering::SeqCst),
+                );
                 if let Some(block) = word.block() {
                     pinned.push(block);
                     guarded += u64::from(pin >= ENGINE_PINS);
                 }
             }
         }
-        self.word(CONTROL_GUARDED_BLOCKS).store(guarded, Ordering::Relaxed);
+        self.word(CONTROL_GUARDED_BLOCKS)
+            .store(guarded, Ordering::Relaxed);
         pinned
     }
 }

@@ -96,7 +96,8 @@ impl Shared {
                             .store(Tail::new(generation, lane.used_bytes).0, Ordering::Relaxed);
                         if hard_ms > lane.expires_ms {
                             lane.expires_ms = hard_ms;
-                            self.block_meta(lane.block, META_EXPIRES_MS).store(hard_ms, Ordering::Relaxed);
+                            self.block_meta(lane.block, META_EXPIRES_MS)
+                                .store(hard_ms, Ordering::Relaxed);
                         }
                         thread.lane.set(Some(lane));
                         return Some(Place {
@@ -111,7 +112,12 @@ impl Shared {
                 thread.lane.set(None);
             }
             let (block, word) = self.open_block(thread, Pool::Admission, 0, Purpose::Store)?;
-            thread.lane.set(Some(PrivateLane { block, word, used_bytes: 0, expires_ms: 0 }));
+            thread.lane.set(Some(PrivateLane {
+                block,
+                word,
+                used_bytes: 0,
+                expires_ms: 0,
+            }));
         }
     }
 
@@ -141,7 +147,12 @@ impl Shared {
                             expires.fetch_max(hard_ms, Ordering::Relaxed);
                         }
                         let location = Location::from_offset(self.geometry.block_offset(block) + begin);
-                        return Some(Place { location, block, generation, _pinned: Some(pinned) });
+                        return Some(Place {
+                            location,
+                            block,
+                            generation,
+                            _pinned: Some(pinned),
+                        });
                     }
                     self.seal_block(block, pinned.word);
                 }
@@ -149,7 +160,10 @@ impl Shared {
             let (block, word) = self.open_block(thread, pool, class, purpose)?;
             let installed = tagged(word.generation(), block + 1);
             // AcqRel: publishes the fresh metadata; pairs with the Acquire above.
-            if lane_word.compare_exchange(current, installed, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            if lane_word
+                .compare_exchange(current, installed, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+            {
                 self.change_block(block, word, word.with_owner(None));
             } else {
                 self.change_block(block, word, word.next_generation(BlockState::Free));
@@ -169,11 +183,19 @@ impl Shared {
         let mut tail = Tail(word.load(Ordering::Acquire));
         loop {
             let begin = tail.used_bytes();
-            if tail.generation() != generation || tail.is_closed() || begin + bytes > self.geometry.block_bytes {
+            if tail.generation() != generation
+                || tail.is_closed()
+                || begin + bytes > self.geometry.block_bytes
+            {
                 return None;
             }
             // AcqRel: one order with the closing of the tail.
-            match word.compare_exchange_weak(tail.0, tail.advanced(bytes).0, Ordering::AcqRel, Ordering::Acquire) {
+            match word.compare_exchange_weak(
+                tail.0,
+                tail.advanced(bytes).0,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Some(begin),
                 Err(now) => tail = Tail(now),
             }
@@ -186,7 +208,12 @@ impl Shared {
         let mut tail = Tail(tail_word.load(Ordering::Acquire));
         while tail.generation() == word.generation() && !tail.is_closed() {
             // AcqRel: nobody advances it after this.
-            match tail_word.compare_exchange_weak(tail.0, tail.closed().0, Ordering::AcqRel, Ordering::Acquire) {
+            match tail_word.compare_exchange_weak(
+                tail.0,
+                tail.closed().0,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => break,
                 Err(now) => tail = Tail(now),
             }

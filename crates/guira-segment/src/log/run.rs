@@ -29,7 +29,12 @@ const WINDOWS: u32 = 16;
 
 impl Shared {
     /// Space for an entry of `bytes` in a run of its own.
-    pub(crate) fn reserve_run<'s>(&'s self, thread: &ThreadState, bytes: usize, hard_ms: u64) -> Option<Place<'s>> {
+    pub(crate) fn reserve_run<'s>(
+        &'s self,
+        thread: &ThreadState,
+        bytes: usize,
+        hard_ms: u64,
+    ) -> Option<Place<'s>> {
         let span = u32::try_from(bytes.div_ceil(self.geometry.block_bytes)).ok()?;
         if span > self.geometry.max_run_blocks() {
             return None;
@@ -47,7 +52,11 @@ impl Shared {
             match self.claim_window(thread, first, span) {
                 Ok(()) => return Some(self.finish_run(thread, first, span, bytes, hard_ms)),
                 Err(obstacle) => {
-                    from = if obstacle + 1 >= self.geometry.blocks() { 0 } else { obstacle + 1 };
+                    from = if obstacle + 1 >= self.geometry.blocks() {
+                        0
+                    } else {
+                        obstacle + 1
+                    };
                     if attempt == WINDOWS / 2
                         && let Some(attachment) = self.current_attachment()
                     {
@@ -66,8 +75,12 @@ impl Shared {
         let windows = blocks.checked_sub(span)? + 1;
         let costs: Vec<Option<usize>> = (0..blocks).map(|block| self.clearing_cost(block)).collect();
         for begin in (from..windows).chain(0..from.min(windows)) {
-            let Some(window) = costs.get(begin as usize..(begin + span) as usize) else { continue };
-            let Some(cost) = window.iter().copied().sum::<Option<usize>>() else { continue };
+            let Some(window) = costs.get(begin as usize..(begin + span) as usize) else {
+                continue;
+            };
+            let Some(cost) = window.iter().copied().sum::<Option<usize>>() else {
+                continue;
+            };
             // A run that only partly lies in the window would have to go as a whole: passed over.
             if self.cuts_a_run(begin, begin + span) {
                 continue;
@@ -148,7 +161,9 @@ impl Shared {
                     }
                 }
                 // A body of a run whose head, earlier in the window, is not gone.
-                BlockState::Body | BlockState::Open | BlockState::Drain | BlockState::Damaged => return false,
+                BlockState::Body | BlockState::Open | BlockState::Drain | BlockState::Damaged => {
+                    return false;
+                }
             }
         }
         false
@@ -166,13 +181,17 @@ impl Shared {
         let generation = head.generation();
         self.reset_meta(first, generation);
         let used_bytes = bytes.min(self.geometry.block_bytes);
-        self.block_meta(first, META_TAIL).store(Tail::new(generation, used_bytes).0, Ordering::Relaxed);
-        self.block_meta(first, META_EXPIRES_MS).store(hard_ms, Ordering::Relaxed);
+        self.block_meta(first, META_TAIL)
+            .store(Tail::new(generation, used_bytes).0, Ordering::Relaxed);
+        self.block_meta(first, META_EXPIRES_MS)
+            .store(hard_ms, Ordering::Relaxed);
         // Release: pairs with the Acquire of `run_blocks`; every block of the window is ours.
-        self.block_meta(first, META_SPAN).store(tagged(generation, span), Ordering::Release);
+        self.block_meta(first, META_SPAN)
+            .store(tagged(generation, span), Ordering::Release);
         for block in first + 1..first + span {
             let word = self.block(block);
-            self.block_meta(block, META_HEAD).store(tagged(word.generation(), first), Ordering::Release);
+            self.block_meta(block, META_HEAD)
+                .store(tagged(word.generation(), first), Ordering::Release);
             self.change_block(block, word, BlockWord::new(word.generation(), BlockState::Body));
         }
         let open = head.with_state(BlockState::Open).with_pool(Pool::Admission, 0);
@@ -198,7 +217,12 @@ impl Shared {
             return 0;
         }
         let bodies = self.free_bodies(block, span as u32);
-        bodies + usize::from(self.change_block(block, claimed, BlockWord::new(word.generation(), BlockState::Free)))
+        bodies
+            + usize::from(self.change_block(
+                block,
+                claimed,
+                BlockWord::new(word.generation(), BlockState::Free),
+            ))
     }
 
     fn free_bodies(&self, head: u32, span: u32) -> usize {

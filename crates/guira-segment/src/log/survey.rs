@@ -11,9 +11,7 @@
 
 use guira_shm::sync::Ordering;
 
-use crate::layout::block::{
-    BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE, META_SEALED_AT, Pool,
-};
+use crate::layout::block::{BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE, META_SEALED_AT, Pool};
 use crate::layout::control::CONTROL_RECLAIM_MODE;
 use crate::shared::Shared;
 use crate::tuning::{
@@ -130,15 +128,30 @@ impl Shared {
     /// The next block to reclaim; `None` if no block is SEALED.
     pub(crate) fn choose_victim(&self, survey: &Survey) -> Option<Victim> {
         if let Some((block, word)) = survey.expired {
-            return Some(Victim { block, word, mode: DrainMode::Drop, expired: true });
+            return Some(Victim {
+                block,
+                word,
+                mode: DrainMode::Drop,
+                expired: true,
+            });
         }
         if let Some((block, word)) = survey.empty {
-            return Some(Victim { block, word, mode: DrainMode::Drop, expired: false });
+            return Some(Victim {
+                block,
+                word,
+                mode: DrainMode::Drop,
+                expired: false,
+            });
         }
         if !self.index_is_full(survey)
             && let Some((block, word)) = self.choose_sparse(survey)
         {
-            return Some(Victim { block, word, mode: DrainMode::Compact, expired: false });
+            return Some(Victim {
+                block,
+                word,
+                mode: DrainMode::Compact,
+                expired: false,
+            });
         }
         let admission_is_over = survey.admission * 100 > self.geometry.blocks() * ADMISSION_PERCENT;
         let (first, second) = if admission_is_over {
@@ -151,7 +164,12 @@ impl Shared {
                 Pool::Admission => DrainMode::EvictAdmission,
                 Pool::Main => DrainMode::EvictMain,
             };
-            Victim { block, word, mode, expired: false }
+            Victim {
+                block,
+                word,
+                mode,
+                expired: false,
+            }
         })
     }
 

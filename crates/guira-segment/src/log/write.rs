@@ -7,8 +7,8 @@ use crate::error::StoreError;
 use crate::key::Key;
 use crate::layout::block::{BlockState, Pool};
 use crate::layout::entry::{
-    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, FLAG_ALIGNED, FLAG_CHECKED, FLAG_NAMESPACE, FLAG_TAGS,
-    HEADER_BYTES, Header, HeaderFields, Kind, MAX_VALUE_BYTES, State, entry_bytes, value_offset,
+    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, FLAG_ALIGNED, FLAG_CHECKED, FLAG_NAMESPACE,
+    FLAG_TAGS, HEADER_BYTES, Header, HeaderFields, Kind, MAX_VALUE_BYTES, State, entry_bytes, value_offset,
 };
 use crate::layout::slot::Slot;
 use crate::log::place::{Place, Purpose};
@@ -37,8 +37,11 @@ impl Draft<'_> {
     }
 
     const fn flags(&self, checked: bool) -> usize {
-        (if self.key.namespace == 0 { 0 } else { FLAG_NAMESPACE })
-            | (if self.tags.is_empty() { 0 } else { FLAG_TAGS })
+        (if self.key.namespace == 0 {
+            0
+        } else {
+            FLAG_NAMESPACE
+        }) | (if self.tags.is_empty() { 0 } else { FLAG_TAGS })
             | (if self.aligned { FLAG_ALIGNED } else { 0 })
             | (if checked { FLAG_CHECKED } else { 0 })
     }
@@ -62,21 +65,36 @@ impl Written<'_> {
 impl Shared {
     /// The longest value this segment takes.
     pub(crate) const fn max_value_bytes(&self) -> usize {
-        let quarter = self.geometry.max_run_blocks() as usize * self.geometry.block_bytes;
-        let largest = quarter.saturating_sub(HEADER_OVERHEAD_BYTES);
+        let quarter = self.max_entry_bytes();
+        let overhead = if quarter / 4 < HEADER_OVERHEAD_BYTES { quarter / 4 } else { HEADER_OVERHEAD_BYTES };
+        let largest = quarter - overhead;
         if largest < MAX_VALUE_BYTES { largest } else { MAX_VALUE_BYTES }
     }
 
+    const fn max_entry_bytes(&self) -> usize {
+        self.geometry.max_run_blocks() as usize * self.geometry.block_bytes
+    }
+
     /// Reserves space and writes the entry there.
-    pub(crate) fn write<'s>(&'s self, thread: &ThreadState, draft: &Draft<'_>) -> Result<Written<'s>, StoreError> {
+    pub(crate) fn write<'s>(
+        &'s self,
+        thread: &ThreadState,
+        draft: &Draft<'_>,
+    ) -> Result<Written<'s>, StoreError> {
         let value_bytes = draft.value_bytes();
         let max_bytes = self.max_value_bytes();
         if value_bytes > max_bytes {
-            return Err(StoreError::ValueTooLarge { value_bytes, max_bytes });
+            return Err(StoreError::ValueTooLarge {
+                value_bytes,
+                max_bytes,
+            });
         }
         let flags = draft.flags(self.checks_values());
         let tags_bytes = draft.tags.stored_bytes();
         let bytes = entry_bytes(flags, tags_bytes, draft.key.stored_bytes(), value_bytes);
+        if bytes > self.max_entry_bytes() {
+            return Err(StoreError::ValueTooLarge { value_bytes, max_bytes });
+        }
         self.reclaim_share(thread, bytes);
         let place = if bytes <= self.geometry.max_shared_entry_bytes() {
             self.reserve(thread, draft.pool, bytes, draft.hard_ms, Purpose::Store)
@@ -92,7 +110,11 @@ impl Shared {
                 self.seal_block(place.block, word);
             }
         }
-        Ok(Written { place, state, entry_bytes: bytes })
+        Ok(Written {
+            place,
+            state,
+            entry_bytes: bytes,
+        })
     }
 
     fn write_at(&self, place: &Place<'_>, draft: &Draft<'_>, flags: usize, tags_bytes: usize) -> State {
@@ -114,9 +136,12 @@ impl Shared {
             place.generation,
         );
         let region = self.region();
-        self.word(offset + ENTRY_LENGTHS).store(header.lengths, Ordering::Relaxed);
-        self.word(offset + ENTRY_BORN).store(header.born, Ordering::Relaxed);
-        self.word(offset + ENTRY_DEADLINES).store(header.deadlines, Ordering::Relaxed);
+        self.word(offset + ENTRY_LENGTHS)
+            .store(header.lengths, Ordering::Relaxed);
+        self.word(offset + ENTRY_BORN)
+            .store(header.born, Ordering::Relaxed);
+        self.word(offset + ENTRY_DEADLINES)
+            .store(header.deadlines, Ordering::Relaxed);
         region.copy_in(offset + ENTRY_MADE, &header.made_ds.to_le_bytes());
         let mut at = offset + HEADER_BYTES;
         if tags_bytes != 0 {

@@ -72,7 +72,9 @@ impl Shared {
                     continue;
                 }
             };
-            let Plan::Write(replacement) = plan(base.as_ref())? else { return Ok(Derived::Kept) };
+            let Plan::Write(replacement) = plan(base.as_ref())? else {
+                return Ok(Derived::Kept);
+            };
             let done = match base {
                 Some(base) => self.replace_entry(thread, key, &base, &replacement, &token)?,
                 None => self.insert_derived(thread, key, &replacement, &token)?,
@@ -82,7 +84,9 @@ impl Shared {
             }
             pause(attempt);
         }
-        Err(StoreError::Contended { attempts: STORE_ATTEMPTS })
+        Err(StoreError::Contended {
+            attempts: STORE_ATTEMPTS,
+        })
     }
 
     fn insert_derived(
@@ -161,7 +165,9 @@ impl Shared {
     fn present<'s>(&'s self, thread: &ThreadState, key: &Key<'_>) -> Pass<Found<'s>> {
         self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
             let pin = thread.engine_pin(self, EnginePin::Base as usize);
-            let Some(found) = self.examine(thread, pin, slot, key) else { return Step::Continue };
+            let Some(found) = self.examine(thread, pin, slot, key) else {
+                return Step::Continue;
+            };
             match found.state.kind() {
                 Kind::Live => self.present_if_valid(found, key),
                 Kind::Forward => self.present_through(thread, found, key),
@@ -178,18 +184,27 @@ impl Shared {
         }
     }
 
-    fn present_through<'s>(&'s self, thread: &ThreadState, found: Found<'s>, key: &Key<'_>) -> Step<Found<'s>> {
+    fn present_through<'s>(
+        &'s self,
+        thread: &ThreadState,
+        found: Found<'s>,
+        key: &Key<'_>,
+    ) -> Step<Found<'s>> {
         let mut found = found;
         for _ in 0..WRITE_HOPS {
             let (location, generation) = (found.state.forward_location(), found.state.forward_generation());
             let hop = thread.engine_pin(self, EnginePin::Hop as usize);
-            let Some(next) = self.examine_at(thread, hop, location, generation, key) else { return Step::Continue };
+            let Some(next) = self.examine_at(thread, hop, location, generation, key) else {
+                return Step::Continue;
+            };
             if next.state.kind() == Kind::Writing {
                 self.help(&next, next.state);
             }
             drop(found);
             let base = thread.engine_pin(self, EnginePin::Base as usize);
-            let Some(moved) = self.examine_at(thread, base, location, generation, key) else { return Step::Again };
+            let Some(moved) = self.examine_at(thread, base, location, generation, key) else {
+                return Step::Again;
+            };
             drop(next);
             match moved.state.kind() {
                 Kind::Live => return self.present_if_valid(moved, key),

@@ -39,7 +39,12 @@ impl Shared {
 
     /// The LIVE and valid entry of `key`, pinned in `pin`.
     #[inline]
-    pub(crate) fn find<'s>(&'s self, thread: &ThreadState, pin: &'s AtomicU64, key: &Key<'_>) -> Option<Found<'s>> {
+    pub(crate) fn find<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        key: &Key<'_>,
+    ) -> Option<Found<'s>> {
         self.region().prefetch(self.bucket_offset(key.pair.partner));
         for bucket in [key.pair.primary, key.pair.partner] {
             let mut mask = self.matching_slots(bucket, key.pair.tag);
@@ -60,7 +65,12 @@ impl Shared {
     }
 
     #[cold]
-    fn find_verified<'s>(&'s self, thread: &ThreadState, pin: &'s AtomicU64, key: &Key<'_>) -> Option<Found<'s>> {
+    fn find_verified<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        key: &Key<'_>,
+    ) -> Option<Found<'s>> {
         let pass = self.verified_pass(&key.pair, READ_PASSES, |_, _, slot| {
             match self.read_slot(thread, pin, slot, key) {
                 Look::Hit(found) => Step::Stop(Some(found)),
@@ -76,8 +86,16 @@ impl Shared {
     }
 
     #[inline]
-    fn read_slot<'s>(&'s self, thread: &ThreadState, pin: &'s AtomicU64, slot: Slot, key: &Key<'_>) -> Look<'s> {
-        let Some(found) = self.examine(thread, pin, slot, key) else { return Look::Other };
+    fn read_slot<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        slot: Slot,
+        key: &Key<'_>,
+    ) -> Look<'s> {
+        let Some(found) = self.examine(thread, pin, slot, key) else {
+            return Look::Other;
+        };
         match found.state.kind() {
             Kind::Live => self.look(found, key),
             Kind::Forward => self.follow(thread, pin, found, key),
@@ -107,7 +125,9 @@ impl Shared {
         for _ in 0..READ_HOPS {
             let (location, generation) = (found.state.forward_location(), found.state.forward_generation());
             let hop = thread.engine_pin(self, EnginePin::Hop as usize);
-            let Some(next) = self.examine_at(thread, hop, location, generation, key) else { return Look::Other };
+            let Some(next) = self.examine_at(thread, hop, location, generation, key) else {
+                return Look::Other;
+            };
             match next.state.kind() {
                 Kind::Writing => {
                     drop(next);
@@ -140,7 +160,8 @@ impl Shared {
         let frequency = found.header.frequency();
         if frequency < MAX_FREQUENCY {
             let lengths = Header::lengths_with_frequency(found.header.lengths, frequency + 1);
-            self.word(found.offset() + ENTRY_LENGTHS).store(lengths, Ordering::Relaxed);
+            self.word(found.offset() + ENTRY_LENGTHS)
+                .store(lengths, Ordering::Relaxed);
         }
     }
 }

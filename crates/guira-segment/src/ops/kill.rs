@@ -43,7 +43,8 @@ impl Shared {
     pub(crate) fn invalidate(&self, thread: &ThreadState, key: &Key<'_>) -> bool {
         self.next_clock();
         // SeqCst: in one order with the loads of fills and puts.
-        self.key_stamp_word(key.hash).fetch_add(INVALIDATION, Ordering::SeqCst);
+        self.key_stamp_word(key.hash)
+            .fetch_add(INVALIDATION, Ordering::SeqCst);
         // SeqCst: pairs with the fence of a put or fill between its link and its look at the stamp:
         // either it sees the stamp, or this scan sees its entry.
         fence(Ordering::SeqCst);
@@ -73,9 +74,12 @@ impl Shared {
         let word = self.key_stamp_word(key.hash);
         let mut stamp = KeyStamp(word.load(Ordering::Relaxed));
         // SeqCst: in one order with the links and looks of fills.
-        while let Err(now) =
-            word.compare_exchange_weak(stamp.0, stamp.written(key.hash).0, Ordering::SeqCst, Ordering::Relaxed)
-        {
+        while let Err(now) = word.compare_exchange_weak(
+            stamp.0,
+            stamp.written(key.hash).0,
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        ) {
             stamp = KeyStamp(now);
         }
     }
@@ -85,7 +89,9 @@ impl Shared {
         let mut was_present = false;
         let pass = self.verified_pass::<()>(&key.pair, WRITE_PASSES, |_, _, slot| {
             let pin = thread.engine_pin(self, EnginePin::Twin as usize);
-            let Some(found) = self.examine(thread, pin, slot, key) else { return Step::Continue };
+            let Some(found) = self.examine(thread, pin, slot, key) else {
+                return Step::Continue;
+            };
             let end = self.kill_chain(thread, found, key);
             was_present |= end.was_present;
             if !end.is_certain {
@@ -94,7 +100,10 @@ impl Shared {
             self.unlink(&key.pair, slot, true);
             Step::Continue
         });
-        Killed { was_present, is_certain: pass == Pass::Complete }
+        Killed {
+            was_present,
+            is_certain: pass == Pass::Complete,
+        }
     }
 
     /// Kills an entry and whatever it forwards to.
@@ -108,18 +117,33 @@ impl Shared {
             let hid_old_value = hop > 0 && state.kind() == Kind::Writing;
             was_present |= (was_live || hid_old_value) && validity == Validity::Valid;
             if state.kind() != Kind::Forward {
-                return Killed { was_present, is_certain: true };
+                return Killed {
+                    was_present,
+                    is_certain: true,
+                };
             }
             // Alternate between two pins: the one in use must stand while the next is taken.
-            let pin = if hop % 2 == 0 { EnginePin::Hop } else { EnginePin::Base };
+            let pin = if hop % 2 == 0 {
+                EnginePin::Hop
+            } else {
+                EnginePin::Base
+            };
             let pin = thread.engine_pin(self, pin as usize);
             let (location, generation) = (state.forward_location(), state.forward_generation());
             match self.examine_at(thread, pin, location, generation, key) {
-                None => return Killed { was_present, is_certain: true },
+                None => {
+                    return Killed {
+                        was_present,
+                        is_certain: true,
+                    };
+                }
                 Some(next) => at = next,
             }
         }
-        Killed { was_present, is_certain: false }
+        Killed {
+            was_present,
+            is_certain: false,
+        }
     }
 
     /// Makes one entry DEAD whatever it is; returns what it was, and whether it was LIVE.

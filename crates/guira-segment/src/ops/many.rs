@@ -71,13 +71,18 @@ impl Shared {
                 thread.count(self, Counter::Misses);
                 continue;
             }
-            let Some(found) = self.find_counted(thread, pin, key) else { continue };
-            if self.verify_values && !self.value_is_intact(found.value_offset(), found.value_bytes(), &found.header) {
+            let Some(found) = self.find_counted(thread, pin, key) else {
+                continue;
+            };
+            if self.verify_values
+                && !self.value_is_intact(found.value_offset(), found.value_bytes(), &found.header)
+            {
                 thread.count(self, Counter::Damaged);
                 continue;
             }
             let begin = buffer.len();
-            self.region().append_to(found.value_offset(), found.value_bytes(), buffer);
+            self.region()
+                .append_to(found.value_offset(), found.value_bytes(), buffer);
             *span = Some((begin, buffer.len()));
         }
     }

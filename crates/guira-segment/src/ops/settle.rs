@@ -69,7 +69,9 @@ pub(crate) enum Settled {
 
 enum Twin {
     /// No longer in the way; its slot may go, with or without raising the move counter.
-    Settled { entry_is_dead: bool },
+    Settled {
+        entry_is_dead: bool,
+    },
     /// In nobody's way, and not to be touched.
     Ignored,
     /// Another writer was faster: look again.
@@ -86,7 +88,9 @@ impl Shared {
                 return Step::Continue;
             }
             let pin = thread.engine_pin(self, EnginePin::Twin as usize);
-            let Some(found) = self.examine(thread, pin, slot, key) else { return Step::Continue };
+            let Some(found) = self.examine(thread, pin, slot, key) else {
+                return Step::Continue;
+            };
             match self.settle_twin(thread, found, key, own, manner) {
                 Twin::Settled { entry_is_dead } => {
                     if manner != Manner::Look {
@@ -106,12 +110,23 @@ impl Shared {
         }
     }
 
-    fn settle_twin(&self, thread: &ThreadState, first: Found<'_>, key: &Key<'_>, own: Slot, manner: Manner) -> Twin {
+    fn settle_twin(
+        &self,
+        thread: &ThreadState,
+        first: Found<'_>,
+        key: &Key<'_>,
+        own: Slot,
+        manner: Manner,
+    ) -> Twin {
         let mut at = first;
         for hop in 0..WRITE_HOPS {
             let state = self.load_state(at.location);
             match state.kind() {
-                Kind::Dead => return Twin::Settled { entry_is_dead: hop == 0 },
+                Kind::Dead => {
+                    return Twin::Settled {
+                        entry_is_dead: hop == 0,
+                    };
+                }
                 Kind::Writing => return self.settle_writing(&at, state, hop > 0, manner),
                 Kind::Live => return self.settle_live(&at, state, key, own, manner),
                 Kind::Forward => {}
@@ -121,7 +136,11 @@ impl Shared {
                 return Twin::Settled { entry_is_dead: false };
             }
             // Alternate between two pins: the one in use must stand while the next is taken.
-            let pin = if hop % 2 == 0 { EnginePin::Hop } else { EnginePin::Read };
+            let pin = if hop % 2 == 0 {
+                EnginePin::Hop
+            } else {
+                EnginePin::Read
+            };
             let pin = thread.engine_pin(self, pin as usize);
             match self.examine_at(thread, pin, location, generation, key) {
                 None => return Twin::Settled { entry_is_dead: false },
@@ -142,7 +161,9 @@ impl Shared {
             Manner::Yield { .. } if state.is_conditional() => Twin::Ignored,
             Manner::Override | Manner::Yield { .. } => {
                 if self.change_state(twin.location, state, state.to_kind(Kind::Dead)) {
-                    Twin::Settled { entry_is_dead: !is_forwarded_to }
+                    Twin::Settled {
+                        entry_is_dead: !is_forwarded_to,
+                    }
                 } else {
                     Twin::Raced
                 }
@@ -161,7 +182,11 @@ impl Shared {
             }
             Manner::Override | Manner::Yield { .. } => {}
         }
-        if self.change_state(twin.location, state, state.forwarded(own.location(), own.generation())) {
+        if self.change_state(
+            twin.location,
+            state,
+            state.forwarded(own.location(), own.generation()),
+        ) {
             self.forget_live(&twin.pinned, twin.location);
             Twin::Settled { entry_is_dead: false }
         } else {
@@ -172,8 +197,10 @@ impl Shared {
     /// Makes a WRITING entry that is forwarded to LIVE, on behalf of its writer.
     pub(crate) fn help(&self, entry: &Found<'_>, state: State) {
         if self.change_state(entry.location, state, state.to_kind(Kind::Live)) {
-            self.block_meta(entry.pinned.block, META_LIVE)
-                .fetch_add(Live::of_entry(entry.entry_bytes()).0, guira_shm::sync::Ordering::Relaxed);
+            self.block_meta(entry.pinned.block, META_LIVE).fetch_add(
+                Live::of_entry(entry.entry_bytes()).0,
+                guira_shm::sync::Ordering::Relaxed,
+            );
         }
     }
 

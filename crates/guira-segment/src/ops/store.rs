@@ -60,7 +60,11 @@ impl Shared {
     pub(crate) fn token(&self, key: &Key<'_>) -> Token {
         // The clock first: whatever is invalidated between the two loads only makes it older.
         let clock = self.clock_now();
-        Token { clock, stamp: self.key_stamp(key.hash), refreshes: None }
+        Token {
+            clock,
+            stamp: self.key_stamp(key.hash),
+            refreshes: None,
+        }
     }
 
     /// Whether nothing that touches the key was invalidated (for a fill: or written) since `token`.
@@ -74,7 +78,10 @@ impl Shared {
             && self.clock_now().wrapping_sub(token.clock) < MAX_CLOCK_DISTANCE
             && draft.birth >= self.floor()
             && draft.birth >= self.namespace_stamp(draft.key.namespace).load(Ordering::Acquire)
-            && draft.tags.hashes().all(|hash| draft.birth >= self.tag_stamp(hash).load(Ordering::Acquire))
+            && draft
+                .tags
+                .hashes()
+                .all(|hash| draft.birth >= self.tag_stamp(hash).load(Ordering::Acquire))
     }
 
     /// Stores `draft`. A put that fails has removed what it was to replace.
@@ -105,7 +112,11 @@ impl Shared {
         let key = &draft.key;
         let token = match intent {
             Intent::Fill(token) => token,
-            Intent::Put | Intent::Add => Token { clock: draft.birth, stamp: self.key_stamp(key.hash), refreshes: None },
+            Intent::Put | Intent::Add => Token {
+                clock: draft.birth,
+                stamp: self.key_stamp(key.hash),
+                refreshes: None,
+            },
         };
         let mut stamped = matches!(intent, Intent::Fill(_));
         for attempt in 0..STORE_ATTEMPTS {
@@ -131,7 +142,9 @@ impl Shared {
                 }
             }
         }
-        Err(StoreError::Contended { attempts: STORE_ATTEMPTS })
+        Err(StoreError::Contended {
+            attempts: STORE_ATTEMPTS,
+        })
     }
 
     fn go_live(
@@ -163,7 +176,11 @@ impl Shared {
             self.abandon(key, slot, written.state);
             return Step::Done(StoreOutcome::Superseded);
         }
-        if self.change_state(written.place.location, written.state, written.state.to_kind(Kind::Live)) {
+        if self.change_state(
+            written.place.location,
+            written.state,
+            written.state.to_kind(Kind::Live),
+        ) {
             self.block_meta(written.place.block, META_LIVE)
                 .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
         } else if self.load_state(written.place.location).kind() == Kind::Dead {
@@ -183,7 +200,14 @@ impl Shared {
         }
     }
 
-    fn settle_for(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, intent: Intent, token: &Token) -> Settled {
+    fn settle_for(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        own: Slot,
+        intent: Intent,
+        token: &Token,
+    ) -> Settled {
         if intent == Intent::Put {
             return self.settle(thread, key, own, Manner::Override);
         }
@@ -219,14 +243,20 @@ impl Shared {
                 let slot = self.load_slot(bucket, mask.trailing_zeros() as usize);
                 mask &= mask - 1;
                 let block = self.geometry.block_of(slot.location().offset());
-                if !slot.is_empty() && !self.is_stale(slot) && block.is_some_and(|block| self.block(block).pool() == Pool::Main)
+                if !slot.is_empty()
+                    && !self.is_stale(slot)
+                    && block.is_some_and(|block| self.block(block).pool() == Pool::Main)
                 {
                     return true;
                 }
             }
             false
         });
-        if in_main || self.take_ghost(key.hash) { Pool::Main } else { Pool::Admission }
+        if in_main || self.take_ghost(key.hash) {
+            Pool::Main
+        } else {
+            Pool::Admission
+        }
     }
 }
 

@@ -4,9 +4,7 @@ use super::file_system::directory_of;
 use super::room::available_of;
 use super::{FileError, FileSystem, MappedFile};
 use nix::errno::Errno;
-use nix::fcntl::{
-    AT_FDCWD, AtFlags, FallocateFlags, OFlag, RenameFlags, fallocate, open, openat, renameat2,
-};
+use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, OFlag, RenameFlags, fallocate, open, openat, renameat2};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, fchmod};
 use nix::sys::statfs::fstatfs;
@@ -76,10 +74,7 @@ pub struct PendingFile {
 /// [`FileError::UnsupportedFileSystem`], [`FileError::NoSpace`],
 /// [`FileError::SizeLimit`], [`FileError::NoDirectory`] and others: nothing is
 /// left behind.
-pub fn create_unnamed(
-    final_path: &Path,
-    options: &CreateOptions,
-) -> Result<PendingFile, FileError> {
+pub fn create_unnamed(final_path: &Path, options: &CreateOptions) -> Result<PendingFile, FileError> {
     let path = std::path::absolute(final_path).unwrap_or_else(|_| final_path.to_path_buf());
     let directory_path = directory_of(&path);
     let directory = open_directory(&directory_path)?;
@@ -95,10 +90,7 @@ pub fn create_unnamed(
     }
     allocate(&file, file_system, &path, options.size_bytes)?;
     let mapped = MappedFile::map(file, path, options.size_bytes, true)?;
-    Ok(PendingFile {
-        hidden_name,
-        mapped,
-    })
+    Ok(PendingFile { hidden_name, mapped })
 }
 
 impl PendingFile {
@@ -119,11 +111,9 @@ impl PendingFile {
             None => link_open_file(self.mapped.file(), path),
         };
         published.map_err(|errno| match errno {
-            Errno::ENOENT | Errno::ENOTDIR if !directory_of(path).is_dir() => {
-                FileError::NoDirectory {
-                    path: directory_of(path),
-                }
-            }
+            Errno::ENOENT | Errno::ENOTDIR if !directory_of(path).is_dir() => FileError::NoDirectory {
+                path: directory_of(path),
+            },
             Errno::ENOENT => FileError::io("link without /proc", path, errno),
             errno => FileError::from_errno("link", path, errno),
         })?;
@@ -157,11 +147,7 @@ fn open_new(
             // The file system, or the kernel, has no unnamed files.
             Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT) => {}
             Err(errno) => {
-                return Err(FileError::from_errno(
-                    "create a file in",
-                    directory_path,
-                    errno,
-                ));
+                return Err(FileError::from_errno("create a file in", directory_path, errno));
             }
         }
     }
@@ -209,12 +195,7 @@ fn turn_copy_on_write_off(file: &File) -> nix::Result<()> {
 }
 
 /// Allocates every byte now, so that no later store finds the disk full.
-fn allocate(
-    file: &File,
-    file_system: FileSystem,
-    path: &Path,
-    size_bytes: u64,
-) -> Result<(), FileError> {
+fn allocate(file: &File, file_system: FileSystem, path: &Path, size_bytes: u64) -> Result<(), FileError> {
     let too_large = |limit_bytes| FileError::SizeLimit {
         path: path.to_path_buf(),
         needed_bytes: size_bytes,

@@ -187,11 +187,7 @@ impl FileError {
     }
 
     /// The variant for a failed system call on an open file.
-    pub(super) fn io(
-        operation: &'static str,
-        path: &Path,
-        source: impl Into<io::Error>,
-    ) -> FileError {
+    pub(super) fn io(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> FileError {
         FileError::Io {
             operation,
             path: path.to_path_buf(),

@@ -106,8 +106,7 @@ impl FileSystem {
     /// The kind of the file system that holds an open file; refuses those that
     /// are not supported.
     pub(super) fn check(file: impl AsFd, path: &Path) -> Result<FileSystem, FileError> {
-        let stat =
-            fstatfs(file).map_err(|e| FileError::io("inspect the file system of", path, e))?;
+        let stat = fstatfs(file).map_err(|e| FileError::io("inspect the file system of", path, e))?;
         let file_system = FileSystem::from(&stat);
         if file_system.is_supported() {
             return Ok(file_system);

@@ -36,11 +36,8 @@ impl MappedFile {
         len_bytes: u64,
         writable: bool,
     ) -> Result<MappedFile, FileError> {
-        let metadata = file
-            .metadata()
-            .map_err(|e| FileError::io("inspect", &path, e))?;
-        let region =
-            map_region(&file, len_bytes, writable).map_err(|e| FileError::io("map", &path, e))?;
+        let metadata = file.metadata().map_err(|e| FileError::io("inspect", &path, e))?;
+        let region = map_region(&file, len_bytes, writable).map_err(|e| FileError::io("map", &path, e))?;
         let identity = (metadata.dev(), metadata.ino());
         Ok(MappedFile {
             region,
@@ -181,8 +178,7 @@ impl MappedFile {
         while at + HUGE_PAGE_BYTES <= range.end {
             let start = self.region.start().wrapping_add(at);
             // SAFETY: the huge page lies inside the mapping; collapsing keeps its content.
-            let result =
-                unsafe { libc::madvise(start.cast(), HUGE_PAGE_BYTES, libc::MADV_COLLAPSE) };
+            let result = unsafe { libc::madvise(start.cast(), HUGE_PAGE_BYTES, libc::MADV_COLLAPSE) };
             if result == 0 {
                 collapsed_bytes += HUGE_PAGE_BYTES;
             } else if Errno::last() == Errno::EINVAL {

@@ -53,9 +53,7 @@ pub fn open_checked(path: &Path, rules: &OpenRules) -> Result<OpenFile, FileErro
         }
     };
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let metadata = file
-        .metadata()
-        .map_err(|e| FileError::io("inspect", &path, e))?;
+    let metadata = file.metadata().map_err(|e| FileError::io("inspect", &path, e))?;
     check_kind(&path, &metadata)?;
     FileSystem::check(&file, &path)?;
     check_trust(&path, &metadata, rules)?;
@@ -138,13 +136,11 @@ impl OpenFile {
     pub fn read_exact_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), FileError> {
         match self.file.read_exact_at(out, offset_bytes) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(FileError::Truncated {
-                    path: self.path.clone(),
-                    needed_bytes: offset_bytes.saturating_add(out.len() as u64),
-                    len_bytes: self.len_bytes()?,
-                })
-            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(FileError::Truncated {
+                path: self.path.clone(),
+                needed_bytes: offset_bytes.saturating_add(out.len() as u64),
+                len_bytes: self.len_bytes()?,
+            }),
             Err(error) => Err(FileError::io("read", &self.path, error)),
         }
     }

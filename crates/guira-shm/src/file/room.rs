@@ -69,10 +69,7 @@ mod tests {
     fn a_file_system_in_memory_has_no_more_room_than_the_machine() {
         let meminfo = std::fs::read_to_string("/proc/meminfo").expect("meminfo");
         let kib_of = |name: &str| {
-            let line = meminfo
-                .lines()
-                .find(|line| line.starts_with(name))
-                .expect(name);
+            let line = meminfo.lines().find(|line| line.starts_with(name)).expect(name);
             line.split_ascii_whitespace()
                 .nth(1)
                 .expect(name)

@@ -151,16 +151,10 @@ fn what_is_no_trustworthy_file_is_refused_with_its_reason() {
     let refusal = |path: &Path| open_checked(path, &OWNER_ONLY).expect_err("refused");
     drop(published(&at("plums")));
 
-    assert!(matches!(
-        refusal(&at("missing")),
-        FileError::NotFound { .. }
-    ));
+    assert!(matches!(refusal(&at("missing")), FileError::NotFound { .. }));
     symlink(at("plums"), at("link")).expect("symlink");
     assert!(matches!(refusal(&at("link")), FileError::Symlink { .. }));
-    assert!(matches!(
-        refusal(directory.path()),
-        FileError::Directory { .. }
-    ));
+    assert!(matches!(refusal(directory.path()), FileError::Directory { .. }));
     mkfifo(&at("pipe"), Mode::S_IRWXU).expect("mkfifo");
     assert!(matches!(refusal(&at("pipe")), FileError::NotRegular { .. }));
     assert!(matches!(
@@ -263,10 +257,7 @@ fn a_file_opened_for_reading_is_never_changed() {
     .expect("open");
     let reader = open.map(SIZE_BYTES).expect("map");
     writer.region().copy_in(0, b"plums");
-    assert!(
-        reader.region().equals(0, b"plums"),
-        "the reader sees the writer"
-    );
+    assert!(reader.region().equals(0, b"plums"), "the reader sees the writer");
     reader.populate(0..SIZE_BYTES as usize).expect("populate");
     reader.region().copy_in(8192, b"pears");
     assert!(
@@ -289,9 +280,7 @@ fn a_reopened_file_is_the_same_file_with_locks_of_its_own() {
     assert!(one.try_lock(7).expect("lock"));
     assert_eq!(two.probe(7).expect("probe"), Probe::Held);
     fs::remove_file(mapped.path()).expect("remove");
-    mapped
-        .reopen()
-        .expect("a removed file is reopened by its number");
+    mapped.reopen().expect("a removed file is reopened by its number");
 }
 
 #[test]
@@ -320,11 +309,7 @@ fn file_systems_are_named_and_measured() {
     let proc = file_system_of(Path::new("/proc/self")).expect("kind");
     assert!(!proc.is_supported() && proc.name() == "proc");
     assert!(available_bytes(Path::new("/dev/shm")).expect("room") > 0);
-    assert!(
-        FileSystem::Other { magic: 0x1234 }
-            .name()
-            .contains("0x1234")
-    );
+    assert!(FileSystem::Other { magic: 0x1234 }.name().contains("0x1234"));
     let error = available_bytes(Path::new("/no-such-directory/plums")).expect_err("nothing there");
     assert!(matches!(error, FileError::NoDirectory { .. }), "{error}");
     let error = file_system_of(Path::new("/no-such-directory/plums")).expect_err("nothing there");
@@ -374,9 +359,7 @@ fn an_unsupported_file_system_is_refused_by_name() {
         }
         let path = directory.path().join("plums");
         let error = create_unnamed(&path, &CreateOptions::new(4096)).expect_err("refused");
-        Outcome::of(
-            error.to_string().contains("is on ramfs") && names_in(directory.path()).is_empty(),
-        )
+        Outcome::of(error.to_string().contains("is on ramfs") && names_in(directory.path()).is_empty())
     });
     assert_ne!(outcome, Outcome::Failed);
 }

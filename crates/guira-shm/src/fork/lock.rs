@@ -192,10 +192,10 @@ impl<T> Drop for ForkLockGuard<'_, T> {
     fn drop(&mut self) {
         // Releases to the next holder's Acquire; SeqCst (with the load below) pairs with a
         // waiter's announcement. Compare: in a forked child the lock may be another's by now.
-        let freed =
-            self.lock
-                .holder
-                .compare_exchange(self.holder, 0, Ordering::SeqCst, Ordering::Relaxed);
+        let freed = self
+            .lock
+            .holder
+            .compare_exchange(self.holder, 0, Ordering::SeqCst, Ordering::Relaxed);
         if freed.is_ok() && self.lock.waiters.load(Ordering::SeqCst) != 0 {
             futex::wake(&self.lock.holder, 1);
         }

@@ -51,8 +51,7 @@ impl ForkPage {
     pub fn new(token: u64) -> Result<ForkPage, ForkError> {
         let page = MmapRaw::from(MmapMut::map_anon(PAGE_BYTES).map_err(ForkError::Map)?);
         // SAFETY: the page is private to this value; the advice changes what a child sees of it.
-        let advised =
-            unsafe { libc::madvise(page.as_mut_ptr().cast(), PAGE_BYTES, libc::MADV_WIPEONFORK) };
+        let advised = unsafe { libc::madvise(page.as_mut_ptr().cast(), PAGE_BYTES, libc::MADV_WIPEONFORK) };
         if advised != 0 {
             return Err(ForkError::WipeOnFork(io::Error::last_os_error()));
         }
@@ -103,12 +102,7 @@ fn first_process_id() -> u64 {
     };
     let page = Box::into_raw(Box::new(page));
     // Release pairs with the Acquire of `process_id`; Acquire on failure as there.
-    match PAGE.compare_exchange(
-        std::ptr::null_mut(),
-        page,
-        Ordering::AcqRel,
-        Ordering::Acquire,
-    ) {
+    match PAGE.compare_exchange(std::ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => process_id(),
         Err(_) => {
             // SAFETY: made by `Box::into_raw` above and shown to nobody.

@@ -81,10 +81,7 @@ fn a_child_steals_the_lock_that_its_parent_held() {
         Outcome::of(was_stolen && then_held && then_free)
     });
     assert_eq!(outcome, Outcome::Passed);
-    assert!(
-        lock.try_lock().is_none(),
-        "the child's lock is its own copy"
-    );
+    assert!(lock.try_lock().is_none(), "the child's lock is its own copy");
     drop(guard);
     assert!(lock.try_lock().is_some());
 }

@@ -295,9 +295,7 @@ impl fmt::Debug for Region {
 #[cold]
 #[inline(never)]
 fn outside(offset_bytes: usize, len_bytes: usize, region_bytes: usize) -> ! {
-    panic!(
-        "{len_bytes} bytes at offset {offset_bytes} are outside the region of {region_bytes} bytes"
-    );
+    panic!("{len_bytes} bytes at offset {offset_bytes} are outside the region of {region_bytes} bytes");
 }
 
 #[cold]

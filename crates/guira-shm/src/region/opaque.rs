@@ -8,8 +8,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __m128i, _MM_HINT_ET0, _MM_HINT_T0, _mm_and_si128, _mm_cmpeq_epi8, _mm_movemask_epi8,
-    _mm_prefetch,
+    __m128i, _MM_HINT_ET0, _MM_HINT_T0, _mm_and_si128, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_prefetch,
 };
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -58,24 +57,14 @@ macro_rules! piece {
     };
 }
 
-piece!(
-    u8,
-    reg_byte,
-    "mov {}, byte ptr [{at}]",
-    "mov byte ptr [{at}], {}"
-);
+piece!(u8, reg_byte, "mov {}, byte ptr [{at}]", "mov byte ptr [{at}], {}");
 piece!(
     u32,
     reg,
     "mov {:e}, dword ptr [{at}]",
     "mov dword ptr [{at}], {:e}"
 );
-piece!(
-    u64,
-    reg,
-    "mov {}, qword ptr [{at}]",
-    "mov qword ptr [{at}], {}"
-);
+piece!(u64, reg, "mov {}, qword ptr [{at}]", "mov qword ptr [{at}], {}");
 piece!(
     __m128i,
     xmm_reg,
@@ -161,11 +150,7 @@ impl SharedRun<'_> {
 
     #[inline(never)]
     fn copy_out_long(self, dst: &mut [MaybeUninit<u8>]) {
-        assert_eq!(
-            self.len,
-            dst.len(),
-            "source and destination differ in length"
-        );
+        assert_eq!(self.len, dst.len(), "source and destination differ in length");
         if self.len <= PIECEWISE_LIMIT_BYTES {
             self.out::<Line>(0, dst);
             self.out::<Line>(self.len - 64, dst);
@@ -209,11 +194,7 @@ impl SharedRun<'_> {
 
     #[inline(never)]
     fn copy_in_long(self, src: &[u8]) {
-        assert_eq!(
-            self.len,
-            src.len(),
-            "source and destination differ in length"
-        );
+        assert_eq!(self.len, src.len(), "source and destination differ in length");
         if self.len <= PIECEWISE_LIMIT_BYTES {
             self.into::<Line>(0, src);
             self.into::<Line>(self.len - 64, src);
@@ -234,12 +215,8 @@ impl SharedRun<'_> {
                     | self.differ::<u8>(self.len - 1, expected)
                     == 0
             }
-            4..8 => {
-                self.differ::<u32>(0, expected) | self.differ::<u32>(self.len - 4, expected) == 0
-            }
-            8..16 => {
-                self.differ::<u64>(0, expected) | self.differ::<u64>(self.len - 8, expected) == 0
-            }
+            4..8 => self.differ::<u32>(0, expected) | self.differ::<u32>(self.len - 4, expected) == 0,
+            8..16 => self.differ::<u64>(0, expected) | self.differ::<u64>(self.len - 8, expected) == 0,
             16..=32 => {
                 let back = self.len - 16;
                 all_equal(
@@ -250,12 +227,7 @@ impl SharedRun<'_> {
             33..=64 => {
                 let back = self.len - 32;
                 all_equal(
-                    [
-                        self.load(0),
-                        self.load(16),
-                        self.load(back),
-                        self.load(back + 16),
-                    ],
+                    [self.load(0), self.load(16), self.load(back), self.load(back + 16)],
                     [
                         private(0, expected),
                         private(16, expected),

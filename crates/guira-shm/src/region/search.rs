@@ -120,9 +120,15 @@ mod tests {
         let region = Region::heap(4096);
         for tags in 0..256_u64 {
             for word in 0..8 {
-                let tag = if tags >> word & 1 == 1 { 0xbeef } else { 0xbeee + word % 2 * 2 };
+                let tag = if tags >> word & 1 == 1 {
+                    0xbeef
+                } else {
+                    0xbeee + word % 2 * 2
+                };
                 let value = tag << 48 | 0xbeef_beef_beef;
-                region.word(128 + word as usize * 8).store(value, Ordering::Relaxed);
+                region
+                    .word(128 + word as usize * 8)
+                    .store(value, Ordering::Relaxed);
             }
             assert_eq!(u64::from(region.match_high16(128, 0xbeef)), tags);
         }

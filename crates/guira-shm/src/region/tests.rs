@@ -52,14 +52,8 @@ fn a_run_is_read_whole_and_the_buffer_around_it_is_left_alone() {
             let mut buffer = vec![MaybeUninit::new(GUARD); len + 32];
             region.copy_out(offset, &mut buffer[16..16 + len]);
             // SAFETY: every element was initialised above.
-            let read: Vec<u8> = buffer
-                .iter()
-                .map(|byte| unsafe { byte.assume_init() })
-                .collect();
-            assert_eq!(
-                read[16..16 + len],
-                pattern(REGION_BYTES)[offset..offset + len]
-            );
+            let read: Vec<u8> = buffer.iter().map(|byte| unsafe { byte.assume_init() }).collect();
+            assert_eq!(read[16..16 + len], pattern(REGION_BYTES)[offset..offset + len]);
             assert!(
                 read[..16]
                     .iter()
