@@ -11,7 +11,7 @@ use crate::attach::AttachmentSlot;
 use crate::clock::SegmentClock;
 use crate::error::OpenError;
 use crate::format::{format_segment, random_u64, read_clock_offset};
-use crate::layout::geometry::{Geometry, MIN_SEGMENT_BYTES, Wish};
+use crate::layout::geometry::{Geometry, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Wish};
 use crate::layout::superblock::{
     MAJOR_VERSION, OPTION_CHECKED_VALUES, Refusal, SUPERBLOCK_BYTES, Superblock, Unchecked,
 };
@@ -267,7 +267,7 @@ impl SegmentBuilder {
     fn bad_option(&self, field: &'static str) -> OpenError {
         let problem = match field {
             "size" => format!(
-                "{} bytes; a segment has at least {MIN_SEGMENT_BYTES} bytes",
+                "{} bytes; a segment has {MIN_SEGMENT_BYTES} (8 MiB) to {MAX_SEGMENT_BYTES} (1 TiB) bytes",
                 self.wish.size_bytes
             ),
             "total size" => {

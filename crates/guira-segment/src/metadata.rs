@@ -38,28 +38,27 @@ pub struct Metadata {
 }
 
 impl Shared {
-    /// Metadata of a found entry. The version costs a pass over the value: only `with_version`.
-    pub(crate) fn metadata(&self, found: &Found<'_>, state: State, with_version: bool) -> Metadata {
+    /// Past the soft deadline, or expired by `expire`.
+    #[inline]
+    pub(crate) fn is_stale_entry(&self, found: &Found<'_>, state: State) -> bool {
+        let soft_ms = found.header.soft_ms();
+        state.is_soft() || (soft_ms < found.header.hard_ms() && self.clock.has_passed(soft_ms))
+    }
+
+    /// Metadata of a found entry.
+    pub(crate) fn metadata(&self, found: &Found<'_>, state: State) -> Metadata {
         let (hard_ms, soft_ms) = (found.header.hard_ms(), found.header.soft_ms());
-        let has_soft = soft_ms < hard_ms;
-        let mut now_ms = self.clock.coarse_ms();
-        if hard_ms < NEVER_MS || has_soft {
-            now_ms = self.clock.now_ms();
-        }
+        let now_ms = self.clock.now_ms();
         let until = |deadline_ms: u64| Duration::from_millis(deadline_ms.saturating_sub(now_ms));
         Metadata {
             value_bytes: found.value_bytes(),
             entry_bytes: found.entry_bytes(),
             ttl: (hard_ms < NEVER_MS).then(|| until(hard_ms)),
-            soft_ttl: has_soft.then(|| until(soft_ms)),
-            is_stale: state.is_soft() || (has_soft && now_ms >= soft_ms),
+            soft_ttl: (soft_ms < hard_ms).then(|| until(soft_ms)),
+            is_stale: self.is_stale_entry(found, state),
             age: Duration::from_millis(now_ms.saturating_sub(u64::from(found.header.made_ds) * 100)),
             block: found.pinned.block,
-            version: if with_version {
-                self.version(found)
-            } else {
-                Version(0)
-            },
+            version: self.version(found),
         }
     }
 

@@ -51,15 +51,6 @@ pub(crate) struct Pinned<'s> {
     pub(crate) word: BlockWord,
 }
 
-impl<'s> Pinned<'s> {
-    /// Leaves the block pinned; whoever holds the pin word clears it.
-    pub(crate) fn keep(self) -> &'s AtomicU64 {
-        let pin = self.pin;
-        std::mem::forget(self);
-        pin
-    }
-}
-
 impl Drop for Pinned<'_> {
     #[inline]
     fn drop(&mut self) {

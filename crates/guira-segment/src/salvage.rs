@@ -17,12 +17,15 @@ use crate::layout::block::{
     BLOCK_META_BYTES, BLOCK_WORD_BYTES, BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE,
     META_SEALED_AT, META_TAIL, Pool, Tail,
 };
-use crate::layout::control::{CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE};
+use crate::layout::control::{
+    CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_FLOOR, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE,
+};
 use crate::layout::entry::{
     ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE,
     FLAG_TAGS, HEADER_BYTES, Header, Kind, State, TAGS_HEAD_BYTES, value_offset,
 };
 use crate::layout::geometry::Geometry;
+use crate::layout::namespace::{NAMESPACE_BYTES, NAMESPACE_STAMP};
 use crate::layout::slot::{BUCKET_BYTES, BUCKET_SLOTS, Location, Slot};
 use crate::layout::superblock::{OPTION_CHECKED_VALUES, Superblock};
 
@@ -48,6 +51,14 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
         .collect();
     let offset_ms = region.word(CONTROL_CLOCK_OFFSET).load(Ordering::Relaxed);
     let namespaces = copy_namespaces(region, geometry);
+    let floor = region.word(CONTROL_FLOOR).load(Ordering::Relaxed);
+    let clock_before = region.word(CONTROL_CLOCK).load(Ordering::Relaxed);
+    // Every stamp that is kept must be below the clock, or nothing could be put there any more.
+    let stamps = namespaces
+        .iter()
+        .skip(NAMESPACE_STAMP / 8)
+        .step_by(NAMESPACE_BYTES / 8);
+    let newest = stamps.copied().chain([floor, clock_before]).max().unwrap_or(0);
     region.zero(CONTROL_OFFSET, geometry.arena - CONTROL_OFFSET);
     format_segment(region, superblock, clock, 1);
     // The clock's offset is of the last boot: deadlines count from there, a little generously.
@@ -59,7 +70,8 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
             .word(geometry.namespaces + index * 8)
             .store(word, Ordering::Relaxed);
     }
-    rebuild(region, geometry, &kept, &generations);
+    region.word(CONTROL_FLOOR).store(floor, Ordering::Relaxed);
+    rebuild(region, geometry, &kept, &generations, newest);
     true
 }
 
@@ -179,7 +191,7 @@ fn parse(
     Some((entry_bytes, Some((key, kept))))
 }
 
-fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u32]) {
+fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u32], newest: u64) {
     let meta = |block: u32, field: usize| {
         region.word(geometry.block_meta + block as usize * BLOCK_META_BYTES + field)
     };
@@ -188,7 +200,7 @@ fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u
         let free = BlockWord::new(generation.wrapping_add(1), BlockState::Free);
         words(block as u32).store(free.0, Ordering::Relaxed);
     }
-    let mut clock = 1;
+    let mut clock = newest;
     let mut sealed = 0;
     for entry in kept {
         if !link(region, geometry, entry) {

@@ -20,7 +20,7 @@ use crate::options::PutOptions;
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tags::{Tags, hash_tag};
-use crate::value::{Hold, ValueRef};
+use crate::value::ValueRef;
 use guira_shm::sync::Ordering;
 
 /// A segment, seen through one of its namespaces. Cheap to clone; `Send` and `Sync`.
@@ -154,15 +154,10 @@ impl Segment {
     pub fn get(&self, key: &[u8]) -> Option<ValueRef<'_>> {
         let key = self.key(key);
         let thread = self.shared.thread()?;
-        self.get_with(&thread, &key, true)
+        self.get_with(&thread, &key)
     }
 
-    fn get_with<'s>(
-        &'s self,
-        thread: &ThreadRef<'_>,
-        key: &Key<'_>,
-        with_version: bool,
-    ) -> Option<ValueRef<'s>> {
+    fn get_with<'s>(&'s self, thread: &ThreadRef<'_>, key: &Key<'_>) -> Option<ValueRef<'s>> {
         let shared = &*self.shared;
         if key.bytes.is_empty() {
             thread.count(shared, Counter::Misses);
@@ -179,24 +174,9 @@ impl Segment {
             thread.count(shared, Counter::Damaged);
             return None;
         }
-        let metadata = shared.metadata(&found, found.state, with_version);
-        let (offset, bytes) = (found.value_offset(), found.value_bytes());
-        let hold = if guard.is_some() {
-            Hold::Pinned {
-                pin: found.pinned.keep(),
-                attachment: shared.attachment.id(),
-                offset,
-                bytes,
-            }
-        } else {
-            let mut copy = Vec::with_capacity(bytes);
-            shared.region().append_to(offset, bytes, &mut copy);
-            Hold::Copied(copy)
-        };
-        Some(ValueRef {
-            shared,
-            hold,
-            metadata,
+        Some(match guard {
+            Some(_) => ValueRef::pinned(shared, found),
+            None => ValueRef::copied(shared, &found),
         })
     }
 
@@ -253,15 +233,13 @@ impl Segment {
     /// Deadlines, age, size, block and version of `key`'s entry. Counts as neither hit nor read.
     #[must_use]
     pub fn metadata(&self, key: &[u8]) -> Option<Metadata> {
-        self.peek(key, |shared, found| shared.metadata(found, found.state, true))
+        self.peek(key, |shared, found| shared.metadata(found, found.state))
     }
 
     /// Time to the hard deadline: `None` on a miss, `Some(None)` for an entry without one.
     #[must_use]
     pub fn ttl(&self, key: &[u8]) -> Option<Option<Duration>> {
-        self.peek(key, |shared, found| {
-            shared.metadata(found, found.state, false).ttl
-        })
+        self.peek(key, |shared, found| shared.metadata(found, found.state).ttl)
     }
 
     /// The tags of `key`'s entry.
@@ -386,7 +364,7 @@ impl Segment {
         let Some(thread) = self.shared.thread() else {
             return Lookup::Miss(token);
         };
-        match self.get_with(&thread, &hashed, false) {
+        match self.get_with(&thread, &hashed) {
             None => Lookup::Miss(token),
             Some(value) if value.is_stale() => {
                 token.token.refreshes = self.identity(&thread, &hashed);

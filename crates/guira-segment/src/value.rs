@@ -1,11 +1,10 @@
 //! A value borrowed from the segment.
 
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
-use guira_shm::sync::AtomicU64;
-
-use crate::metadata::Metadata;
-use crate::pin::unpin;
+use crate::entry::Found;
+use crate::metadata::{Metadata, Version};
 use crate::shared::Shared;
 
 /// A value as it lies in the segment, without a copy. While it lives its block is not reused.
@@ -17,39 +16,87 @@ use crate::shared::Shared;
 /// direct i/o) must not outlive it.
 #[derive(Debug)]
 pub struct ValueRef<'s> {
-    pub(crate) shared: &'s Shared,
-    pub(crate) hold: Hold<'s>,
-    pub(crate) metadata: Metadata,
+    shared: &'s Shared,
+    hold: Hold<'s>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Hold<'s> {
+enum Hold<'s> {
+    /// The entry, pinned by `attachment`'s guard pin until the drop below.
     Pinned {
-        pin: &'s AtomicU64,
+        found: ManuallyDrop<Found<'s>>,
         attachment: u64,
-        offset: usize,
-        bytes: usize,
     },
-    Copied(Vec<u8>),
+    Copied {
+        bytes: Vec<u8>,
+        metadata: Metadata,
+    },
 }
 
-impl ValueRef<'_> {
-    /// Deadlines, age, size and version of the entry.
+impl<'s> ValueRef<'s> {
+    /// Takes over the pin of a found entry.
+    #[inline]
+    pub(crate) fn pinned(shared: &'s Shared, found: Found<'s>) -> Self {
+        let attachment = shared.attachment.id();
+        Self {
+            shared,
+            hold: Hold::Pinned {
+                found: ManuallyDrop::new(found),
+                attachment,
+            },
+        }
+    }
+
+    /// Copies a found entry, whose pin the caller keeps.
+    pub(crate) fn copied(shared: &'s Shared, found: &Found<'_>) -> Self {
+        let metadata = shared.metadata(found, found.state);
+        Self {
+            shared,
+            hold: Hold::Copied {
+                bytes: shared.value_of(found),
+                metadata,
+            },
+        }
+    }
+
+    /// The pinned entry; panics in a forked child, where the pin is not this process's.
+    fn entry(&self) -> Option<&Found<'s>> {
+        match &self.hold {
+            Hold::Copied { .. } => None,
+            Hold::Pinned { found, attachment } => {
+                assert!(
+                    self.shared.attachment.id() == *attachment,
+                    "a ValueRef was used in a forked child; take values after the fork"
+                );
+                Some(found)
+            }
+        }
+    }
+
+    /// Deadlines, age, size and version of the entry. The version costs a pass over the value.
     #[must_use]
-    pub const fn metadata(&self) -> &Metadata {
-        &self.metadata
+    pub fn metadata(&self) -> Metadata {
+        match (self.entry(), &self.hold) {
+            (None, Hold::Copied { metadata, .. }) => *metadata,
+            (None, Hold::Pinned { found, .. }) => self.shared.metadata(found, found.state),
+            (Some(found), _) => self.shared.metadata(found, found.state),
+        }
     }
 
     /// Past its soft deadline, or expired by `expire`: usable, but due for a refresh.
     #[must_use]
-    pub const fn is_stale(&self) -> bool {
-        self.metadata.is_stale
+    pub fn is_stale(&self) -> bool {
+        match (self.entry(), &self.hold) {
+            (Some(found), _) => self.shared.is_stale_entry(found, found.state),
+            (None, Hold::Copied { metadata, .. }) => metadata.is_stale,
+            (None, Hold::Pinned { .. }) => false,
+        }
     }
 
-    /// What `compare_and_swap` compares.
+    /// What `compare_and_swap` compares; costs a pass over the value.
     #[must_use]
-    pub const fn version(&self) -> crate::Version {
-        self.metadata.version
+    pub fn version(&self) -> Version {
+        self.metadata().version
     }
 
     /// Whether the bytes lie in the segment, not in a copy of this guard's own.
@@ -62,24 +109,21 @@ impl ValueRef<'_> {
 impl Deref for ValueRef<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
+        if let Some(found) = self.entry() {
+            // SAFETY: the pin, set and checked before this guard was made and cleared only by its
+            // drop, keeps the block from being reused, and entries do not change once LIVE; the
+            // attachment's id shows that the pin is this process's.
+            return unsafe {
+                self.shared
+                    .region()
+                    .bytes(found.value_offset(), found.value_bytes())
+            };
+        }
         match &self.hold {
-            Hold::Copied(bytes) => bytes,
-            Hold::Pinned {
-                attachment,
-                offset,
-                bytes,
-                ..
-            } => {
-                assert!(
-                    self.shared.attachment.id() == *attachment,
-                    "a ValueRef was used in a forked child; take values after the fork"
-                );
-                // SAFETY: the pin, set and checked before this guard was made and cleared only by
-                // its drop, keeps the block from being reused, and entries do not change once LIVE;
-                // the attachment's id shows that the pin is this process's.
-                unsafe { self.shared.region().bytes(*offset, *bytes) }
-            }
+            Hold::Copied { bytes, .. } => bytes,
+            Hold::Pinned { .. } => &[],
         }
     }
 }
@@ -91,12 +135,14 @@ impl AsRef<[u8]> for ValueRef<'_> {
 }
 
 impl Drop for ValueRef<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if let Hold::Pinned { pin, attachment, .. } = self.hold
-            && self.shared.attachment.id() == attachment
+        if let Hold::Pinned { found, attachment } = &mut self.hold
+            && self.shared.attachment.id() == *attachment
         {
             // In a forked child the pin is the parent's and stays.
-            unpin(pin);
+            // SAFETY: dropped here and nowhere else; nothing uses it afterwards.
+            unsafe { ManuallyDrop::drop(found) }
         }
     }
 }

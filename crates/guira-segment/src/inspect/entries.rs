@@ -103,7 +103,7 @@ impl Shared {
             namespace: self
                 .namespace_name(namespace)
                 .map(|name| String::from_utf8_lossy(&name).into_owned()),
-            metadata: self.metadata(&found, found.state, true),
+            metadata: self.metadata(&found, found.state),
             tags: self.tags_of(&found).names(),
             key,
         })

@@ -18,6 +18,8 @@ pub(crate) const LANE_BYTES: usize = 64;
 pub(crate) const HUGE_PAGES_FROM_BYTES: usize = 268435456;
 /// layout: smallest size of a segment made by size
 pub(crate) const MIN_SEGMENT_BYTES: usize = 8388608;
+/// layout: largest size of a segment, what locations can name
+pub(crate) const MAX_SEGMENT_BYTES: usize = 1099511627776;
 
 const PAGE_BYTES: usize = 4096;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -91,7 +93,7 @@ impl Geometry {
             return Self::plan_exact(wish, block_bytes, blocks);
         }
         let size = wish.size_bytes;
-        if size < MIN_SEGMENT_BYTES as u64 {
+        if size < MIN_SEGMENT_BYTES as u64 || size > MAX_SEGMENT_BYTES as u64 {
             return Err("size");
         }
         let block_bytes = (size / 512).next_power_of_two().clamp(64 << 10, 4 << 20);
@@ -227,7 +229,7 @@ impl Geometry {
             arena: place(blocks, block_bytes, align)?,
         })
         .and_then(|geometry| {
-            let units = geometry.total_bytes / LOCATION_UNIT;
+            let units = (geometry.total_bytes - 1) / LOCATION_UNIT;
             if units >> LOCATION_BITS == 0 {
                 Ok(geometry)
             } else {

@@ -14,6 +14,8 @@ pub(crate) mod control;
 pub(crate) mod entry;
 pub(crate) mod flight;
 pub(crate) mod geometry;
+#[cfg(test)]
+mod golden;
 pub(crate) mod namespace;
 pub(crate) mod record;
 pub(crate) mod slot;

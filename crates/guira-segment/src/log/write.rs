@@ -66,9 +66,17 @@ impl Shared {
     /// The longest value this segment takes.
     pub(crate) const fn max_value_bytes(&self) -> usize {
         let quarter = self.max_entry_bytes();
-        let overhead = if quarter / 4 < HEADER_OVERHEAD_BYTES { quarter / 4 } else { HEADER_OVERHEAD_BYTES };
+        let overhead = if quarter / 4 < HEADER_OVERHEAD_BYTES {
+            quarter / 4
+        } else {
+            HEADER_OVERHEAD_BYTES
+        };
         let largest = quarter - overhead;
-        if largest < MAX_VALUE_BYTES { largest } else { MAX_VALUE_BYTES }
+        if largest < MAX_VALUE_BYTES {
+            largest
+        } else {
+            MAX_VALUE_BYTES
+        }
     }
 
     const fn max_entry_bytes(&self) -> usize {
@@ -93,7 +101,10 @@ impl Shared {
         let tags_bytes = draft.tags.stored_bytes();
         let bytes = entry_bytes(flags, tags_bytes, draft.key.stored_bytes(), value_bytes);
         if bytes > self.max_entry_bytes() {
-            return Err(StoreError::ValueTooLarge { value_bytes, max_bytes });
+            return Err(StoreError::ValueTooLarge {
+                value_bytes,
+                max_bytes,
+            });
         }
         self.reclaim_share(thread, bytes);
         let place = if bytes <= self.geometry.max_shared_entry_bytes() {
