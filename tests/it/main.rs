@@ -5,3 +5,5 @@
 mod operations;
 /// Random sequences against a plain map.
 mod oracle;
+/// Threads of one process against each other.
+mod threads;
