@@ -4,9 +4,7 @@ use guira_shm::sync::Ordering;
 
 use crate::attach::Counter;
 use crate::layout::block::BlockState;
-use crate::layout::control::{
-    CONTROL_LINES_HIGH, CONTROL_NAMESPACES, CONTROL_RECLAIM_MODE, CONTROL_RECOVERIES,
-};
+use crate::layout::control::{CONTROL_LINES_HIGH, CONTROL_NAMESPACES, CONTROL_RECOVERIES};
 use crate::layout::record::{
     ENGINE_PINS, GUARD_PINS, LINE_COUNTER_COUNT, LINE_COUNTERS, LINE_ENGINE_PINS, LINE_OWNER, RECORD_OWNER,
     RecordOwner,
@@ -147,7 +145,7 @@ impl Segment {
                 .load(Ordering::Relaxed)
                 .saturating_sub(1),
             invalidation_clock: shared.clock_now(),
-            is_evicting: shared.word(CONTROL_RECLAIM_MODE).load(Ordering::Relaxed) != 0,
+            is_evicting: shared.is_evicting(),
             flights: shared.flights_under_way() as u64,
             ..Stats::default()
         };

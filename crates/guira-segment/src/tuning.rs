@@ -29,15 +29,9 @@ pub(crate) const EVICT_DEAD_PARTS: usize = 3;
 pub(crate) const KEEP_BELOW_PERCENT: usize = 85;
 /// The index is full at this percentage of its slots: entries are evicted although blocks are free.
 pub(crate) const INDEX_FULL_PERCENT: usize = 93;
-
-/// Blocks that only survivors may take, so that reclaim always has a destination.
-pub(crate) const fn reserve_blocks(blocks: u32) -> u32 {
-    let share = blocks / 64;
-    if share < 1 {
-        1
-    } else if share > 4 {
-        4
-    } else {
-        share
-    }
-}
+/// Blocks that only survivors may take: at most one in this many.
+pub(crate) const RESERVE_PARTS: u32 = 64;
+/// Reclaimed bytes per appended byte while blocks run short: when entries are dropped, and when all
+/// live ones are copied.
+pub(crate) const EVICT_PACE: u32 = 6;
+pub(crate) const COMPACT_PACE: u32 = 16;

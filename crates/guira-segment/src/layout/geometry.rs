@@ -139,13 +139,13 @@ impl Geometry {
             class_lanes: (blocks / 512).clamp(1, 4),
             classes: (blocks / 32).clamp(1, 16),
             move_counters: (buckets / 16).next_power_of_two().clamp(64, 4096),
-            key_stamps: (size >> 10).next_power_of_two().clamp(1 << 10, 1 << 20),
-            tag_stamps: (size >> 12).next_power_of_two().clamp(1 << 8, 1 << 16),
+            key_stamps: power_of_two_below(size >> 10).clamp(1 << 10, 1 << 20),
+            tag_stamps: power_of_two_below(size >> 12).clamp(1 << 8, 1 << 16),
             namespaces: (size >> 17).clamp(64, 1024),
             ghost_lines: entries.div_ceil(16).max(1),
-            flights: (size >> 14).next_power_of_two().clamp(64, 1 << 14),
+            flights: power_of_two_below(size >> 16).clamp(64, 1 << 14),
             sweep_ranges: buckets.div_ceil(1024).clamp(1, 4096),
-            journal_records: (size >> 12).next_power_of_two().clamp(64, 1 << 20),
+            journal_records: power_of_two_below(size >> 12).clamp(64, 1 << 20),
             generation_bits: wish.generation_bits,
         }
     }
@@ -293,6 +293,11 @@ impl Geometry {
     pub(crate) const fn arena_bytes(&self) -> usize {
         self.counts.blocks as usize * self.block_bytes
     }
+}
+
+/// The largest power of two that is not above `value`; 1 for 0.
+const fn power_of_two_below(value: u64) -> u64 {
+    if value == 0 { 1 } else { 1 << value.ilog2() }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::log::place::Purpose;
 use crate::log::survey::{DrainMode, Victim};
 use crate::pin::{EnginePin, Pinned};
 use crate::shared::Shared;
-use crate::tuning::{WRITE_PASSES, reserve_blocks};
+use crate::tuning::WRITE_PASSES;
 
 /// A drain in progress, in its thread's private memory.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ impl Shared {
         let survey = self.survey();
         let freed = self.release_retired(thread, &survey.retired);
         let free = survey.free + freed as u32;
-        let enough = reserve_blocks(self.geometry.blocks()) + 2;
+        let enough = self.reserve_blocks();
         if free > enough && !self.index_is_full(&survey) {
             thread.reclaim_pace.set(0);
             return freed > 0;

@@ -12,11 +12,8 @@ use crate::layout::control::{
 use crate::layout::record::{ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, PinWord};
 use crate::log::place::Purpose;
 use crate::shared::Shared;
-use crate::tuning::{RECLAIM_ROUNDS, reserve_blocks};
+use crate::tuning::{COMPACT_PACE, EVICT_PACE, RECLAIM_ROUNDS, RESERVE_PARTS};
 
-/// Reclaimed bytes per appended byte when blocks begin to run short, and when they are short.
-const PACE: u32 = 4;
-const PACE_SHORT: u32 = 16;
 /// Rounds without progress before the reserve is used.
 const STUCK_ROUNDS: u32 = 3;
 
@@ -32,7 +29,7 @@ impl Shared {
         if purpose == Purpose::Survivor {
             return self.take_free(thread, pool, class, 0);
         }
-        let keep = reserve_blocks(self.geometry.blocks());
+        let keep = self.reserve_blocks();
         let mut stuck = 0;
         for _ in 0..RECLAIM_ROUNDS {
             if let Some(taken) = self.take_free(thread, pool, class, keep) {
@@ -61,7 +58,7 @@ impl Shared {
         let start = (hint.load(Ordering::Relaxed) % u64::from(blocks)) as u32;
         let mut first = None;
         let mut free = 0;
-        let enough = keep + 3;
+        let enough = keep + 2;
         for step in 0..blocks {
             let block = if start + step >= blocks {
                 start + step - blocks
@@ -79,13 +76,9 @@ impl Shared {
         if free <= keep {
             return None;
         }
-        thread.reclaim_pace.set(if free >= enough {
-            0
-        } else if free > keep + 1 {
-            PACE
-        } else {
-            PACE_SHORT
-        });
+        thread
+            .reclaim_pace
+            .set(if free >= enough { 0 } else { self.pace() });
         let first = first?;
         for step in 0..blocks {
             let block = (first + step) % blocks;
@@ -98,6 +91,21 @@ impl Shared {
             }
         }
         None
+    }
+
+    /// Blocks that are kept for the survivors of drains: one for each thread that may be draining,
+    /// as far as there are blocks. (A process has a line for its first thread and a common one.)
+    pub(crate) fn reserve_blocks(&self) -> u32 {
+        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::Relaxed) as u32;
+        (lines / 2).clamp(1, (self.geometry.blocks() / RESERVE_PARTS).max(1))
+    }
+
+    fn pace(&self) -> u32 {
+        if self.is_evicting() {
+            EVICT_PACE
+        } else {
+            COMPACT_PACE
+        }
     }
 
     fn open_free(

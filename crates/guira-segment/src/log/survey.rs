@@ -120,6 +120,11 @@ impl Shared {
         }
     }
 
+    /// Whether room is made by dropping entries.
+    pub(crate) fn is_evicting(&self) -> bool {
+        self.word(CONTROL_RECLAIM_MODE).load(Ordering::Relaxed) != MODE_KEEP
+    }
+
     /// Whether the index is so full that entries must go although blocks are free.
     pub(crate) fn index_is_full(&self, survey: &Survey) -> bool {
         survey.live_entries as usize * 100 > self.geometry.slots() * INDEX_FULL_PERCENT

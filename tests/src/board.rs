@@ -1,0 +1,159 @@
+//! The board: a small mapped file through which the conductor of an experiment and its workers tell
+//! each other how far they are. It outlives every worker that is killed.
+
+use std::path::Path;
+
+use guira_shm::file::{CreateOptions, FileError, MappedFile, OpenRules, create_unnamed, open_checked};
+use guira_shm::sync::{AtomicU64, Ordering};
+
+const HEAD_WORDS: usize = 512;
+const HEAD_END: usize = 0;
+const HEAD_ROWS: usize = 1;
+const HEAD_EXTRA: usize = 2;
+
+/// Words of a row.
+pub const ROW_WORDS: usize = 512;
+/// Operations that were completed.
+pub const ROW_OPERATIONS: usize = 0;
+/// Stops of the worker that the conductor began; written before the signal.
+pub const ROW_STOPS_BEGUN: usize = 1;
+/// Stops of the worker that the conductor ended; written after the signal.
+pub const ROW_STOPS_ENDED: usize = 2;
+/// Values that were wrong.
+pub const ROW_WRONG: usize = 3;
+/// Operations that took too long without an excuse.
+pub const ROW_SLOW: usize = 4;
+/// Operations that took too long because their thread waited for a processor.
+pub const ROW_DELAYED: usize = 5;
+/// Operations that took too long because their own process was stopped.
+pub const ROW_STOPPED: usize = 6;
+/// The longest operation of a worker that was not stopped meanwhile, and its kind.
+pub const ROW_LONGEST_NS: usize = 7;
+/// The kind of that operation.
+pub const ROW_LONGEST_KIND: usize = 8;
+/// The longest operation less the time its thread waited for a processor.
+pub const ROW_LONGEST_OWN_NS: usize = 9;
+/// The kind of that operation.
+pub const ROW_LONGEST_OWN_KIND: usize = 10;
+/// Writes that were refused for lack of space.
+pub const ROW_NO_SPACE: usize = 11;
+/// Writes that gave up against other writers.
+pub const ROW_CONTENDED: usize = 12;
+/// Reads that found a value.
+pub const ROW_HITS: usize = 13;
+/// Reads that found none.
+pub const ROW_MISSES: usize = 14;
+/// Misses of keys that had a value all the time.
+pub const ROW_FALSE_MISSES: usize = 15;
+/// Fills and puts that were superseded.
+pub const ROW_SUPERSEDED: usize = 16;
+/// One more than the kind of the operation under way; 0 between operations.
+pub const ROW_CURRENT: usize = 17;
+/// Completed operations by kind.
+pub const ROW_KINDS: usize = 32;
+/// Kinds that fit.
+pub const MAX_KINDS: usize = 32;
+/// Durations, see [`crate::stopwatch`].
+pub const ROW_HISTOGRAM: usize = ROW_KINDS + MAX_KINDS;
+/// Words of the histogram.
+pub const HISTOGRAM_WORDS: usize = ROW_WORDS - ROW_HISTOGRAM;
+
+/// The mapped board.
+#[derive(Debug)]
+pub struct Board {
+    file: MappedFile,
+    rows: usize,
+}
+
+impl Board {
+    /// Creates a board of `rows` rows, one for each thread of each worker, and `extra_words` more.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub fn create(path: &Path, rows: usize, extra_words: usize) -> Result<Self, FileError> {
+        let words = HEAD_WORDS + rows * ROW_WORDS + extra_words;
+        let pending = create_unnamed(path, &CreateOptions::new(words as u64 * 8))?;
+        let region = pending.map().region();
+        region.write_u64(HEAD_ROWS * 8, rows as u64);
+        region.write_u64(HEAD_EXTRA * 8, extra_words as u64);
+        let file = pending.publish(path)?;
+        Ok(Self { file, rows })
+    }
+
+    /// Opens the board that the conductor made.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let file = open_checked(
+            path,
+            &OpenRules {
+                allow_group_write: false,
+                writable: true,
+            },
+        )?;
+        let len_bytes = file.len_bytes()?;
+        let file = file.map(len_bytes)?;
+        let rows = file.region().read_u64(HEAD_ROWS * 8) as usize;
+        Ok(Self { file, rows })
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        self.file.region().word(index * 8)
+    }
+
+    /// Tells every worker to finish.
+    pub fn end(&self) {
+        self.word(HEAD_END).store(1, Ordering::Release);
+    }
+
+    /// Whether the workers are to finish.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.word(HEAD_END).load(Ordering::Acquire) != 0
+    }
+
+    /// Word `field` of row `row`.
+    #[must_use]
+    pub fn row_word(&self, row: usize, field: usize) -> &AtomicU64 {
+        self.word(HEAD_WORDS + row * ROW_WORDS + field)
+    }
+
+    /// Word `index` of the extra words.
+    #[must_use]
+    pub fn extra_word(&self, index: usize) -> &AtomicU64 {
+        self.word(HEAD_WORDS + self.rows * ROW_WORDS + index)
+    }
+
+    /// Adds to a word that only the caller's thread writes.
+    pub fn add(&self, row: usize, field: usize, count: u64) {
+        let word = self.row_word(row, field);
+        word.store(word.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The sum of `field` over all rows.
+    #[must_use]
+    pub fn sum(&self, field: usize) -> u64 {
+        (0..self.rows)
+            .map(|row| self.row_word(row, field).load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// The largest `field` of all rows, and `companion` of the same row.
+    #[must_use]
+    pub fn largest(&self, field: usize, companion: usize) -> (u64, u64) {
+        (0..self.rows)
+            .map(|row| {
+                let load = |field| self.row_word(row, field).load(Ordering::Relaxed);
+                (load(field), load(companion))
+            })
+            .max()
+            .unwrap_or_default()
+    }
+}

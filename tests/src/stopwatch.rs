@@ -1,0 +1,216 @@
+//! How long operations take, told apart from how long the machine let their thread wait.
+//!
+//! An operation is too slow if it took more than [`TOO_LONG_NS`] although its own process was not
+//! stopped meanwhile and its thread was not waiting for a processor: such time was spent waiting for
+//! somebody else. The kernel's count of time in the run queue is read now and then, and again when an
+//! operation took long; what is deducted is all of it since the last reading.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use guira_shm::sync::Ordering;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::board::{
+    Board, HISTOGRAM_WORDS, ROW_CURRENT, ROW_DELAYED, ROW_HISTOGRAM, ROW_KINDS, ROW_LONGEST_KIND, ROW_LONGEST_NS,
+    ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_STOPS_BEGUN,
+    ROW_STOPS_ENDED,
+};
+
+/// What nobody may wait for another process.
+pub const TOO_LONG_NS: u64 = 100_000_000;
+/// From here the run queue's time is looked at.
+const LONG_NS: u64 = 2_000_000;
+/// Operations between readings of the run queue's time.
+const READING_PERIOD: u64 = 64;
+
+/// Times the operations of one thread into its row of the board.
+#[derive(Debug)]
+pub struct Stopwatch<'b> {
+    board: &'b Board,
+    row: usize,
+    /// The first row of the worker, where its stops are counted.
+    worker_row: usize,
+    statistics: Option<File>,
+    queued_ns: u64,
+    operations: u64,
+}
+
+/// A running operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    kind: usize,
+    began_ns: u64,
+    stops_ended: u64,
+}
+
+/// An operation that took too long without an excuse.
+#[derive(Clone, Copy, Debug)]
+pub struct Slow {
+    /// Its kind.
+    pub kind: usize,
+    /// From begin to end.
+    pub took_ns: u64,
+    /// Of that, at most this was spent waiting for a processor.
+    pub queued_ns: u64,
+}
+
+fn now_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+        now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
+    })
+}
+
+impl<'b> Stopwatch<'b> {
+    /// The stopwatch of the calling thread.
+    #[must_use]
+    pub fn new(board: &'b Board, row: usize, worker_row: usize) -> Self {
+        let mut stopwatch = Self {
+            board,
+            row,
+            worker_row,
+            statistics: File::open("/proc/thread-self/schedstat").ok(),
+            queued_ns: 0,
+            operations: 0,
+        };
+        stopwatch.queued_since_last();
+        stopwatch
+    }
+
+    /// An operation begins.
+    #[must_use]
+    pub fn begin(&mut self, kind: usize) -> Running {
+        self.operations += 1;
+        if self.operations.is_multiple_of(READING_PERIOD) {
+            self.queued_since_last();
+        }
+        self.board
+            .row_word(self.row, ROW_CURRENT)
+            .store(kind as u64 + 1, Ordering::Relaxed);
+        Running {
+            kind,
+            stops_ended: self.stops(ROW_STOPS_ENDED),
+            began_ns: now_ns(),
+        }
+    }
+
+    /// The operation ended.
+    pub fn end(&mut self, running: Running) -> Option<Slow> {
+        let took_ns = now_ns() - running.began_ns;
+        self.board
+            .row_word(self.row, ROW_CURRENT)
+            .store(0, Ordering::Relaxed);
+        let add = |field| self.board.add(self.row, field, 1);
+        add(ROW_OPERATIONS);
+        add(ROW_KINDS + running.kind);
+        if self.stops(ROW_STOPS_BEGUN) > running.stops_ended {
+            if took_ns > TOO_LONG_NS {
+                add(ROW_STOPPED);
+            }
+            return None;
+        }
+        add(ROW_HISTOGRAM + histogram_index(took_ns));
+        self.raise(ROW_LONGEST_NS, ROW_LONGEST_KIND, took_ns, running.kind);
+        let queued_ns = if took_ns > LONG_NS {
+            self.queued_since_last()
+        } else {
+            0
+        };
+        let own_ns = took_ns.saturating_sub(queued_ns);
+        self.raise(ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_KIND, own_ns, running.kind);
+        if took_ns <= TOO_LONG_NS {
+            return None;
+        }
+        let is_slow = own_ns > TOO_LONG_NS;
+        self.board
+            .add(self.row, if is_slow { ROW_SLOW } else { ROW_DELAYED }, 1);
+        is_slow.then_some(Slow {
+            kind: running.kind,
+            took_ns,
+            queued_ns,
+        })
+    }
+
+    fn stops(&self, field: usize) -> u64 {
+        // Acquire: a begin is counted before its signal is sent, so it is seen after a stop.
+        self.board.row_word(self.worker_row, field).load(Ordering::Acquire)
+    }
+
+    fn raise(&self, field: usize, kind_field: usize, ns: u64, kind: usize) {
+        let word = self.board.row_word(self.row, field);
+        if ns > word.load(Ordering::Relaxed) {
+            word.store(ns, Ordering::Relaxed);
+            self.board
+                .row_word(self.row, kind_field)
+                .store(kind as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// How long this thread waited for a processor since the last call.
+    fn queued_since_last(&mut self) -> u64 {
+        let Some(queued_ns) = self.statistics.as_ref().and_then(read_queued_ns) else {
+            return 0;
+        };
+        let before_ns = std::mem::replace(&mut self.queued_ns, queued_ns);
+        queued_ns.saturating_sub(before_ns)
+    }
+}
+
+/// The second number of the kernel's scheduling statistics of a thread.
+fn read_queued_ns(statistics: &File) -> Option<u64> {
+    let mut text = [0_u8; 96];
+    let len = statistics.read_at(&mut text, 0).ok()?;
+    let text = std::str::from_utf8(text.get(..len)?).ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Eight steps for each doubling.
+fn histogram_index(ns: u64) -> usize {
+    let exponent = (63 - ns.max(8).leading_zeros()) as usize;
+    let index = (exponent - 3) * 8 + ((ns.max(8) >> (exponent - 3)) & 7) as usize;
+    index.min(HISTOGRAM_WORDS - 1)
+}
+
+/// The end of a step, ns.
+fn histogram_end_ns(index: usize) -> u64 {
+    let (exponent, step) = (index / 8, index % 8);
+    (8 + step as u64 + 1) << exponent
+}
+
+/// The duration that `fraction` of all operations on the board did not exceed, ns.
+#[must_use]
+pub fn quantile_ns(board: &Board, fraction: f64) -> u64 {
+    let counts: Vec<u64> = (0..HISTOGRAM_WORDS)
+        .map(|index| board.sum(ROW_HISTOGRAM + index))
+        .collect();
+    let total: u64 = counts.iter().sum();
+    let allowed = (total as f64 * (1.0 - fraction)) as u64;
+    let mut beyond = 0;
+    for (index, count) in counts.iter().enumerate().rev() {
+        beyond += count;
+        if beyond > allowed {
+            return histogram_end_ns(index);
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_duration_lies_in_its_step() {
+        let mut last = 0;
+        for ns in (0..1_000_u64).chain((10..40).map(|shift| 1 << shift)) {
+            let index = histogram_index(ns);
+            assert!(index >= last, "{ns}");
+            assert!(ns < histogram_end_ns(index), "{ns} in step {index}");
+            assert!(
+                histogram_end_ns(index) <= ns.max(8) + ns.max(8) / 8 + 1,
+                "{ns} in step {index}"
+            );
+            last = index;
+        }
+    }
+}
