@@ -477,7 +477,7 @@ impl Segment {
     pub fn recover(&self) -> usize {
         self.shared
             .current_attachment()
-            .map_or(0, |attachment| self.shared.recover_dead(&attachment))
+            .map_or(0, |attachment| self.shared.recover_dead(&attachment, true))
     }
 
     /// Attaches this process if it is not: a forked child does so on its first operation, and may do

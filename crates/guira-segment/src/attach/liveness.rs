@@ -24,7 +24,9 @@ pub(crate) enum Liveness {
 impl Shared {
     /// Asks the kernel about the holder of `record`. Never to be asked of one's own record: a probe
     /// through the descriptor that holds a lock answers "free".
-    pub(crate) fn liveness(&self, attachment: &Attachment, record: u16) -> Liveness {
+    ///
+    /// A held lock is looked into only if `thoroughly`, for that means reading `/proc`.
+    pub(crate) fn liveness(&self, attachment: &Attachment, record: u16, thoroughly: bool) -> Liveness {
         if record == attachment.record || usize::from(record) >= self.geometry.counts.records as usize {
             return Liveness::Alive;
         }
@@ -37,10 +39,12 @@ impl Shared {
             None => return Liveness::Alive,
             Some(locks) => locks.probe(RECORD_LOCK_BASE + u64::from(record)),
         };
-        match (probe, self.process_exists(record)) {
-            (Ok(Probe::Free), Some(true)) => Liveness::Alive,
-            (Ok(Probe::Free), _) => Liveness::Dead,
-            (Ok(Probe::Held), Some(false)) => Liveness::DeadLockInherited,
+        match probe {
+            Ok(Probe::Free) if self.process_exists(record) == Some(true) => Liveness::Alive,
+            Ok(Probe::Free) => Liveness::Dead,
+            Ok(Probe::Held) if thoroughly && self.process_exists(record) == Some(false) => {
+                Liveness::DeadLockInherited
+            }
             // A probe that fails says nothing, and nothing is done to a process that may live.
             _ => Liveness::Alive,
         }
@@ -75,7 +79,7 @@ impl Shared {
         let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
         owner.incarnation() != incarnation
             || matches!(
-                self.liveness(attachment, record),
+                self.liveness(attachment, record, true),
                 Liveness::Free | Liveness::Dead | Liveness::DeadLockInherited
             )
     }

@@ -103,10 +103,7 @@ impl Shared {
             return Ok(Arc::clone(attachment));
         }
         if let Some(inherited) = current.take() {
-            // The parent's: close its descriptor, leave everything else as it is. Its memory is
-            // leaked, for threads of the parent may have been in the middle of changing it.
-            drop(inherited.locks.lock().take());
-            std::mem::forget(inherited);
+            leave_to_parent(inherited);
         }
         let attachment = Arc::new(self.new_attachment()?);
         self.attachment
@@ -226,6 +223,9 @@ impl Shared {
     pub(crate) fn detach(&self) {
         if self.attachment.id() == 0 {
             // Never attached, or a forked child that never used the segment.
+            if let Some(inherited) = self.attachment.current.lock().take() {
+                leave_to_parent(inherited);
+            }
             return;
         }
         let Some(attachment) = self.attachment.current.lock().take() else {
@@ -272,6 +272,14 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.detach();
     }
+}
+
+/// A forked child's way out of its parent's attachment: it closes the lock's descriptor, which leaves
+/// the parent's lock alone, and touches nothing else. The memory is leaked, for threads of the parent
+/// may have been in the middle of changing it.
+fn leave_to_parent(inherited: Arc<Attachment>) {
+    drop(inherited.locks.lock().take());
+    std::mem::forget(inherited);
 }
 
 /// Distinct in this process, and between a process and its children.

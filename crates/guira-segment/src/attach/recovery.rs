@@ -19,15 +19,15 @@ use crate::shared::Shared;
 
 impl Shared {
     /// Recovers every dead process's leavings; returns how many processes were found dead.
-    pub(crate) fn recover_dead(&self, attachment: &Attachment) -> usize {
+    pub(crate) fn recover_dead(&self, attachment: &Attachment, thoroughly: bool) -> usize {
         (0..self.geometry.counts.records as u16)
-            .filter(|&record| self.recover_if_dead(attachment, record))
+            .filter(|&record| self.recover_if_dead(attachment, record, thoroughly))
             .count()
     }
 
     /// Recovers `record` if its holder is dead. False also when somebody else is at it.
-    pub(crate) fn recover_if_dead(&self, attachment: &Attachment, record: u16) -> bool {
-        let liveness = self.liveness(attachment, record);
+    pub(crate) fn recover_if_dead(&self, attachment: &Attachment, record: u16, thoroughly: bool) -> bool {
+        let liveness = self.liveness(attachment, record, thoroughly);
         if !matches!(liveness, Liveness::Dead | Liveness::DeadLockInherited) {
             return false;
         }

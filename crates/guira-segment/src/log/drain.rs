@@ -85,6 +85,7 @@ impl Shared {
     fn begin_drain(&self, thread: &ThreadState) -> bool {
         let survey = self.survey();
         let freed = self.release_retired(thread, &survey.retired);
+        self.look_for_dead(thread, freed < survey.retired.len());
         let free = survey.free + freed as u32;
         let enough = self.reserve_blocks();
         if free > enough && !self.index_is_full(&survey) {
@@ -96,6 +97,19 @@ impl Shared {
         };
         self.claim_victim(thread, &victim);
         true
+    }
+
+    /// Now and then, and sooner while something keeps retired blocks, gives back what dead processes
+    /// held: their open blocks, drains and pins would else stay until space is short.
+    fn look_for_dead(&self, thread: &ThreadState, something_is_kept: bool) {
+        let begun = thread.drains_begun.get().wrapping_add(1);
+        thread.drains_begun.set(begun);
+        let interval = if something_is_kept { 8 } else { 64 };
+        if begun.is_multiple_of(interval)
+            && let Some(attachment) = self.current_attachment()
+        {
+            self.recover_dead(&attachment, false);
+        }
     }
 
     /// SEALED -> DRAIN, unless somebody else was faster.

@@ -42,7 +42,7 @@ impl Shared {
             if stuck == 1
                 && let Some(attachment) = self.current_attachment()
             {
-                self.recover_dead(&attachment);
+                self.recover_dead(&attachment, true);
             }
             if stuck >= STUCK_ROUNDS {
                 break;

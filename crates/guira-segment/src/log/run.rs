@@ -60,7 +60,7 @@ impl Shared {
                     if attempt == WINDOWS / 2
                         && let Some(attachment) = self.current_attachment()
                     {
-                        self.recover_dead(&attachment);
+                        self.recover_dead(&attachment, true);
                     }
                 }
             }
