@@ -1,2 +1,12 @@
-//! What the integration tests share.
+//! What the integration tests share, and the experiments that are too long for a test.
 #![forbid(unsafe_code)]
+
+pub mod board;
+pub mod conductor;
+pub mod experiment;
+pub mod journal;
+pub mod random;
+pub mod record;
+pub mod stale;
+pub mod stopwatch;
+pub mod storm;

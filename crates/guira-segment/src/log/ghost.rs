@@ -2,7 +2,7 @@
 //! that comes back while remembered goes straight to the main pool (S3-FIFO, SOSP 2023).
 //!
 //! Lossy and without invariants: a line holds sixteen 32-bit ghosts `[fingerprint 20 | age 12]`, two
-//! to a word, chosen by the key's hash; the oldest gives way. A ghost older than one turnover of the
+//! to a word, chosen by the key's hash; the oldest gives way. A ghost older than three turnovers of the
 //! log is forgotten. Plain loads and stores; a lost one costs nothing.
 
 use guira_shm::sync::Ordering;
@@ -14,6 +14,9 @@ use crate::shared::Shared;
 
 const AGE_BITS: u32 = 12;
 const AGE_MASK: u32 = (1 << AGE_BITS) - 1;
+/// Turnovers after which a ghost counts no more. Its line usually drops it before: measured on real
+/// traces, 1 loses up to 0.3 points of hits, and from 3 on nothing is gained.
+const REMEMBERED_TURNOVERS: u64 = 3;
 /// Ages per turnover of the log; the age field wraps after sixteen turnovers.
 const AGES_PER_TURNOVER: u64 = 256;
 
@@ -64,7 +67,7 @@ impl Shared {
             if current != 0 && current & !AGE_MASK == wanted {
                 self.set_ghost(line, half, 0);
                 let age = self.ghost_age().wrapping_sub(current) & AGE_MASK;
-                return u64::from(age) <= AGES_PER_TURNOVER;
+                return u64::from(age) <= AGES_PER_TURNOVER * REMEMBERED_TURNOVERS;
             }
         }
         false

@@ -1,0 +1,94 @@
+//! `guira invalidate`: makes values unreadable for good, by key, tag, namespace or all.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::write_json;
+use crate::target::{Scope, Target};
+
+/// Longest tag, in bytes.
+const MAX_TAG_BYTES: usize = 255;
+
+/// Invalidate: afterwards no read on this host gives a value that was put, or whose computation
+/// began, before
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "With --key, --ns and --fn say where the keys are; alone they clear the whole \
+namespace. Tags reach all namespaces. Done too when nothing was there.")]
+pub struct InvalidateArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its help text is on its fields")]
+    pub target: Target,
+    /// A key; may be repeated
+    #[arg(long = "key", value_name = "K")]
+    pub keys: Vec<OsString>,
+    /// Every entry with this tag; may be repeated
+    #[arg(long = "tag", value_name = "T")]
+    pub tags: Vec<OsString>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "its help text is on its fields")]
+    pub scope: Scope,
+    /// Everything in the segment
+    #[arg(long)]
+    pub all: bool,
+    /// Print JSON: how many of the keys had a value, and what else was invalidated
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let target = &args.target;
+    let namespace = args.scope.name();
+    if args.keys.is_empty() && args.tags.is_empty() && namespace.is_none() && !args.all {
+        return Err(CliError::Usage(
+            "nothing to invalidate; give --key, --tag, --ns, --fn or --all".to_owned(),
+        ));
+    }
+    if args.keys.is_empty() && !args.tags.is_empty() && namespace.is_some() {
+        return Err(CliError::Usage(
+            "tags reach all namespaces; leave --ns and --fn out, or clear the namespace by a command of its own"
+                .to_owned(),
+        ));
+    }
+    let keys = args.keys.iter().map(|key| target.key(key)).collect::<Result<Vec<_>, _>>()?;
+    if args.tags.iter().any(|tag| !(1..=MAX_TAG_BYTES).contains(&tag.len())) {
+        return Err(CliError::Usage(format!("a tag has 1 to {MAX_TAG_BYTES} bytes")));
+    }
+    if let Some(name) = &namespace {
+        target.check_namespace(name)?;
+    }
+
+    let segment = target.open()?;
+    for tag in &args.tags {
+        segment.invalidate_tag(tag.as_bytes());
+    }
+    if args.all {
+        segment.clear_all();
+    }
+    let mut found_keys = 0_u64;
+    // A namespace that is not there holds nothing.
+    if let Some(segment) = target.existing(segment, namespace.as_deref())? {
+        for key in &keys {
+            found_keys += u64::from(segment.invalidate(key));
+        }
+        if keys.is_empty() && namespace.is_some() {
+            segment.clear();
+        }
+    }
+    if args.json {
+        let object = json!({
+            "keys": keys.len(),
+            "found_keys": found_keys,
+            "tags": args.tags.len(),
+            "namespace": namespace.filter(|_| keys.is_empty()),
+            "all": args.all,
+        });
+        write_json(out, &object)?;
+    }
+    Ok(Exit::Done)
+}
