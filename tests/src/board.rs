@@ -49,6 +49,8 @@ pub const ROW_FALSE_MISSES: usize = 15;
 pub const ROW_SUPERSEDED: usize = 16;
 /// One more than the kind of the operation under way; 0 between operations.
 pub const ROW_CURRENT: usize = 17;
+/// Writes of large values that were refused for lack of a run of blocks.
+pub const ROW_NO_RUN: usize = 18;
 /// Completed operations by kind.
 pub const ROW_KINDS: usize = 32;
 /// Kinds that fit.

@@ -137,7 +137,7 @@ pub fn conduct(
     }
     conductor.finish(&notices)?;
     conductor.conducted.elapsed = began.elapsed();
-    Ok(conductor.conducted)
+    Ok(std::mem::take(&mut conductor.conducted))
 }
 
 struct Conductor<'b, C> {

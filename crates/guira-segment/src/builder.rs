@@ -13,7 +13,7 @@ use crate::error::OpenError;
 use crate::format::{format_segment, random_u64, read_clock_offset};
 use crate::layout::geometry::{Geometry, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Wish};
 use crate::layout::superblock::{
-    MAJOR_VERSION, OPTION_CHECKED_VALUES, Refusal, SUPERBLOCK_BYTES, Superblock, Unchecked,
+    MAGIC, MAJOR_VERSION, OPTION_CHECKED_VALUES, Refusal, SUPERBLOCK_BYTES, Superblock, Unchecked,
 };
 use crate::memory::Memory;
 use crate::segment::Segment;
@@ -270,6 +270,11 @@ impl SegmentBuilder {
                 "{} bytes; a segment has {MIN_SEGMENT_BYTES} (8 MiB) to {MAX_SEGMENT_BYTES} (1 TiB) bytes",
                 self.wish.size_bytes
             ),
+            "buckets" | "ghost lines" => format!(
+                "{} entries do not fit; ask for fewer, or for a larger size",
+                self.wish.index_entries.unwrap_or(0)
+            ),
+            "blocks" => "a segment has 4 to 16777216 blocks".to_owned(),
             "total size" => {
                 "the regions do not fit; ask for a larger size, or fewer index entries, processes or threads"
                     .to_owned()
@@ -278,6 +283,11 @@ impl SegmentBuilder {
             "thread lines" => "a segment has 2 to 65536 thread lines".to_owned(),
             "block size" => "a block is a power of two from 1024 bytes to 1 GiB".to_owned(),
             _ => "out of range".to_owned(),
+        };
+        let field = if matches!(field, "buckets" | "ghost lines") {
+            "index entries"
+        } else {
+            field
         };
         OpenError::Options { field, problem }
     }
@@ -321,15 +331,31 @@ impl SegmentBuilder {
 fn read_superblock(file: &OpenFile, path: &Path) -> Result<Superblock, OpenError> {
     let path = path.to_path_buf();
     let found_bytes = file.len_bytes()?;
-    if found_bytes < SUPERBLOCK_BYTES as u64 {
-        return Err(OpenError::Truncated {
-            path,
-            found_bytes,
-            expected_bytes: MIN_SEGMENT_BYTES as u64,
+    let mut bytes = [0; SUPERBLOCK_BYTES];
+    let readable = usize::try_from(found_bytes)
+        .unwrap_or(SUPERBLOCK_BYTES)
+        .min(SUPERBLOCK_BYTES);
+    if let Some(head) = bytes.get_mut(..readable) {
+        file.read_exact_at(0, head)?;
+    }
+    if readable < SUPERBLOCK_BYTES {
+        // Only what begins like a segment is called a damaged one: anything else may be precious.
+        let begins_like_one = MAGIC
+            .to_le_bytes()
+            .iter()
+            .zip(&bytes)
+            .take(readable)
+            .all(|(a, b)| a == b);
+        return Err(if begins_like_one {
+            OpenError::Truncated {
+                path,
+                found_bytes,
+                expected_bytes: MIN_SEGMENT_BYTES as u64,
+            }
+        } else {
+            OpenError::Foreign { path }
         });
     }
-    let mut bytes = [0; SUPERBLOCK_BYTES];
-    file.read_exact_at(0, &mut bytes)?;
     let superblock = Unchecked(bytes).check().map_err(|refusal| match refusal {
         Refusal::Foreign => OpenError::Foreign { path: path.clone() },
         Refusal::WrongEndian => OpenError::WrongEndian { path: path.clone() },

@@ -79,6 +79,16 @@ pub enum OpenError {
         /// Records in the segment.
         records: u64,
     },
+    /// Every thread line is in use; a process needs one to attach, and one for each thread.
+    #[error(
+        "{path}: all {lines} thread lines are in use; end some threads, or create the segment with room for more threads"
+    )]
+    TooManyThreads {
+        /// The file.
+        path: PathBuf,
+        /// Lines in the segment.
+        lines: u64,
+    },
     /// Another process is re-initialising the segment and did not finish in time.
     #[error(
         "{path}: another process has been re-initialising it for {waited_ms} ms; try again, or stop that process"

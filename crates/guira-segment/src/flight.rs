@@ -17,13 +17,14 @@ use std::time::Duration;
 use guira_shm::futex;
 use guira_shm::sync::{AtomicU64, Ordering};
 
-use crate::attach::Counter;
+use crate::attach::{Attachment, Counter};
 use crate::key::Key;
 use crate::layout::flight::{
-    FLIGHT_BYTES, FLIGHT_CLOCK, FLIGHT_DEADLINE_MS, FLIGHT_FUTEX, FLIGHT_HASH, FLIGHT_OWNER, FLIGHT_STAMP,
-    FLIGHT_WAITERS,
+    FLIGHT_BYTES, FLIGHT_CLOCK, FLIGHT_DEADLINE_MS, FLIGHT_DESCRIBED, FLIGHT_FUTEX, FLIGHT_HASH,
+    FLIGHT_OWNER, FLIGHT_STAMP, FLIGHT_WAITERS,
 };
 use crate::layout::record::LineOwner;
+use crate::layout::stamp::KeyStamp;
 use crate::ops::store::Token;
 use crate::shared::Shared;
 
@@ -68,6 +69,13 @@ pub enum FlightEnd<'s> {
     TimedOut,
 }
 
+/// What a taker says of its flight.
+struct Claim {
+    hash: u64,
+    token: Token,
+    patience: Duration,
+}
+
 /// Slices of a wait, between which the owner's life is probed.
 const FIRST_SLICE_MS: u64 = 5;
 const LAST_SLICE_MS: u64 = 100;
@@ -85,32 +93,24 @@ impl Shared {
         let Some(attachment) = self.current_attachment() else {
             return Flight::Alone;
         };
-        let process = LineOwner::new(attachment.record, attachment.incarnation);
         let cells = self.geometry.counts.flights as usize;
         let first = key.hash as usize >> 20 & (cells - 1);
         let ways = [first, (first ^ 1) & (cells - 1)];
         for cell in ways.into_iter().take(WAYS) {
+            // Acquire: pairs with the AcqRel of the taker.
             let owner = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Acquire);
-            if owner != 0 && self.flight_word(cell, FLIGHT_HASH).load(Ordering::Acquire) == key.hash {
-                let own = self.flight_owner(cell, process);
-                return self.join(cell, owner, own, attachment.id, key, token, patience);
+            if owner != 0 && self.is_flight_of(cell, owner, key.hash) {
+                return self.join(cell, owner, &attachment, key, token, patience);
             }
         }
         for cell in ways.into_iter().take(WAYS) {
-            // Acquire: pairs with the Release of the last owner.
-            let word = self.flight_word(cell, FLIGHT_OWNER);
-            let own = self.flight_owner(cell, process);
-            if word
-                .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
-            {
-                self.describe_flight(cell, key.hash, token, patience);
-                return Flight::Lead(FlightLead {
-                    shared: self,
-                    cell,
-                    owner: own,
-                    attachment: attachment.id,
-                });
+            let claim = Claim {
+                hash: key.hash,
+                token: *token,
+                patience,
+            };
+            if let Some(lead) = self.take_flight(cell, 0, &attachment, &claim) {
+                return Flight::Lead(lead);
             }
         }
         Flight::Alone
@@ -123,45 +123,35 @@ impl Shared {
         process.0 | sequence << 16
     }
 
-    fn describe_flight(&self, cell: usize, hash: u64, token: &Token, patience: Duration) {
-        let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let deadline_ms = self.clock.now_ms().saturating_add(patience_ms);
-        self.flight_word(cell, FLIGHT_DEADLINE_MS)
-            .store(deadline_ms, Ordering::Relaxed);
-        self.flight_word(cell, FLIGHT_CLOCK)
-            .store(token.clock, Ordering::Relaxed);
-        self.flight_word(cell, FLIGHT_STAMP)
-            .store(token.stamp.0, Ordering::Relaxed);
-        // Release: pairs with the Acquire of whoever joins by the hash.
-        self.flight_word(cell, FLIGHT_HASH).store(hash, Ordering::Release);
+    /// Whether the cell's owner has described it, and as a flight of the key with `hash`.
+    fn is_flight_of(&self, cell: usize, owner: u64, hash: u64) -> bool {
+        // Acquire: pairs with the Release in `take_flight`; the description is before it.
+        self.flight_word(cell, FLIGHT_DESCRIBED).load(Ordering::Acquire) == owner
+            && self.flight_word(cell, FLIGHT_HASH).load(Ordering::Relaxed) == hash
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one claim; a struct would only rename them"
-    )]
-    fn join(
-        &self,
+    fn join<'s>(
+        &'s self,
         cell: usize,
         owner: u64,
-        own: u64,
-        attachment: u64,
+        attachment: &Attachment,
         key: &Key<'_>,
         token: &Token,
         patience: Duration,
-    ) -> Flight<'_> {
+    ) -> Flight<'s> {
         let sequence = self.flight_word(cell, FLIGHT_FUTEX).load(Ordering::Acquire) as u32;
         let flight_stamp = self.flight_word(cell, FLIGHT_STAMP).load(Ordering::Relaxed);
         let flight_clock = self.flight_word(cell, FLIGHT_CLOCK).load(Ordering::Relaxed);
-        let is_older = flight_stamp != token.stamp.0 && flight_clock <= token.clock;
-        if is_older && self.take_cell(cell, owner, own) {
-            self.describe_flight(cell, key.hash, token, patience);
-            return Flight::Lead(FlightLead {
-                shared: self,
-                cell,
-                owner: own,
-                attachment,
-            });
+        if flight_stamp != token.stamp.0 && flight_clock <= token.clock {
+            // What that flight computes may be older than this miss: begin another.
+            let claim = Claim {
+                hash: key.hash,
+                token: *token,
+                patience,
+            };
+            if let Some(lead) = self.take_flight(cell, owner, attachment, &claim) {
+                return Flight::Lead(lead);
+            }
         }
         Flight::Wait(FlightWait {
             shared: self,
@@ -172,16 +162,58 @@ impl Shared {
         })
     }
 
-    /// Makes the cell `to`'s if it is still `from`'s, and wakes everyone who waits for `from`.
-    fn take_cell(&self, cell: usize, from: u64, to: u64) -> bool {
-        // AcqRel: the owner's writes are before a release, a taker's after it.
+    /// Makes the cell this process's if its owner still is `from`; describes the flight before
+    /// anybody is woken.
+    fn take_flight<'s>(
+        &'s self,
+        cell: usize,
+        from: u64,
+        attachment: &Attachment,
+        claim: &Claim,
+    ) -> Option<FlightLead<'s>> {
+        let own = self.flight_owner(cell, LineOwner::new(attachment.record, attachment.incarnation));
+        // AcqRel: the last owner's writes are before, this one's after it.
+        let owner = self.flight_word(cell, FLIGHT_OWNER);
+        owner
+            .compare_exchange(from, own, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        let patience_ms = u64::try_from(claim.patience.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = self.clock.now_ms().saturating_add(patience_ms);
+        self.flight_word(cell, FLIGHT_DEADLINE_MS)
+            .store(deadline_ms, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_CLOCK)
+            .store(claim.token.clock, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_STAMP)
+            .store(claim.token.stamp.0, Ordering::Relaxed);
+        self.flight_word(cell, FLIGHT_HASH)
+            .store(claim.hash, Ordering::Relaxed);
+        // Release: pairs with the Acquire of whoever looks at the description.
+        self.flight_word(cell, FLIGHT_DESCRIBED)
+            .store(own, Ordering::Release);
+        if from != 0 {
+            self.wake_flight(cell);
+        }
+        Some(FlightLead {
+            shared: self,
+            cell,
+            owner: own,
+            attachment: attachment.id,
+        })
+    }
+
+    /// Frees the cell if it still is `from`'s, and wakes everyone who waits for it.
+    fn end_flight(&self, cell: usize, from: u64) {
+        // AcqRel: as in `take_flight`.
         if self
             .flight_word(cell, FLIGHT_OWNER)
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
-            .is_err()
+            .compare_exchange(from, 0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
         {
-            return false;
+            self.wake_flight(cell);
         }
+    }
+
+    fn wake_flight(&self, cell: usize) {
         let futex_word = self.flight_word(cell, FLIGHT_FUTEX);
         // SeqCst: the sequence changes before waiters are counted; pairs with a waiter that counts
         // itself before it compares the sequence.
@@ -189,7 +221,6 @@ impl Shared {
         if self.flight_word(cell, FLIGHT_WAITERS).load(Ordering::SeqCst) != 0 {
             futex::wake(futex_word, u32::MAX >> 1);
         }
-        true
     }
 
     /// Ends every flight of a dead owner.
@@ -197,7 +228,7 @@ impl Shared {
         for cell in 0..self.geometry.counts.flights as usize {
             let word = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Relaxed);
             if word & !(0xffff << 16) == owner.0 {
-                self.take_cell(cell, word, 0);
+                self.end_flight(cell, word);
             }
         }
     }
@@ -214,7 +245,7 @@ impl Drop for FlightLead<'_> {
     fn drop(&mut self) {
         // In a forked child the flight is the parent's and goes on there.
         if self.shared.attachment.id() == self.attachment {
-            self.shared.take_cell(self.cell, self.owner, 0);
+            self.shared.end_flight(self.cell, self.owner);
         }
     }
 }
@@ -244,7 +275,8 @@ impl<'s> FlightWait<'s> {
         let end_ms = shared.clock.boot_clock().now_ms().saturating_add(timeout_ms);
         let mut slice_ms = FIRST_SLICE_MS;
         loop {
-            if futex_word.load(Ordering::SeqCst) as u32 != self.sequence {
+            let owner = shared.flight_word(self.cell, FLIGHT_OWNER).load(Ordering::SeqCst);
+            if futex_word.load(Ordering::SeqCst) as u32 != self.sequence || owner != self.owner {
                 return FlightEnd::Landed;
             }
             if let Some(lead) = self.take_over() {
@@ -268,30 +300,24 @@ impl<'s> FlightWait<'s> {
         let deadline_ms = shared
             .flight_word(self.cell, FLIGHT_DEADLINE_MS)
             .load(Ordering::Relaxed);
-        let late = shared.clock.has_passed(deadline_ms);
+        // Before it is described the deadline is the last flight's.
+        let late =
+            shared.is_flight_of(self.cell, self.owner, self.hash) && shared.clock.has_passed(deadline_ms);
         if !late && !shared.is_dead(&attachment, record, LineOwner(self.owner).incarnation()) {
             return None;
         }
-        let own = shared.flight_owner(
-            self.cell,
-            LineOwner::new(attachment.record, attachment.incarnation),
-        );
-        if !shared.take_cell(self.cell, self.owner, own) {
-            return None;
-        }
-        let stamp = crate::layout::stamp::KeyStamp(shared.key_stamp_word(self.hash).load(Ordering::Acquire));
+        let stamp = KeyStamp(shared.key_stamp_word(self.hash).load(Ordering::Acquire));
         let token = Token {
             clock: shared.clock_now(),
             stamp,
             refreshes: None,
         };
-        shared.describe_flight(self.cell, self.hash, &token, TAKE_OVER_PATIENCE);
-        Some(FlightLead {
-            shared,
-            cell: self.cell,
-            owner: own,
-            attachment: attachment.id,
-        })
+        let claim = Claim {
+            hash: self.hash,
+            token,
+            patience: TAKE_OVER_PATIENCE,
+        };
+        shared.take_flight(self.cell, self.owner, &attachment, &claim)
     }
 }
 

@@ -6,14 +6,15 @@
 //! | another | clean | the clock is set on from the time of the mark, everything is kept |
 //! | another | none | made anew, or salvaged on request: pages reached the disk in any order |
 //!
-//! The last two happen under the format lock, a byte below the records' bytes, after a second look.
+//! A file of another boot id that some process is attached to is of this boot all the same. The last
+//! two happen under the format lock, a byte below the records' bytes, after a second look.
 
 use std::time::Duration;
 
 use guira_shm::clock::Clock;
 use guira_shm::file::MappedFile;
 use guira_shm::futex;
-use guira_shm::lock::{ByteLocks, RECORD_LOCK_BASE};
+use guira_shm::lock::{ByteLocks, Probe, RECORD_LOCK_BASE};
 use guira_shm::process::boot_id;
 use guira_shm::region::Region;
 use guira_shm::sync::Ordering;
@@ -86,6 +87,11 @@ pub(crate) fn prepare_for_this_boot(
         );
     }
     let region = file.region();
+    if !is_of_this_boot(region) && is_attached(&locks, superblock) {
+        // Byte locks do not survive a boot: it was made or taken into use by a process that could
+        // not tell the boot id.
+        store_boot_id(region);
+    }
     if !is_of_this_boot(region) {
         if region.word(CONTROL_STATE).load(Ordering::Acquire) == STATE_CLEAN {
             continue_clock(region, clock);
@@ -106,6 +112,12 @@ pub(crate) fn prepare_for_this_boot(
     }
     drop(locks);
     Ok(())
+}
+
+/// Whether some process holds an attach record.
+fn is_attached(locks: &ByteLocks, superblock: &Superblock) -> bool {
+    (0..superblock.geometry.counts.records)
+        .any(|record| !matches!(locks.probe(RECORD_LOCK_BASE + record), Ok(Probe::Free)))
 }
 
 /// After a clean detach: deadlines go on by the wall clock, which counted while the machine was off.

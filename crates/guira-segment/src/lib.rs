@@ -89,3 +89,7 @@ pub use options::PutOptions;
 pub use segment::{Add, Fill, FillToken, Lookup, Put, Segment};
 pub use stats::{BlockCounts, Stats};
 pub use value::ValueRef;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;

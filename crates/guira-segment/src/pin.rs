@@ -14,7 +14,7 @@
 //! | engine pin | holds |
 //! |---|---|
 //! | `Read` | the entry being looked at |
-//! | `Lane` | the block this thread appends to; kept between puts on a private lane |
+//! | `Lane` | the shared block this thread appends to (a private one is kept by its owner), or a run |
 //! | `Main` | the block of the main pool that an entry or a survivor goes to |
 //! | `Twin` | another entry of the key being written |
 //! | `Hop` | the next entry of a forward chain |

@@ -37,6 +37,7 @@ struct Kept {
     hard_ms: u64,
     birth: u64,
     hash: u64,
+    made_ds: u32,
 }
 
 /// Keeps what proves itself; false if the segment's values carry no checks.
@@ -49,7 +50,6 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
     let generations: Vec<u32> = (0..geometry.blocks())
         .map(|block| block_word(region, geometry, block).generation())
         .collect();
-    let offset_ms = region.word(CONTROL_CLOCK_OFFSET).load(Ordering::Relaxed);
     let namespaces = copy_namespaces(region, geometry);
     let floor = region.word(CONTROL_FLOOR).load(Ordering::Relaxed);
     let clock_before = region.word(CONTROL_CLOCK).load(Ordering::Relaxed);
@@ -61,10 +61,22 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
     let newest = stamps.copied().chain([floor, clock_before]).max().unwrap_or(0);
     region.zero(CONTROL_OFFSET, geometry.arena - CONTROL_OFFSET);
     format_segment(region, superblock, clock, 1);
-    // The clock's offset is of the last boot: deadlines count from there, a little generously.
+    // Segment time went on by the wall clock since the file was made, when it was one second, and is
+    // at least that of the newest entry.
+    let by_wall_ms = clock
+        .realtime_ms()
+        .saturating_sub(superblock.created_ms)
+        .saturating_add(1_000);
+    let by_entries_ms = kept
+        .iter()
+        .map(|entry| u64::from(entry.made_ds) * 100 + 100)
+        .max()
+        .unwrap_or(0);
+    let segment_ms = by_wall_ms.max(by_entries_ms);
+    let offset_ms = (segment_ms as i64).wrapping_sub_unsigned(clock.now_ms());
     region
         .word(CONTROL_CLOCK_OFFSET)
-        .store(offset_ms, Ordering::Relaxed);
+        .store(offset_ms as u64, Ordering::Relaxed);
     for (index, word) in namespaces.into_iter().enumerate() {
         region
             .word(geometry.namespaces + index * 8)
@@ -187,6 +199,7 @@ fn parse(
         hard_ms: header.hard_ms(),
         birth: header.birth(),
         hash,
+        made_ds: header.made_ds,
     };
     Some((entry_bytes, Some((key, kept))))
 }

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 
 /// Workers that increment.
-pub const COUNTING_WORKERS: usize = 4;
+pub(super) const COUNTING_WORKERS: usize = 4;
 /// Counters.
-pub const COUNTERS: u64 = 300;
+pub(super) const COUNTERS: u64 = 300;
 const FIELD_BITS: u32 = 12;
 const EPOCH_SHIFT: u32 = FIELD_BITS * COUNTING_WORKERS as u32;
 const EPOCHS: u64 = 1 << 15;
@@ -19,7 +19,7 @@ const FULL: u64 = (1 << FIELD_BITS) - 200;
 
 /// What one thread knows of its field in every counter.
 #[derive(Debug)]
-pub struct Field {
+pub(super) struct Field {
     worker: usize,
     known: HashMap<u64, Known>,
 }
@@ -32,14 +32,14 @@ struct Known {
 
 /// The number that begins epoch `epoch`.
 #[must_use]
-pub const fn initial(epoch: u64) -> i64 {
+pub(super) const fn initial(epoch: u64) -> i64 {
     ((epoch % EPOCHS) << EPOCH_SHIFT).cast_signed()
 }
 
 impl Field {
     /// The field of worker `worker`.
     #[must_use]
-    pub fn new(worker: usize) -> Self {
+    pub(super) fn new(worker: usize) -> Self {
         Self {
             worker,
             known: HashMap::new(),
@@ -48,7 +48,7 @@ impl Field {
 
     /// What this worker adds.
     #[must_use]
-    pub const fn one(&self) -> i64 {
+    pub(super) const fn one(&self) -> i64 {
         1 << (FIELD_BITS * self.worker as u32)
     }
 
@@ -62,7 +62,7 @@ impl Field {
 
     /// An increment of `counter` by [`Field::one`] returned `sum`; `began` is the number it would
     /// have begun with. Returns what is wrong.
-    pub fn incremented(&mut self, counter: u64, sum: i64, began: i64) -> Result<(), String> {
+    pub(super) fn incremented(&mut self, counter: u64, sum: i64, began: i64) -> Result<(), String> {
         let now = self.split(sum);
         let before = self.known.insert(counter, now);
         if sum == began {
@@ -80,7 +80,7 @@ impl Field {
     }
 
     /// A read of `counter` gave `number`. Returns what is wrong.
-    pub fn read(&mut self, counter: u64, number: i64) -> Result<(), String> {
+    pub(super) fn read(&mut self, counter: u64, number: i64) -> Result<(), String> {
         let now = self.split(number);
         match self.known.insert(counter, now) {
             Some(before) if before.epoch == now.epoch && now.count != before.count => Err(format!(
@@ -92,13 +92,13 @@ impl Field {
     }
 
     /// An increment failed in a way that may have counted or not.
-    pub fn forget(&mut self, counter: u64) {
+    pub(super) fn forget(&mut self, counter: u64) {
         self.known.remove(&counter);
     }
 
     /// Whether a field of `number` is about to overflow.
     #[must_use]
-    pub fn is_full(number: i64) -> bool {
+    pub(super) fn is_full(number: i64) -> bool {
         (0..COUNTING_WORKERS as u32)
             .any(|worker| (number.cast_unsigned() >> (FIELD_BITS * worker)) & ((1 << FIELD_BITS) - 1) > FULL)
     }

@@ -10,11 +10,11 @@ use crate::record::{NO_TAG, Record};
 /// Keys that are remembered; then all are forgotten, which only weakens the check.
 const MAX_KEYS: usize = 1 << 16;
 /// Tags that a storm uses.
-pub const TAGS: u64 = 64;
+pub(super) const TAGS: u64 = 64;
 
 /// The history of one incarnation of one thread.
 #[derive(Debug)]
-pub struct History {
+pub(super) struct History {
     writer: u64,
     /// For each key: own values of a smaller sequence are gone.
     gone: HashMap<u64, u64>,
@@ -26,7 +26,7 @@ pub struct History {
 
 /// What a value that was read says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Nothing against it.
     Plausible,
     /// It was replaced, removed or invalidated before the read began.
@@ -41,7 +41,7 @@ pub enum Verdict {
 impl History {
     /// An empty history.
     #[must_use]
-    pub fn new(writer: u64) -> Self {
+    pub(super) fn new(writer: u64) -> Self {
         Self {
             writer,
             gone: HashMap::new(),
@@ -52,30 +52,30 @@ impl History {
     }
 
     /// Own values of `key` written before `sequence` are gone.
-    pub fn key_gone(&mut self, key: u64, sequence: u64) {
+    pub(super) fn key_gone(&mut self, key: u64, sequence: u64) {
         remember(&mut self.gone, key, sequence);
     }
 
     /// `key` was found without a value when the own count was `sequence`.
-    pub fn key_missed(&mut self, key: u64, sequence: u64) {
+    pub(super) fn key_missed(&mut self, key: u64, sequence: u64) {
         remember(&mut self.missed, key, sequence);
     }
 
     /// Own values with `tag` written before `sequence` are gone.
-    pub fn tag_gone(&mut self, tag: u16, sequence: u64) {
+    pub(super) fn tag_gone(&mut self, tag: u16, sequence: u64) {
         if let Some(gone) = self.tags_gone.get_mut(usize::from(tag)) {
             *gone = sequence;
         }
     }
 
     /// Own values in the side namespace written before `sequence` are gone.
-    pub const fn side_gone(&mut self, sequence: u64) {
+    pub(super) const fn side_gone(&mut self, sequence: u64) {
         self.side_gone = sequence;
     }
 
     /// Judges a value by its first record.
     #[must_use]
-    pub fn judge(&self, record: &Record, is_side: bool) -> Verdict {
+    pub(super) fn judge(&self, record: &Record, is_side: bool) -> Verdict {
         if record.writer != self.writer {
             return Verdict::Plausible;
         }

@@ -3,7 +3,7 @@
 /// What is timed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Opening the segment.
     Open,
     /// A look-up that borrows.
@@ -55,7 +55,7 @@ pub enum Kind {
 }
 
 /// All kinds, in the order of their numbers.
-pub const KINDS: [Kind; 24] = [
+pub(super) const KINDS: [Kind; 24] = [
     Kind::Open,
     Kind::Get,
     Kind::GetInto,
@@ -84,7 +84,7 @@ pub const KINDS: [Kind; 24] = [
 
 /// The name of the kind with a number.
 #[must_use]
-pub fn kind_name(number: u64) -> String {
+pub(super) fn kind_name(number: u64) -> String {
     KINDS
         .get(number as usize)
         .map_or_else(|| number.to_string(), |kind| format!("{kind:?}"))

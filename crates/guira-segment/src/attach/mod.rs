@@ -130,7 +130,14 @@ impl Shared {
             }
         };
         let owner = LineOwner::new(record, incarnation);
-        let line = self.take_line(owner).ok_or_else(|| self.too_many_processes())?;
+        let Some(line) = self.take_line(owner) else {
+            // The record must not stay with a process that does not use it.
+            self.release_record(record, incarnation);
+            return Err(OpenError::TooManyThreads {
+                path: self.path(),
+                lines: self.geometry.counts.lines,
+            });
+        };
         Ok(Attachment {
             id: next_attachment_id(),
             record,

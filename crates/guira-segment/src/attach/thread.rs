@@ -38,7 +38,7 @@ pub(crate) enum Counter {
     FlightsWaited = 15,
 }
 
-/// A block that one thread appends to by itself. Its pin is kept between puts.
+/// A block that one thread appends to by itself: it names the thread's record as owner and needs no pin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PrivateLane {
     pub(crate) block: u32,

@@ -23,7 +23,7 @@ pub(crate) const CONTROL_CLOCK: usize = 4160;
 pub(crate) const CONTROL_FLOOR: usize = 4224;
 /// layout: control: seal sequence
 pub(crate) const CONTROL_SEAL_SEQUENCE: usize = 4288;
-/// layout: control: sweep, completed epochs 32 and next range 32
+/// layout: control: sweep, completed epochs 32 and turns of the present one 32
 pub(crate) const CONTROL_SWEEP: usize = 4352;
 /// layout: control: where the search for a free block begins
 pub(crate) const CONTROL_FREE_HINT: usize = 4416;

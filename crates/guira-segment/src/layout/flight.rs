@@ -5,7 +5,9 @@
 //! | 0 | free | the first process that misses the key claims it |
 //! | record, incarnation | that process computes | it releases; a waiter takes over when the owner is dead or the hard wait passed; a misser with a newer stamp detaches it |
 //!
-//! Every change of the owner adds one to the sequence in the futex word and wakes the waiters.
+//! A taker describes its flight (hash, deadline, token) after the owner word is its own, and says so
+//! in the last word: until that equals the owner word, nothing else of the cell counts. Every change
+//! of the owner then adds one to the sequence in the futex word and wakes the waiters.
 
 /// layout: bytes of a flight cell
 pub(crate) const FLIGHT_BYTES: usize = 64;
@@ -23,3 +25,5 @@ pub(crate) const FLIGHT_CLOCK: usize = 32;
 pub(crate) const FLIGHT_STAMP: usize = 40;
 /// layout: flight: waiters, a hint that saves wake calls
 pub(crate) const FLIGHT_WAITERS: usize = 48;
+/// layout: flight: the owner word that hash, deadline and token are of
+pub(crate) const FLIGHT_DESCRIBED: usize = 56;

@@ -15,7 +15,7 @@ use guira_shm::sync::Ordering;
 
 use super::block::{BlockState, BlockWord, Live, Pool, Tail, tagged};
 use super::entry::{FLAG_ALIGNED, FLAG_NAMESPACE, FLAG_TAGS, Header, HeaderFields, Kind, NEVER_MS, State};
-use super::geometry::{Counts, Geometry, Wish};
+use super::geometry::{Counts, Geometry};
 use super::record::{LineOwner, PinWord, RecordOwner};
 use super::slot::{Location, Slot};
 use super::stamp::{INVALIDATION, KeyStamp};
@@ -39,21 +39,66 @@ fn superblock() -> Superblock {
         hash_seed: SEED,
         options: OPTION_CHECKED_VALUES,
         created_ms: 1_700_000_000_000,
-        geometry: geometry(8 << 20),
+        geometry: geometry(SMALL, 8 << 20),
     }
 }
 
-fn geometry(size_bytes: u64) -> Geometry {
-    Geometry::plan(&Wish {
-        size_bytes,
-        index_entries: None,
-        processes: None,
-        threads: None,
-        blocks: None,
-        generation_bits: 12,
-    })
-    .expect("a plan")
+fn geometry(counts: [u64; 17], total_bytes: u64) -> Geometry {
+    let [
+        block_bytes,
+        blocks,
+        buckets,
+        records,
+        lines,
+        admission_lanes,
+        rest @ ..,
+    ] = counts;
+    let [
+        class_lanes,
+        classes,
+        move_counters,
+        key_stamps,
+        tag_stamps,
+        namespaces,
+        rest @ ..,
+    ] = rest;
+    let [
+        ghost_lines,
+        flights,
+        sweep_ranges,
+        journal_records,
+        generation_bits,
+    ] = rest;
+    let counts = Counts {
+        block_bytes,
+        blocks,
+        buckets,
+        records,
+        lines,
+        admission_lanes,
+        class_lanes,
+        classes,
+        move_counters,
+        key_stamps,
+        tag_stamps,
+        namespaces,
+        ghost_lines,
+        flights,
+        sweep_ranges,
+        journal_records,
+        generation_bits,
+    };
+    Geometry::checked(&counts, total_bytes).expect("counts in bounds that fit")
 }
+
+/// Counts in the order of the superblock, for a file of 8 MiB and one of 1 GiB.
+const SMALL: [u64; 17] = [
+    65_536, 114, 7_296, 128, 128, 1, 1, 3, 512, 8_192, 2_048, 64, 2_919, 512, 8, 2_048, 12,
+];
+const LARGE: [u64; 17] = [
+    2_097_152, 461, 944_128, 2_048, 8_192, 7, 1, 14, 4_096, 1_048_576, 65_536, 1_024, 377_652, 16_384, 922,
+    262_144, 12,
+];
 
 /// Sixteen bytes a line behind their offset, as `shm-layout.md` shows them; lines of zeros are left out.
 fn dump(bytes: &[u8], begin: usize) -> String {
@@ -98,31 +143,16 @@ fn a_superblock_is_these_bytes() {
 }
 
 #[test]
-fn sizes_of_8_mib_and_1_gib_have_these_geometries() {
-    let small = geometry(8 << 20);
+fn counts_give_these_offsets() {
     assert_eq!(
-        counts(&small.counts),
-        [
-            65_536, 114, 7_296, 128, 128, 1, 1, 3, 512, 8_192, 2_048, 64, 2_919, 512, 8, 2_048, 12
-        ]
-    );
-    assert_eq!(
-        offsets(&small),
+        offsets(&geometry(SMALL, 8 << 20)),
         [
             8_192, 16_384, 49_152, 53_248, 57_344, 65_536, 69_632, 135_168, 151_552, 159_744, 163_840,
             352_256, 385_024, 450_560, 917_504
         ]
     );
-    let large = geometry(1 << 30);
     assert_eq!(
-        counts(&large.counts),
-        [
-            2_097_152, 461, 944_128, 2_048, 8_192, 7, 1, 14, 4_096, 1_048_576, 65_536, 1_024, 377_652,
-            16_384, 922, 262_144, 12
-        ]
-    );
-    assert_eq!(
-        offsets(&large),
+        offsets(&geometry(LARGE, 1 << 30)),
         [
             8_192,
             139_264,
@@ -141,29 +171,6 @@ fn sizes_of_8_mib_and_1_gib_have_these_geometries() {
             106_954_752
         ]
     );
-}
-
-/// In the order of the superblock.
-const fn counts(counts: &Counts) -> [u64; 17] {
-    [
-        counts.block_bytes,
-        counts.blocks,
-        counts.buckets,
-        counts.records,
-        counts.lines,
-        counts.admission_lanes,
-        counts.class_lanes,
-        counts.classes,
-        counts.move_counters,
-        counts.key_stamps,
-        counts.tag_stamps,
-        counts.namespaces,
-        counts.ghost_lines,
-        counts.flights,
-        counts.sweep_ranges,
-        counts.journal_records,
-        counts.generation_bits,
-    ]
 }
 
 /// In the order of the file.
@@ -371,7 +378,7 @@ fn the_worked_example_of_the_document_is_these_bytes() {
 
 #[test]
 fn the_hashes_of_the_document_are_these_numbers() {
-    let geometry = geometry(8 << 20);
+    let geometry = geometry(SMALL, 8 << 20);
     for (namespace, key, hash, primary, partner, counter) in [
         (0, b"user:42".as_slice(), 0xde4d_133e_17a5_b650, 6_335, 4_611, 3),
         (1, b"7", 0x94d6_c99e_b79f_a7f5, 4_241, 4_699, 145),

@@ -14,7 +14,7 @@ use super::{bits, mask};
 
 /// layout: bytes of an attach record
 pub(crate) const RECORD_BYTES: usize = 64;
-/// layout: record: incarnation 32, pid 32; 0 means free
+/// layout: record: incarnation 32, pid 32; pid 0 means free
 pub(crate) const RECORD_OWNER: usize = 0;
 /// layout: record: start time of the process in kernel ticks
 pub(crate) const RECORD_START_TICKS: usize = 8;

@@ -21,13 +21,11 @@ pub(crate) const LOCATION_BITS: usize = 36;
 /// layout: width of the generation field of a slot
 pub(crate) const GENERATION_BITS: usize = 12;
 /// layout: width of the tag field of a slot
-#[allow(
-    dead_code,
-    reason = "part of the contract; the code takes the rest of the word"
-)]
 pub(crate) const TAG_BITS: usize = 16;
 /// layout: bytes of the unit in which locations count
 pub(crate) const LOCATION_UNIT: usize = 16;
+
+const _: () = assert!(TAG_BITS + GENERATION_BITS + LOCATION_BITS == 64);
 
 /// Where an entry begins: 16-byte units from the start of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]

@@ -18,7 +18,6 @@ pub(crate) const SUPER_ENDIAN: usize = 16;
 /// layout: superblock: features a reader must know
 pub(crate) const SUPER_INCOMPATIBLE: usize = 24;
 /// layout: superblock: features a reader may ignore
-#[allow(dead_code, reason = "part of the contract; a reader ignores it")]
 pub(crate) const SUPER_COMPATIBLE: usize = 32;
 /// layout: superblock: random id, low half
 pub(crate) const SUPER_ID_LOW: usize = 40;
@@ -193,6 +192,8 @@ impl Superblock {
             u64::from(MAJOR_VERSION) | u64::from(MINOR_VERSION) << 32,
         );
         put(SUPER_ENDIAN, ENDIAN_MARK);
+        put(SUPER_INCOMPATIBLE, 0);
+        put(SUPER_COMPATIBLE, 0);
         put(SUPER_ID_LOW, self.id as u64);
         put(SUPER_ID_HIGH, (self.id >> 64) as u64);
         put(SUPER_HASH_SEED, self.hash_seed);

@@ -88,7 +88,7 @@ pub fn create_unnamed(final_path: &Path, options: &CreateOptions) -> Result<Pend
             source: e.into(),
         })?;
     }
-    allocate(&file, file_system, &path, options.size_bytes)?;
+    allocate(&file, &path, options.size_bytes)?;
     let mapped = MappedFile::map(file, path, options.size_bytes, true)?;
     Ok(PendingFile { hidden_name, mapped })
 }
@@ -195,7 +195,7 @@ fn turn_copy_on_write_off(file: &File) -> nix::Result<()> {
 }
 
 /// Allocates every byte now, so that no later store finds the disk full.
-fn allocate(file: &File, file_system: FileSystem, path: &Path, size_bytes: u64) -> Result<(), FileError> {
+fn allocate(file: &File, path: &Path, size_bytes: u64) -> Result<(), FileError> {
     let too_large = |limit_bytes| FileError::SizeLimit {
         path: path.to_path_buf(),
         needed_bytes: size_bytes,
@@ -207,14 +207,15 @@ fn allocate(file: &File, file_system: FileSystem, path: &Path, size_bytes: u64) 
     {
         return Err(too_large(limit_bytes));
     }
-    let available_bytes = fstatfs(file).map_or(0, |stat| available_of(&stat));
+    let available_bytes = fstatfs(file).map_or(u64::MAX, |stat| available_of(&stat));
     let no_space = || FileError::NoSpace {
         path: path.to_path_buf(),
         needed_bytes: size_bytes,
         available_bytes,
     };
-    // Memory is not tried: the out-of-memory killer may come before the error.
-    if file_system == FileSystem::Tmpfs && size_bytes > available_bytes {
+    // What cannot fit is not tried: on the way to the error nobody else would find space, and in
+    // memory the out-of-memory killer may come before it.
+    if size_bytes > available_bytes {
         return Err(no_space());
     }
     let mut from = 0;

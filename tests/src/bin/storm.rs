@@ -1,0 +1,174 @@
+//! Experiments with worker processes: `storm` kills and stops them, `stale` hunts for stale reads.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command for people: the report goes to stdout, what went wrong to stderr"
+)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use guira_tests::experiment::{Assignment, ExperimentError, Plan, World};
+use guira_tests::storm::{self, StormPlan};
+
+/// Experiments with worker processes that are killed and stopped.
+#[derive(Debug, Parser)]
+#[command(name = "storm", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Every operation at once while workers are killed and stopped
+    Storm(StormArguments),
+    /// Starts a worker; the other commands do
+    #[command(hide = true)]
+    Worker {
+        #[arg(long)]
+        plan: String,
+        #[arg(long)]
+        worker: usize,
+        #[arg(long)]
+        incarnation: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+struct WorldArguments {
+    /// Worker processes
+    #[arg(long, default_value_t = 4)]
+    workers: usize,
+    /// Threads of each worker
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Kills, at random times
+    #[arg(long, default_value_t = 500)]
+    kills: u64,
+    /// Stops, at random times
+    #[arg(long, default_value_t = 500)]
+    stops: u64,
+    /// Longest stop, ms
+    #[arg(long, default_value_t = 500)]
+    max_stop_ms: u64,
+    /// Where the segment is made, in a directory of its own
+    #[arg(long, default_value = "/dev/shm")]
+    path: PathBuf,
+    /// Bytes of the segment
+    #[arg(long)]
+    size_bytes: Option<u64>,
+    /// Blocks of so many bytes
+    #[arg(long, requires = "blocks")]
+    block_bytes: Option<u64>,
+    /// So many blocks
+    #[arg(long, requires = "block_bytes")]
+    blocks: Option<u64>,
+    /// Entries that the index is made for
+    #[arg(long)]
+    index_entries: Option<u64>,
+    /// Bits of a generation that are compared
+    #[arg(long, default_value_t = 12)]
+    generation_bits: u64,
+    /// Values carry checks that every read compares
+    #[arg(long)]
+    checked_values: bool,
+    /// Of every random choice; by default another one each time
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct StormArguments {
+    #[command(flatten)]
+    world: WorldArguments,
+    /// How long
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Keys; the segment holds about a tenth of them
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: u64,
+    /// Without values that take runs of blocks
+    #[arg(long)]
+    no_large_values: bool,
+}
+
+/// Bytes that an average entry of a storm takes, block ends included.
+const ENTRY_BYTES: u64 = 320;
+
+impl WorldArguments {
+    fn world(&self, directory: PathBuf, seconds: f64, default_bytes: u64) -> World {
+        World {
+            directory,
+            size_bytes: self.size_bytes.unwrap_or(default_bytes),
+            exact_blocks: self.block_bytes.zip(self.blocks),
+            index_entries: self.index_entries,
+            generation_bits: self.generation_bits,
+            checked_values: self.checked_values,
+            workers: self.workers,
+            threads: self.threads,
+            kills: self.kills,
+            stops: self.stops,
+            max_stop_ms: self.max_stop_ms,
+            seconds,
+            seed: self.seed.unwrap_or_else(|| u64::from(std::process::id())),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("storm: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode, ExperimentError> {
+    match task {
+        Task::Storm(arguments) => {
+            let world = &arguments.world;
+            let directory = tempfile::tempdir_in(&world.path)?;
+            let size_bytes = (arguments.keys / 10 * ENTRY_BYTES).max(8 << 20);
+            let plan = StormPlan {
+                world: world.world(directory.path().to_owned(), arguments.minutes * 60.0, size_bytes),
+                keys: arguments.keys,
+                large_values: !arguments.no_large_values,
+            };
+            let report = storm::run(&std::env::current_exe()?, &plan)?;
+            if world.json {
+                println!("{}", serde_json::to_string_pretty(&report)?);
+            } else {
+                println!("{report}");
+            }
+            Ok(exit_code(&report.anomalies()))
+        }
+        Task::Worker {
+            plan,
+            worker,
+            incarnation,
+        } => {
+            // A worker whose conductor is gone has nobody to end it.
+            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(std::io::Error::from)?;
+            let plan: Plan = serde_json::from_str(&plan)?;
+            plan.work(Assignment { worker, incarnation })?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn exit_code(anomalies: &[String]) -> ExitCode {
+    if anomalies.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
