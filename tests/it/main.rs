@@ -1,9 +1,35 @@
 //! Integration tests, one binary: a module for each subject.
 #![forbid(unsafe_code)]
 
+/// Files that are missing, damaged, foreign, or where they must not be.
+mod bad_files;
+/// Requests that cannot be met.
+mod bad_requests;
+/// Superblocks of other versions, and forged ones.
+mod bad_superblocks;
+/// Child processes and how they are spoken to.
+mod children;
+/// Deadlines on a clock that the test moves.
+mod clock;
+/// Damage while the segment is in use.
+mod damage;
+/// One computation among many processes.
+mod flights;
 /// Every operation, from one thread, on files and on private memory.
 mod operations;
 /// Random sequences against a plain map.
 mod oracle;
+/// Directories for segments.
+mod places;
+/// Many, killed, stopped, forgotten and separated processes.
+mod processes;
+/// Detaching in order, reboots, salvage.
+mod restart;
+/// Fills, puts and invalidations race: no read is stale.
+mod stale;
+/// Worker processes that are killed and stopped.
+mod storm;
 /// Threads of one process against each other.
 mod threads;
+/// Bounds on time.
+mod watchdog;

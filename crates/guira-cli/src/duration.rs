@@ -18,9 +18,9 @@ pub(crate) fn parse_lifetime(text: &str) -> Result<Duration, String> {
         .find(|character: char| !character.is_ascii_digit())
         .unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| format!("{text:?} is no duration; write a whole number and a unit, such as 250ms or 5m"))?;
+    let number: u64 = digits.parse().map_err(|_| {
+        format!("{text:?} is no duration; write a whole number and a unit, such as 250ms or 5m")
+    })?;
     if number == 0 {
         return Err("a lifetime is positive; leave it out for one without end".to_owned());
     }

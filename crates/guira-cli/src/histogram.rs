@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn every_latency_is_kept_to_within_a_bucket() {
-        for ns in (0..300).chain((8..63).flat_map(|bits| [(1 << bits) - 1, 1 << bits, (1 << bits) + 12_345])) {
+        for ns in (0..300).chain((8..63).flat_map(|bits| [(1 << bits) - 1, 1 << bits, (1 << bits) + 12_345]))
+        {
             let kept = middle_of(bucket_of(ns));
             assert!(kept.abs_diff(ns) * 64 <= ns, "{ns} became {kept}");
         }

@@ -49,9 +49,7 @@ pub use exit::Exit;
 ///
 /// # Errors
 /// What clap says of it, requests for help and the version included.
-pub fn parse<A: Into<OsString> + Clone>(
-    arguments: impl IntoIterator<Item = A>,
-) -> Result<Cli, clap::Error> {
+pub fn parse<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(arguments)
 }
 

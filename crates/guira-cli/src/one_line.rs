@@ -27,7 +27,12 @@ mod tests {
     use crate::parse;
 
     fn message_of(arguments: &[&str]) -> String {
-        usage_error(&parse(arguments).expect_err("a bad command line").render().to_string())
+        usage_error(
+            &parse(arguments)
+                .expect_err("a bad command line")
+                .render()
+                .to_string(),
+        )
     }
 
     #[test]

@@ -74,13 +74,21 @@ impl Zipf {
     fn area(&self, place: f64) -> f64 {
         let log = place.ln();
         let scaled = (1.0 - self.exponent) * log;
-        let ratio = if scaled.abs() > 1e-8 { scaled.exp_m1() / scaled } else { 1.0 };
+        let ratio = if scaled.abs() > 1e-8 {
+            scaled.exp_m1() / scaled
+        } else {
+            1.0
+        };
         ratio * log
     }
 
     fn area_inverse(&self, area: f64) -> f64 {
         let scaled = (area * (1.0 - self.exponent)).max(-1.0);
-        let ratio = if scaled.abs() > 1e-8 { scaled.ln_1p() / scaled } else { 1.0 };
+        let ratio = if scaled.abs() > 1e-8 {
+            scaled.ln_1p() / scaled
+        } else {
+            1.0
+        };
         (ratio * area).exp()
     }
 }

@@ -49,8 +49,23 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in ["", "M", "1.5G", "-1", "64X", "64 M", "64MM", "1iB", "99999999999999999999", "16777216T"] {
-            assert!(parse_size(text).is_err(), "{text:?} was read as {:?}", parse_size(text));
+        for text in [
+            "",
+            "M",
+            "1.5G",
+            "-1",
+            "64X",
+            "64 M",
+            "64MM",
+            "1iB",
+            "99999999999999999999",
+            "16777216T",
+        ] {
+            assert!(
+                parse_size(text).is_err(),
+                "{text:?} was read as {:?}",
+                parse_size(text)
+            );
         }
     }
 

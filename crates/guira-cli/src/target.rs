@@ -28,7 +28,9 @@ pub struct Target {
 impl Target {
     /// Opens the segment.
     pub(crate) fn open(&self) -> Result<Segment, CliError> {
-        Ok(Segment::builder().allow_group(self.allow_group).open(&self.path)?)
+        Ok(Segment::builder()
+            .allow_group(self.allow_group)
+            .open(&self.path)?)
     }
 
     /// The bytes of a key, if they can be one.
@@ -59,7 +61,9 @@ impl Target {
     pub(crate) fn made(&self, segment: Segment, name: Option<&str>) -> Result<Segment, CliError> {
         match name {
             None => Ok(segment),
-            Some(name) => segment.namespace(name).map_err(|source| self.namespace_error(source)),
+            Some(name) => segment
+                .namespace(name)
+                .map_err(|source| self.namespace_error(source)),
         }
     }
 
@@ -110,10 +114,16 @@ mod tests {
 
     #[test]
     fn the_limits_are_the_engines() {
-        let segment = Segment::builder().size(8 << 20).private().expect("a private segment");
+        let segment = Segment::builder()
+            .size(8 << 20)
+            .private()
+            .expect("a private segment");
         let put = |key_bytes| segment.put(&vec![b'k'; key_bytes], b"", Expiry::never());
         assert!(put(MAX_KEY_BYTES).is_ok());
-        assert!(matches!(put(MAX_KEY_BYTES + 1), Err(StoreError::KeyTooLong { .. })));
+        assert!(matches!(
+            put(MAX_KEY_BYTES + 1),
+            Err(StoreError::KeyTooLong { .. })
+        ));
         assert!(segment.namespace(&"n".repeat(MAX_NAMESPACE_BYTES)).is_ok());
         assert!(segment.namespace(&"n".repeat(MAX_NAMESPACE_BYTES + 1)).is_err());
     }

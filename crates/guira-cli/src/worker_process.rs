@@ -34,7 +34,13 @@ pub(crate) fn start(subcommand: &str, task: &impl Serialize) -> Result<(Child, P
             return Err(io::ErrorKind::BrokenPipe.into());
         };
         let from_worker = BufReader::new(from_worker);
-        Ok((child, Pipes { to_worker, from_worker }))
+        Ok((
+            child,
+            Pipes {
+                to_worker,
+                from_worker,
+            },
+        ))
     };
     start().map_err(|source| {
         CliError::Failed(format!(
@@ -83,7 +89,10 @@ mod tests {
         send(&mut pipe, &[1, 2]).expect("a Vec takes everything");
         pipe.extend_from_slice(b"[3,");
         let mut from = pipe.as_slice();
-        assert_eq!(receive::<Vec<u32>>(&mut from).expect("a message"), Some(vec![1, 2]));
+        assert_eq!(
+            receive::<Vec<u32>>(&mut from).expect("a message"),
+            Some(vec![1, 2])
+        );
         assert_eq!(receive::<Vec<u32>>(&mut from).expect("the end"), None);
         assert_eq!(receive::<Vec<u32>>(&mut from).expect("the end"), None);
     }

@@ -128,7 +128,7 @@ impl Shared {
 
     /// Looks at the entry that `slot` hints at: pins its block, compares generation and key, checks
     /// the header. `None` when it is not an entry of `key` (any more).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn examine<'s>(
         &'s self,
         thread: &ThreadState,
@@ -140,7 +140,7 @@ impl Shared {
     }
 
     /// As [`Shared::examine`], for a location that a forward names.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn examine_at<'s>(
         &'s self,
         thread: &ThreadState,
@@ -153,6 +153,9 @@ impl Shared {
             thread.count(self, Counter::Damaged);
             return None;
         }
+        // Pinning orders what follows behind it: the entry's lines are fetched meanwhile.
+        self.region().prefetch(location.offset());
+        self.region().prefetch(location.offset() + 64);
         let pinned = self.pin_location(thread, pin, location, generation)?;
         let state = self.load_state(location);
         if state.self_generation() != generation {
@@ -160,7 +163,8 @@ impl Shared {
         }
         let header = self.load_header(location);
         if header.key_bytes() != key.stored_bytes() || header.has(FLAG_NAMESPACE) != (key.namespace != 0) {
-            return self.other_entry(thread, location, &header, &pinned);
+            self.count_damage(thread, location, &header, &pinned);
+            return None;
         }
         let tags_bytes = self.tags_bytes(location, &header)?;
         let block_generation = pinned.word.generation();
@@ -172,7 +176,8 @@ impl Shared {
         ) || !self.key_equals(location, tags_bytes, key)
             || !header.is_intact(location, block_generation)
         {
-            return self.other_entry(thread, location, &header, &pinned);
+            self.count_damage(thread, location, &header, &pinned);
+            return None;
         }
         Some(Found {
             pinned,
@@ -185,20 +190,13 @@ impl Shared {
 
     /// Not the key that was looked for: another key under the same tag, or damage, which is counted.
     #[cold]
-    fn other_entry<'s>(
-        &'s self,
-        thread: &ThreadState,
-        location: Location,
-        header: &Header,
-        pinned: &Pinned<'s>,
-    ) -> Option<Found<'s>> {
+    fn count_damage(&self, thread: &ThreadState, location: Location, header: &Header, pinned: &Pinned<'_>) {
         if !header.is_intact(location, pinned.word.generation()) {
             thread.count(self, Counter::Damaged);
         }
-        None
     }
 
-    #[inline]
+    #[inline(always)]
     fn key_equals(&self, location: Location, tags_bytes: usize, key: &Key<'_>) -> bool {
         let mut offset = location.offset() + HEADER_BYTES + tags_bytes;
         if key.namespace != 0 {
@@ -212,16 +210,24 @@ impl Shared {
 
     /// Whether a LIVE entry still counts: not past its hard deadline, not born before what was
     /// cleared, none of its tags invalidated since.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn validity(&self, location: Location, header: &Header, namespace: u16) -> Validity {
         let birth = header.birth();
         if birth < self.floor() || birth < self.namespace_stamp(namespace).load(Ordering::Acquire) {
             return Validity::Invalidated;
         }
+        if header.hard_ms() == NEVER_MS && !header.has(FLAG_TAGS) {
+            return Validity::Valid;
+        }
+        self.validity_of_limited(location, header)
+    }
+
+    /// As `validity`, for an entry with a deadline or tags.
+    fn validity_of_limited(&self, location: Location, header: &Header) -> Validity {
         if header.hard_ms() != NEVER_MS && self.clock.has_passed(header.hard_ms()) {
             return Validity::Expired;
         }
-        if header.has(FLAG_TAGS) && self.tags_invalidated(location, birth) {
+        if header.has(FLAG_TAGS) && self.tags_invalidated(location, header.birth()) {
             return Validity::Invalidated;
         }
         Validity::Valid

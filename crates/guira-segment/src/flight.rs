@@ -79,8 +79,19 @@ struct Claim {
 /// Slices of a wait, between which the owner's life is probed.
 const FIRST_SLICE_MS: u64 = 5;
 const LAST_SLICE_MS: u64 = 100;
-/// Cells in which a key may have its flight.
-const WAYS: usize = 2;
+/// Rounds of claiming a cell against others.
+const CLAIM_ROUNDS: u32 = 64;
+
+/// What a cell holds.
+enum Cell {
+    Free,
+    /// Taken, but not yet described.
+    Undescribed,
+    Of {
+        owner: u64,
+        hash: u64,
+    },
+}
 
 impl Shared {
     fn flight_word(&self, cell: usize, field: usize) -> &AtomicU64 {
@@ -96,24 +107,60 @@ impl Shared {
         let cells = self.geometry.counts.flights as usize;
         let first = key.hash as usize >> 20 & (cells - 1);
         let ways = [first, (first ^ 1) & (cells - 1)];
-        for cell in ways.into_iter().take(WAYS) {
-            // Acquire: pairs with the AcqRel of the taker.
-            let owner = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Acquire);
-            if owner != 0 && self.is_flight_of(cell, owner, key.hash) {
-                return self.join(cell, owner, &attachment, key, token, patience);
+        let claim = Claim {
+            hash: key.hash,
+            token: *token,
+            patience,
+        };
+        for _ in 0..CLAIM_ROUNDS {
+            let mut free = None;
+            let mut is_undescribed = false;
+            for cell in ways {
+                match self.look_at_flight(cell) {
+                    Cell::Free => free = free.or(Some(cell)),
+                    Cell::Undescribed => is_undescribed = true,
+                    Cell::Of { owner, hash } if hash == key.hash => {
+                        return self.join(cell, owner, &attachment, key, token, patience);
+                    }
+                    Cell::Of { .. } => {}
+                }
             }
-        }
-        for cell in ways.into_iter().take(WAYS) {
-            let claim = Claim {
-                hash: key.hash,
-                token: *token,
-                patience,
+            if is_undescribed {
+                // Its taker is a few instructions from saying which key it computes.
+                std::thread::yield_now();
+                continue;
+            }
+            let Some(cell) = free else { return Flight::Alone };
+            let Some(lead) = self.take_flight(cell, 0, &attachment, &claim) else {
+                continue;
             };
-            if let Some(lead) = self.take_flight(cell, 0, &attachment, &claim) {
+            // Somebody may have found this cell busy a moment ago and taken the other: of two that
+            // claim one way each, at least one sees the other here, lets go and joins it.
+            let is_twin = ways.into_iter().filter(|&other| other != cell).any(|other| {
+                !matches!(self.look_at_flight(other), Cell::Free)
+                    && !matches!(self.look_at_flight(other), Cell::Of { hash, .. } if hash != key.hash)
+            });
+            if !is_twin {
                 return Flight::Lead(lead);
             }
         }
+        // A taker was stopped before it described its flight: a second computation does no harm.
         Flight::Alone
+    }
+
+    fn look_at_flight(&self, cell: usize) -> Cell {
+        // SeqCst: in one order with the claims, so that of two twins one sees the other.
+        let owner = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::SeqCst);
+        if owner == 0 {
+            Cell::Free
+        } else if self.flight_word(cell, FLIGHT_DESCRIBED).load(Ordering::Acquire) == owner {
+            Cell::Of {
+                owner,
+                hash: self.flight_word(cell, FLIGHT_HASH).load(Ordering::Relaxed),
+            }
+        } else {
+            Cell::Undescribed
+        }
     }
 
     /// The owner word of a flight of `process`: two flights of one process in one cell differ in the

@@ -54,8 +54,8 @@ impl Segment {
             })
         });
         fresh.take();
-        if derived.is_err() {
-            // A failed write must not leave the value it was to replace.
+        if !matches!(derived, Ok(Derived::Written | Derived::Kept)) {
+            // A failed or superseded write must not leave the value it was to replace.
             self.shared.remove(&thread, &key);
         }
         thread.count(&self.shared, Counter::Stores);

@@ -50,9 +50,16 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
     let generations: Vec<u32> = (0..geometry.blocks())
         .map(|block| block_word(region, geometry, block).generation())
         .collect();
-    let namespaces = copy_namespaces(region, geometry);
-    let floor = region.word(CONTROL_FLOOR).load(Ordering::Relaxed);
-    let clock_before = region.word(CONTROL_CLOCK).load(Ordering::Relaxed);
+    let mut namespaces = copy_namespaces(region, geometry);
+    for stamp in namespaces
+        .iter_mut()
+        .skip(NAMESPACE_STAMP / 8)
+        .step_by(NAMESPACE_BYTES / 8)
+    {
+        *stamp = plausible(*stamp);
+    }
+    let floor = plausible(region.word(CONTROL_FLOOR).load(Ordering::Relaxed));
+    let clock_before = plausible(region.word(CONTROL_CLOCK).load(Ordering::Relaxed));
     // Every stamp that is kept must be below the clock, or nothing could be put there any more.
     let stamps = namespaces
         .iter()
@@ -85,6 +92,11 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
     region.word(CONTROL_FLOOR).store(floor, Ordering::Relaxed);
     rebuild(region, geometry, &kept, &generations, newest);
     true
+}
+
+/// A value of the invalidation clock, or zero for one that births could never reach.
+const fn plausible(clock: u64) -> u64 {
+    if clock < 1 << 47 { clock } else { 0 }
 }
 
 fn block_word(region: &Region, geometry: &Geometry, block: u32) -> BlockWord {

@@ -25,7 +25,7 @@ pub(crate) const MAX_FREQUENCY: u8 = 3;
 pub(crate) const KEEP_DEAD_PARTS: usize = 16;
 /// While entries are evicted: a block is compacted instead if one part in this many is dead.
 pub(crate) const EVICT_DEAD_PARTS: usize = 3;
-/// Eviction ends when live bytes fall below this percentage of the arena.
+/// Eviction ends when live bytes fall below this percentage of what is written.
 pub(crate) const KEEP_BELOW_PERCENT: usize = 85;
 /// The index is full at this percentage of its slots: entries are evicted although blocks are free.
 pub(crate) const INDEX_FULL_PERCENT: usize = 93;
@@ -35,3 +35,7 @@ pub(crate) const RESERVE_PARTS: u32 = 64;
 /// live ones are copied.
 pub(crate) const EVICT_PACE: u32 = 6;
 pub(crate) const COMPACT_PACE: u32 = 16;
+/// Rounds of one allocation after which compaction is given up for eviction, and after which
+/// survivors need one, two, three reads more than usual.
+pub(crate) const ROUNDS_BEFORE_EVICTION: u32 = 6;
+pub(crate) const ROUNDS_PER_URGENCY: u32 = 8;

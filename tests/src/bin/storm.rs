@@ -7,12 +7,15 @@
     reason = "a command for people: the report goes to stdout, what went wrong to stderr"
 )]
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use guira_tests::experiment::{Assignment, ExperimentError, Plan, World};
+use guira_tests::stale::{self, StalePlan};
 use guira_tests::storm::{self, StormPlan};
+use serde::Serialize;
 
 /// Experiments with worker processes that are killed and stopped.
 #[derive(Debug, Parser)]
@@ -26,6 +29,8 @@ struct Arguments {
 enum Task {
     /// Every operation at once while workers are killed and stopped
     Storm(StormArguments),
+    /// Fills, puts and invalidations of a few keys race: no read may be stale
+    Stale(StaleArguments),
     /// Starts a worker; the other commands do
     #[command(hide = true)]
     Worker {
@@ -99,6 +104,33 @@ struct StormArguments {
     no_large_values: bool,
 }
 
+#[derive(Debug, Args)]
+struct StaleArguments {
+    #[command(flatten)]
+    world: WorldArguments,
+    /// Operations after which it ends, as 1e8 or 100000000
+    #[arg(long, default_value = "1e8", value_parser = parse_count)]
+    operations: u64,
+    /// The time over which kills and stops are spread, s
+    #[arg(long, default_value_t = 60.0)]
+    seconds: f64,
+    /// Keys that everybody fights over
+    #[arg(long, default_value_t = 32)]
+    hot_keys: u64,
+    /// Keys that only fill the segment
+    #[arg(long, default_value_t = 500_000)]
+    cold_keys: u64,
+}
+
+fn parse_count(text: &str) -> Result<u64, String> {
+    let count: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if (1.0..=1e18).contains(&count) {
+        Ok(count as u64)
+    } else {
+        Err(format!("{text} is not between 1 and 1e18"))
+    }
+}
+
 /// Bytes that an average entry of a storm takes, block ends included.
 const ENTRY_BYTES: u64 = 320;
 
@@ -144,11 +176,20 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
                 large_values: !arguments.no_large_values,
             };
             let report = storm::run(&std::env::current_exe()?, &plan)?;
-            if world.json {
-                println!("{}", serde_json::to_string_pretty(&report)?);
-            } else {
-                println!("{report}");
-            }
+            show(&report, world.json)?;
+            Ok(exit_code(&report.anomalies()))
+        }
+        Task::Stale(arguments) => {
+            let world = &arguments.world;
+            let directory = tempfile::tempdir_in(&world.path)?;
+            let plan = StalePlan {
+                world: world.world(directory.path().to_owned(), arguments.seconds, 8 << 20),
+                operations: arguments.operations,
+                hot_keys: arguments.hot_keys,
+                cold_keys: arguments.cold_keys,
+            };
+            let report = stale::run(&std::env::current_exe()?, &plan)?;
+            show(&report, world.json)?;
             Ok(exit_code(&report.anomalies()))
         }
         Task::Worker {
@@ -163,6 +204,15 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn show(report: &(impl Serialize + Display), as_json: bool) -> Result<(), ExperimentError> {
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
 }
 
 fn exit_code(anomalies: &[String]) -> ExitCode {

@@ -17,11 +17,20 @@ pub(super) const TAGS: u64 = 64;
 pub(super) struct History {
     writer: u64,
     /// For each key: own values of a smaller sequence are gone.
-    gone: HashMap<u64, u64>,
+    gone: HashMap<u64, Gone>,
     /// For each key: when it was last found without a value.
     missed: HashMap<u64, u64>,
     tags_gone: [u64; TAGS as usize],
     side_gone: u64,
+}
+
+/// When and through what own values became impossible.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Gone {
+    /// Values of a smaller sequence are gone.
+    pub(super) before: u64,
+    /// Through this.
+    pub(super) through: &'static str,
 }
 
 /// What a value that was read says.
@@ -30,10 +39,7 @@ pub(super) enum Verdict {
     /// Nothing against it.
     Plausible,
     /// It was replaced, removed or invalidated before the read began.
-    Returned {
-        /// Values of a smaller sequence are gone.
-        gone: u64,
-    },
+    Returned(Gone),
     /// It was there all the time, but an earlier read missed it.
     WasMissed,
 }
@@ -52,8 +58,8 @@ impl History {
     }
 
     /// Own values of `key` written before `sequence` are gone.
-    pub(super) fn key_gone(&mut self, key: u64, sequence: u64) {
-        remember(&mut self.gone, key, sequence);
+    pub(super) fn key_gone(&mut self, key: u64, before: u64, through: &'static str) {
+        remember(&mut self.gone, key, Gone { before, through });
     }
 
     /// `key` was found without a value when the own count was `sequence`.
@@ -79,16 +85,18 @@ impl History {
         if record.writer != self.writer {
             return Verdict::Plausible;
         }
-        let mut gone = self.gone.get(&record.key).copied().unwrap_or(0);
+        let mut all = vec![self.gone.get(&record.key).copied().unwrap_or_default()];
         if record.tag != NO_TAG {
-            let tag_gone = self.tags_gone.get(usize::from(record.tag));
-            gone = gone.max(tag_gone.copied().unwrap_or(0));
+            let before = self.tags_gone.get(usize::from(record.tag)).copied().unwrap_or(0);
+            let through = "an invalidation of its tag";
+            all.push(Gone { before, through });
         }
         if is_side {
-            gone = gone.max(self.side_gone);
+            let (before, through) = (self.side_gone, "a clear");
+            all.push(Gone { before, through });
         }
-        if record.sequence < gone {
-            return Verdict::Returned { gone };
+        if let Some(gone) = all.into_iter().find(|gone| record.sequence < gone.before) {
+            return Verdict::Returned(gone);
         }
         match self.missed.get(&record.key) {
             Some(&missed) if record.sequence < missed => Verdict::WasMissed,
@@ -97,11 +105,11 @@ impl History {
     }
 }
 
-fn remember(map: &mut HashMap<u64, u64>, key: u64, sequence: u64) {
+fn remember<T>(map: &mut HashMap<u64, T>, key: u64, what: T) {
     if map.len() >= MAX_KEYS {
         map.clear();
     }
-    map.insert(key, sequence);
+    map.insert(key, what);
 }
 
 #[cfg(test)]
@@ -120,26 +128,27 @@ mod tests {
         }
     }
 
+    fn is_returned(history: &History, sequence: u64, tag: u16, is_side: bool) -> bool {
+        matches!(
+            history.judge(&record(sequence, tag), is_side),
+            Verdict::Returned(_)
+        )
+    }
+
     #[test]
     fn own_values_from_before_an_invalidation_are_noticed() {
         let mut history = History::new(7);
-        assert_eq!(history.judge(&record(5, NO_TAG), false), Verdict::Plausible);
-        history.key_gone(1, 6);
-        assert_eq!(
-            history.judge(&record(5, NO_TAG), false),
-            Verdict::Returned { gone: 6 }
-        );
-        assert_eq!(history.judge(&record(6, NO_TAG), false), Verdict::Plausible);
+        assert!(!is_returned(&history, 5, NO_TAG, false));
+        history.key_gone(1, 6, "a remove");
+        assert!(is_returned(&history, 5, NO_TAG, false));
+        assert!(!is_returned(&history, 6, NO_TAG, false));
         history.tag_gone(3, 8);
-        assert_eq!(history.judge(&record(6, 4), false), Verdict::Plausible);
-        assert_eq!(history.judge(&record(6, 3), false), Verdict::Returned { gone: 8 });
+        assert!(!is_returned(&history, 6, 4, false));
+        assert!(is_returned(&history, 6, 3, false));
         history.side_gone(9);
-        assert_eq!(history.judge(&record(8, 3), true), Verdict::Returned { gone: 9 });
-        assert_eq!(
-            History::new(8).judge(&record(0, 3), true),
-            Verdict::Plausible,
-            "another writer's"
-        );
+        assert!(!is_returned(&history, 8, 3, false));
+        assert!(is_returned(&history, 8, 3, true));
+        assert!(!is_returned(&History::new(8), 0, 3, true), "another writer's");
     }
 
     #[test]

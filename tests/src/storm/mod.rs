@@ -128,7 +128,6 @@ pub(crate) fn work(
         side: &side,
         board,
         row,
-        worker: row,
         writer,
         keys: plan.keys,
         large_bytes: if plan.large_values { 2 * block_bytes } else { 0 },

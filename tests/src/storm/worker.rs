@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::random::Random;
 use crate::record::{MIN_RECORD_BYTES, NO_TAG, Record, read_value};
 use crate::stopwatch::Stopwatch;
-use crate::storm::counter::{COUNTERS, COUNTING_WORKERS, Field, initial};
+use crate::storm::counter::{COUNTERS, Field, initial};
 use crate::storm::history::{History, TAGS, Verdict};
 use crate::storm::kind::{Kind, kind_name};
 
@@ -37,7 +37,6 @@ pub(super) struct Hand<'s> {
     pub(super) side: &'s Segment,
     pub(super) board: &'s Board,
     pub(super) row: usize,
-    pub(super) worker: usize,
     pub(super) writer: u64,
     pub(super) keys: u64,
     pub(super) large_bytes: u64,
@@ -169,9 +168,9 @@ impl<'s> Hand<'s> {
                     self.board.add(self.row, ROW_FALSE_MISSES, 1);
                     self.history.key_missed(key, 0);
                 }
-                Verdict::Returned { gone } => self.journal.wrong(&format!(
-                    "{how} of key {key} gave the own value {} that was gone at {gone}, now {}: {record:?}",
-                    record.sequence, self.sequence
+                Verdict::Returned(gone) => self.journal.wrong(&format!(
+                    "{how} of key {key} gave the own value {} that was gone at {} through {}, now {}: {record:?}",
+                    record.sequence, gone.before, gone.through, self.sequence
                 )),
             },
         }
@@ -283,11 +282,20 @@ impl<'s> Hand<'s> {
         let tags = [tag_name.as_slice()];
         let options = if tag == NO_TAG { options } else { options.tags(&tags) };
         let result = self.timed(Kind::Put, || home.put_with(&name, &value, &options));
-        // Whatever came of it, what was there before is gone.
-        self.history.key_gone(key, self.sequence);
-        if self.accepted(key, result, Kind::Put) == Some(Put::Superseded) {
-            self.superseded();
-        }
+        self.was_put(key, result, Kind::Put);
+    }
+
+    /// Whatever came of a put, what was there before is gone.
+    fn was_put(&mut self, key: u64, result: Result<Put, StoreError>, kind: Kind) {
+        let through = match self.accepted(key, result, kind) {
+            Some(Put::Stored) => "a put",
+            Some(Put::Superseded) => {
+                self.superseded();
+                "a superseded put"
+            }
+            None => "a put that failed",
+        };
+        self.history.key_gone(key, self.sequence, through);
     }
 
     fn add(&mut self, key: u64) {
@@ -296,7 +304,7 @@ impl<'s> Hand<'s> {
         let options = PutOptions::from(self.expiry());
         let result = self.timed(Kind::Add, || home.add(&name, &value, &options));
         match self.accepted(key, result, Kind::Add) {
-            Some(Add::Stored) => self.history.key_gone(key, self.sequence),
+            Some(Add::Stored) => self.history.key_gone(key, self.sequence, "an add"),
             Some(Add::Superseded) => self.superseded(),
             Some(Add::Exists) | None => {}
         }
@@ -310,7 +318,7 @@ impl<'s> Hand<'s> {
         match self.accepted(key, result, Kind::Replace) {
             Some(Replace::Superseded) => self.superseded(),
             Some(Replace::NotFound) => self.history.key_missed(key, self.sequence),
-            Some(Replace::Stored) | None => self.history.key_gone(key, self.sequence),
+            Some(Replace::Stored) | None => self.history.key_gone(key, self.sequence, "a replace"),
         }
     }
 
@@ -328,7 +336,7 @@ impl<'s> Hand<'s> {
             home.compare_and_swap(&name, version, &value, &options)
         });
         match self.accepted(key, result, Kind::Swap) {
-            Some(Swap::Stored) => self.history.key_gone(key, self.sequence),
+            Some(Swap::Stored) => self.history.key_gone(key, self.sequence, "a swap"),
             Some(Swap::Superseded) => self.superseded(),
             Some(Swap::Conflict(_) | Swap::NotFound) | None => {}
         }
@@ -367,10 +375,7 @@ impl<'s> Hand<'s> {
             let record_bytes = self.large_bytes / 2 + self.random.below(self.large_bytes);
             let value = self.record(key, NO_TAG, record_bytes);
             let result = self.timed(Kind::PutLarge, || home.put(&name, &value, Expiry::never()));
-            self.history.key_gone(key, self.sequence);
-            if self.accepted(key, result, Kind::PutLarge) == Some(Put::Superseded) {
-                self.superseded();
-            }
+            self.was_put(key, result, Kind::PutLarge);
         } else {
             let value = self.timed(Kind::Get, || home.get(&name));
             self.seen(key, value.as_deref(), "get of a large value");
@@ -403,7 +408,7 @@ impl<'s> Hand<'s> {
         let options = PutOptions::from(self.expiry());
         let result = self.timed(Kind::Fill, || home.fill(&name, &value, &token, &options));
         match self.accepted(key, result, Kind::Fill) {
-            Some(Fill::Stored) => self.history.key_gone(key, self.sequence),
+            Some(Fill::Stored) => self.history.key_gone(key, self.sequence, "a fill"),
             Some(Fill::Superseded) => self.superseded(),
             None => {}
         }
@@ -415,13 +420,13 @@ impl<'s> Hand<'s> {
     fn remove(&mut self, key: u64) {
         let (home, name) = (self.home(key), key_bytes(key));
         self.timed(Kind::Remove, || home.remove(&name));
-        self.history.key_gone(key, self.sequence);
+        self.history.key_gone(key, self.sequence, "a remove");
     }
 
     fn invalidate(&mut self, key: u64) {
         let (home, name) = (self.home(key), key_bytes(key));
         self.timed(Kind::Invalidate, || home.invalidate(&name));
-        self.history.key_gone(key, self.sequence);
+        self.history.key_gone(key, self.sequence, "an invalidation");
     }
 
     fn invalidate_tag(&mut self) {
@@ -440,7 +445,7 @@ impl<'s> Hand<'s> {
     // ---- counters
 
     fn increment(&mut self) {
-        if self.worker >= COUNTING_WORKERS {
+        if !self.field.counts() {
             return self.read_counter();
         }
         let counter = self.random.below(COUNTERS);

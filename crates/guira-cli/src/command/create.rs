@@ -63,7 +63,9 @@ pub(crate) fn run(args: &CreateArgs, out: &mut dyn Write) -> Result<Exit, CliErr
 fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err(format!("{text:?} is no mode; write permission bits in octal, such as 0600")),
+        _ => Err(format!(
+            "{text:?} is no mode; write permission bits in octal, such as 0600"
+        )),
     }
 }
 

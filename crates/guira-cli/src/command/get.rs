@@ -19,7 +19,6 @@ use crate::target::Target;
 #[derive(Clone, Debug, Args)]
 pub struct GetArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     /// The key
     pub key: OsString,
@@ -54,12 +53,7 @@ pub(crate) fn run(args: &GetArgs, out: &mut dyn Write) -> Result<Exit, CliError>
     Ok(Exit::NotFound)
 }
 
-fn write_value(
-    args: &GetArgs,
-    segment: &Segment,
-    key: &[u8],
-    out: &mut dyn Write,
-) -> Result<bool, CliError> {
+fn write_value(args: &GetArgs, segment: &Segment, key: &[u8], out: &mut dyn Write) -> Result<bool, CliError> {
     // A copy: whoever reads the output may be slow, and a guard holds a block.
     let mut value = Vec::new();
     if !segment.get_into(key, &mut value) {
@@ -98,7 +92,11 @@ fn write_metadata(
         .row("entry size", format!("{} bytes", metadata.entry_bytes))
         .row(
             "tags",
-            if tags.is_empty() { "none".to_owned() } else { shown_tags.join(", ") },
+            if tags.is_empty() {
+                "none".to_owned()
+            } else {
+                shown_tags.join(", ")
+            },
         )
         .row("block", metadata.block);
     write_facts(out, &[facts])?;

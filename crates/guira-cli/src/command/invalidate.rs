@@ -18,11 +18,12 @@ const MAX_TAG_BYTES: usize = 255;
 /// Invalidate: afterwards no read on this host gives a value that was put, or whose computation
 /// began, before
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "With --key, --ns and --fn say where the keys are; alone they clear the whole \
-namespace. Tags reach all namespaces. Done too when nothing was there.")]
+#[command(
+    after_help = "With --key, --ns and --fn say where the keys are; alone they clear the whole \
+namespace. Tags reach all namespaces. Done too when nothing was there."
+)]
 pub struct InvalidateArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     /// A key; may be repeated
     #[arg(long = "key", value_name = "K")]
@@ -31,7 +32,6 @@ pub struct InvalidateArgs {
     #[arg(long = "tag", value_name = "T")]
     pub tags: Vec<OsString>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub scope: Scope,
     /// Everything in the segment
     #[arg(long)]
@@ -55,8 +55,16 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
                 .to_owned(),
         ));
     }
-    let keys = args.keys.iter().map(|key| target.key(key)).collect::<Result<Vec<_>, _>>()?;
-    if args.tags.iter().any(|tag| !(1..=MAX_TAG_BYTES).contains(&tag.len())) {
+    let keys = args
+        .keys
+        .iter()
+        .map(|key| target.key(key))
+        .collect::<Result<Vec<_>, _>>()?;
+    if args
+        .tags
+        .iter()
+        .any(|tag| !(1..=MAX_TAG_BYTES).contains(&tag.len()))
+    {
         return Err(CliError::Usage(format!("a tag has 1 to {MAX_TAG_BYTES} bytes")));
     }
     if let Some(name) = &namespace {

@@ -13,14 +13,14 @@ use crate::target::{Scope, Target};
 
 /// List keys, one a line, in no order; exit status 1 if there is none
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Control characters, backslashes and what is no UTF-8 are shown as escapes. The \
-segment may change meanwhile: a key that comes or goes may be listed or not.")]
+#[command(
+    after_help = "Control characters, backslashes and what is no UTF-8 are shown as escapes. The \
+segment may change meanwhile: a key that comes or goes may be listed or not."
+)]
 pub struct KeysArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub scope: Scope,
     /// Only keys that begin with P
     #[arg(long, value_name = "P")]
@@ -40,15 +40,24 @@ pub(crate) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Exit, CliError
     }
     let segment = args.target.open()?;
     let scoped = args.target.existing(segment, namespace.as_deref())?;
-    let prefix = args.prefix.as_deref().map_or(b"".as_slice(), |prefix| prefix.as_bytes());
-    let limit = args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let prefix = args
+        .prefix
+        .as_deref()
+        .map_or(b"".as_slice(), |prefix| prefix.as_bytes());
+    let limit = args
+        .limit
+        .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let keys = scoped
         .iter()
         .flat_map(guira_segment::Segment::entries)
         .map(|entry| entry.key)
         .filter(|key| key.starts_with(prefix))
         .take(limit);
-    let count = if args.json { write_object(out, keys) } else { write_lines(out, keys) };
+    let count = if args.json {
+        write_object(out, keys)
+    } else {
+        write_lines(out, keys)
+    };
     Ok(match count.map_err(CliError::Output)? {
         0 => Exit::NotFound,
         _ => Exit::Done,

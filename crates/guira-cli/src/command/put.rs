@@ -21,7 +21,6 @@ use crate::target::Target;
 #[derive(Clone, Debug, Args)]
 pub struct PutArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     /// The key, 1 to 4093 bytes
     pub key: OsString,

@@ -16,7 +16,6 @@ use crate::target::Target;
 #[derive(Clone, Debug, Args)]
 pub struct RmArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     /// The key
     pub key: OsString,

@@ -14,11 +14,12 @@ use crate::target::Target;
 
 /// Show size, use, entries, load of the index, hit ratio, blocks, processes, pins and flights
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Counters count since the segment was made, over all processes. This command is \
-one of the processes that are shown as attached.")]
+#[command(
+    after_help = "Counters count since the segment was made, over all processes. This command is \
+one of the processes that are shown as attached."
+)]
 pub struct StatArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     /// Print JSON
     #[arg(long)]
@@ -42,15 +43,32 @@ fn groups(stats: &Stats) -> [Facts; 6] {
         Facts::new("Size")
             .row("file", show_size(stats.size_bytes))
             .row("log", show_size(stats.arena_bytes))
-            .row("used", format!("{} ({} of the log)", show_size(stats.bytes_used), show_share(used_share)))
-            .row("room is made by", if stats.is_evicting { "eviction" } else { "closing gaps" }),
+            .row(
+                "used",
+                format!(
+                    "{} ({} of the log)",
+                    show_size(stats.bytes_used),
+                    show_share(used_share)
+                ),
+            )
+            .row(
+                "room is made by",
+                if stats.is_evicting {
+                    "eviction"
+                } else {
+                    "closing gaps"
+                },
+            ),
         Facts::new("Entries")
             .row("entries", show_count(stats.entries))
-            .row("load of the index", format!(
-                "{} of {} slots",
-                show_share(stats.index_load()),
-                show_count(stats.index_slots)
-            ))
+            .row(
+                "load of the index",
+                format!(
+                    "{} of {} slots",
+                    show_share(stats.index_load()),
+                    show_count(stats.index_slots)
+                ),
+            )
             .row("namespaces", show_count(stats.namespaces))
             .row("evicted", show_count(stats.evictions))
             .row("expired", show_count(stats.expired))
@@ -83,7 +101,10 @@ fn groups(stats: &Stats) -> [Facts; 6] {
             .row("reclaimed so far", show_count(stats.blocks_reclaimed))
             .row("entries kept by reclaim", show_count(stats.survivors)),
         Facts::new("Processes")
-            .row("attached", format!("{} of at most {}", stats.processes, stats.max_processes))
+            .row(
+                "attached",
+                format!("{} of at most {}", stats.processes, stats.max_processes),
+            )
             .row("threads", show_count(stats.threads))
             .row("pins", format!("{}, {} of them guards", stats.pins, stats.guards))
             .row("flights under way", show_count(stats.flights))

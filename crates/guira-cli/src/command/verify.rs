@@ -15,7 +15,6 @@ use crate::target::Target;
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     /// Drop what is damaged, give back what is lost, and check again
     #[arg(long)]
@@ -100,7 +99,11 @@ fn write_text(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
     if !outcome.left.is_clean() {
         let mut rows = table(&["offset", "fault", "what it means"], &[0]);
         for fault in &outcome.left.faults {
-            rows.add_row([format!("{:#x}", fault.offset), kind_name(fault.kind), meaning(fault.kind).to_owned()]);
+            rows.add_row([
+                format!("{:#x}", fault.offset),
+                kind_name(fault.kind),
+                meaning(fault.kind).to_owned(),
+            ]);
         }
         text += &format!("{rows}\n");
     }

@@ -59,6 +59,8 @@ pub(crate) struct ThreadState {
     /// Bytes of reclaim this thread does for each byte it appends; 0 while there is enough room.
     pub(crate) reclaim_pace: Cell<u32>,
     pub(crate) scratch: Cell<Vec<u8>>,
+    /// Reads that an entry needs beyond the usual to survive a drain, while space is hard to get.
+    pub(crate) urgency: Cell<u8>,
     /// Drains begun, to look for dead processes every so often.
     pub(crate) drains_begun: Cell<u32>,
 }
@@ -83,6 +85,7 @@ impl ThreadState {
             drain: Cell::new(None),
             reclaim_pace: Cell::new(0),
             scratch: Cell::new(Vec::new()),
+            urgency: Cell::new(0),
             drains_begun: Cell::new(0),
         }
     }

@@ -291,8 +291,8 @@ impl Shared {
         let frequency = entry.header.frequency();
         let kept_frequency = match drain.mode {
             DrainMode::Compact => Some(frequency),
-            DrainMode::EvictAdmission => (frequency > 0).then_some(0),
-            DrainMode::EvictMain => self.main_survivor(drain, frequency),
+            DrainMode::EvictAdmission => (frequency > thread.urgency.get()).then_some(0),
+            DrainMode::EvictMain => self.main_survivor(thread, drain, frequency),
             DrainMode::Drop => None,
         };
         let Some(frequency) = kept_frequency else {
@@ -311,12 +311,9 @@ impl Shared {
     }
 
     /// Entries that were read stay; when most of the block stays already it takes more reads.
-    fn main_survivor(&self, drain: &Drain, frequency: u8) -> Option<u8> {
-        let least = if drain.copied_bytes * 4 < self.geometry.block_bytes * 3 {
-            1
-        } else {
-            3
-        };
+    fn main_survivor(&self, thread: &ThreadState, drain: &Drain, frequency: u8) -> Option<u8> {
+        let most_stays = drain.copied_bytes * 4 >= self.geometry.block_bytes * 3;
+        let least = if most_stays { 3 } else { 1 } + thread.urgency.get();
         (frequency >= least).then(|| frequency - 1)
     }
 

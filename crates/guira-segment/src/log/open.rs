@@ -12,7 +12,9 @@ use crate::layout::control::{
 use crate::layout::record::{ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, PinWord};
 use crate::log::place::Purpose;
 use crate::shared::Shared;
-use crate::tuning::{COMPACT_PACE, EVICT_PACE, RECLAIM_ROUNDS, RESERVE_PARTS};
+use crate::tuning::{
+    COMPACT_PACE, EVICT_PACE, RECLAIM_ROUNDS, RESERVE_PARTS, ROUNDS_BEFORE_EVICTION, ROUNDS_PER_URGENCY,
+};
 
 /// Rounds without progress before the reserve is used.
 const STUCK_ROUNDS: u32 = 3;
@@ -31,7 +33,12 @@ impl Shared {
         }
         let keep = self.reserve_blocks();
         let mut stuck = 0;
-        for _ in 0..RECLAIM_ROUNDS {
+        for round in 0..RECLAIM_ROUNDS {
+            if round == ROUNDS_BEFORE_EVICTION {
+                self.begin_evicting();
+            }
+            // Where everything is read often, a turn of the FIFO frees nothing: be stricter.
+            thread.urgency.set((round / ROUNDS_PER_URGENCY) as u8);
             if let Some(taken) = self.take_free(thread, pool, class, keep) {
                 return Some(taken);
             }

@@ -219,6 +219,15 @@ impl Shared {
             }
         }
         self.stamp_sealed(block);
-        self.change_block(block, word, word.with_state(BlockState::Sealed).with_owner(None))
+        let mut word = word;
+        // Again if only the owner changed meanwhile: a block must not stay open when its lane goes on.
+        while !self.change_block(block, word, word.with_state(BlockState::Sealed).with_owner(None)) {
+            let now = self.block(block);
+            if now.state() != BlockState::Open || now.generation() != word.generation() {
+                return false;
+            }
+            word = now;
+        }
+        true
     }
 }

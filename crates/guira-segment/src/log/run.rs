@@ -112,20 +112,23 @@ impl Shared {
     }
 
     /// Claims every block of the window, or none; `Err` names the block that stood in the way.
+    ///
+    /// The word names the process, not the thread: what this call claimed it remembers itself.
     fn claim_window(&self, thread: &ThreadState, first: u32, span: u32) -> Result<(), u32> {
         // Free blocks first, so that no survivor of the drains below takes one of them.
+        let mut mine: Vec<u32> = (first..first + span)
+            .filter(|&block| self.claim_free(thread, block))
+            .collect();
         for block in first..first + span {
-            self.claim_free(thread, block);
-        }
-        for block in first..first + span {
-            if self.claim_any(thread, block) {
+            if mine.contains(&block) {
                 continue;
             }
-            for claimed in first..first + span {
-                let word = self.block(claimed);
-                if word.state() == BlockState::Claimed && word.owner() == Some(thread.record()) {
-                    self.abandon_run(claimed, word);
-                }
+            if self.claim_any(thread, block) {
+                mine.push(block);
+                continue;
+            }
+            for claimed in mine {
+                self.abandon_run(claimed, self.block(claimed));
             }
             return Err(block);
         }
@@ -143,7 +146,6 @@ impl Shared {
         for _ in 0..6 {
             let word = self.block(block);
             match word.state() {
-                BlockState::Claimed => return word.owner() == Some(thread.record()),
                 BlockState::Free => {
                     if self.claim_free(thread, block) {
                         return true;
@@ -160,10 +162,12 @@ impl Shared {
                         return false;
                     }
                 }
-                // A body of a run whose head, earlier in the window, is not gone.
-                BlockState::Body | BlockState::Open | BlockState::Drain | BlockState::Damaged => {
-                    return false;
-                }
+                // Somebody else's, or a body of a run whose head, earlier in the window, is not gone.
+                BlockState::Claimed
+                | BlockState::Body
+                | BlockState::Open
+                | BlockState::Drain
+                | BlockState::Damaged => return false,
             }
         }
         false

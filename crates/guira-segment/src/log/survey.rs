@@ -7,11 +7,14 @@
 //! Which of the two is a mode of the segment. While the arena has slack, overwriting alone must
 //! never cost a live entry, so it compacts as long as some block is at least one sixteenth dead.
 //! When none is, it starts to evict, and then compacts only what is one third dead; it returns to
-//! keeping everything when live bytes fall below 85 % of the arena.
+//! keeping everything when live bytes fall below 85 % of what is written. An allocation that made
+//! several rounds without getting a block (large entries do not pack) starts it, too.
 
 use guira_shm::sync::Ordering;
 
-use crate::layout::block::{BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE, META_SEALED_AT, Pool};
+use crate::layout::block::{
+    BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE, META_SEALED_AT, META_TAIL, Pool, Tail,
+};
 use crate::layout::control::CONTROL_RECLAIM_MODE;
 use crate::shared::Shared;
 use crate::tuning::{
@@ -47,6 +50,7 @@ pub(crate) struct Survey {
     pub(crate) retired: Vec<u32>,
     pub(crate) live_entries: u64,
     pub(crate) live_bytes: usize,
+    used_bytes: usize,
     admission: u32,
     expired: Option<(u32, BlockWord)>,
     empty: Option<(u32, BlockWord)>,
@@ -102,7 +106,10 @@ impl Shared {
             survey.empty = survey.empty.or(Some((block, word)));
         }
         if self.run_blocks(block, word.generation()) == 1 {
-            let dead = self.geometry.block_bytes.saturating_sub(live.bytes());
+            let used = Tail(self.block_meta(block, META_TAIL).load(Ordering::Relaxed)).used_bytes();
+            survey.used_bytes += used;
+            // The end of a block that no entry fitted is not dead: another block would end like it.
+            let dead = used.saturating_sub(live.bytes());
             if survey.sparsest.is_none_or(|(most, ..)| dead > most) {
                 survey.sparsest = Some((dead, block, word));
             }
@@ -123,6 +130,12 @@ impl Shared {
     /// Whether room is made by dropping entries.
     pub(crate) fn is_evicting(&self) -> bool {
         self.word(CONTROL_RECLAIM_MODE).load(Ordering::Relaxed) != MODE_KEEP
+    }
+
+    /// Compaction came to nothing: drop entries.
+    pub(crate) fn begin_evicting(&self) {
+        self.word(CONTROL_RECLAIM_MODE)
+            .store(MODE_EVICT, Ordering::Relaxed);
     }
 
     /// Whether the index is so full that entries must go although blocks are free.
@@ -181,7 +194,7 @@ impl Shared {
     fn choose_sparse(&self, survey: &Survey) -> Option<(u32, BlockWord)> {
         let mode_word = self.word(CONTROL_RECLAIM_MODE);
         let mut mode = mode_word.load(Ordering::Relaxed);
-        if mode != MODE_KEEP && survey.live_bytes < self.geometry.arena_bytes() / 100 * KEEP_BELOW_PERCENT {
+        if mode != MODE_KEEP && survey.live_bytes < survey.used_bytes / 100 * KEEP_BELOW_PERCENT {
             mode = MODE_KEEP;
             mode_word.store(mode, Ordering::Relaxed);
         }

@@ -62,7 +62,7 @@ impl Shared {
         key: &Key<'_>,
         mut plan: impl FnMut(Option<&Found<'_>>) -> Result<Plan, StoreError>,
     ) -> Result<Derived, StoreError> {
-        let token = self.token(key);
+        let mut token = self.token(key);
         for attempt in 0..STORE_ATTEMPTS {
             let base = match self.present(thread, key) {
                 Pass::Stopped(base) => Some(base),
@@ -77,7 +77,7 @@ impl Shared {
             };
             let done = match base {
                 Some(base) => self.replace_entry(thread, key, &base, &replacement, &token)?,
-                None => self.insert_derived(thread, key, &replacement, &token)?,
+                None => self.insert_derived(thread, key, &replacement, &mut token)?,
             };
             if let Some(derived) = done {
                 return Ok(derived);
@@ -94,12 +94,16 @@ impl Shared {
         thread: &ThreadState,
         key: &Key<'_>,
         replacement: &Replacement,
-        token: &Token,
+        token: &mut Token,
     ) -> Result<Option<Derived>, StoreError> {
         let draft = self.derived_draft(key, replacement, token, false);
         Ok(match self.store(thread, &draft, Intent::Add)? {
             StoreOutcome::Stored => Some(Derived::Written),
-            StoreOutcome::Superseded => Some(Derived::Superseded),
+            StoreOutcome::Superseded => {
+                // An insert that depends on nothing but absence begins anew after the invalidation.
+                *token = self.token(key);
+                None
+            }
             StoreOutcome::Occupied => None,
         })
     }

@@ -19,7 +19,7 @@ use crate::tuning::{MAX_FREQUENCY, READ_HOPS, READ_PASSES};
 
 impl Shared {
     /// The LIVE and valid entry of `key`, pinned in `pin`; counts the hit or miss and the read.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_counted<'s>(
         &'s self,
         thread: &ThreadState,
@@ -38,7 +38,7 @@ impl Shared {
     }
 
     /// The LIVE and valid entry of `key`, pinned in `pin`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find<'s>(
         &'s self,
         thread: &ThreadState,
@@ -46,6 +46,28 @@ impl Shared {
         key: &Key<'_>,
     ) -> Option<Found<'s>> {
         self.region().prefetch(self.bucket_offset(key.pair.partner));
+        // The common case apart: the first match in the primary bucket is the key's LIVE entry.
+        let mask = self.matching_slots(key.pair.primary, key.pair.tag);
+        if mask != 0 {
+            let slot = self.load_slot(key.pair.primary, mask.trailing_zeros() as usize);
+            if !slot.is_empty()
+                && let Some(found) = self.examine(thread, pin, slot, key)
+                && found.state.kind() == Kind::Live
+                && self.validity(found.location, &found.header, key.namespace) == Validity::Valid
+            {
+                return Some(found);
+            }
+        }
+        self.find_further(thread, pin, key)
+    }
+
+    #[inline(never)]
+    fn find_further<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        key: &Key<'_>,
+    ) -> Option<Found<'s>> {
         for bucket in [key.pair.primary, key.pair.partner] {
             let mut mask = self.matching_slots(bucket, key.pair.tag);
             while mask != 0 {

@@ -84,7 +84,7 @@ impl Shared {
                 .all(|hash| draft.birth >= self.tag_stamp(hash).load(Ordering::Acquire))
     }
 
-    /// Stores `draft`. A put that fails has removed what it was to replace.
+    /// Stores `draft`. A put that fails, or is superseded, has removed what it was to replace.
     pub(crate) fn store(
         &self,
         thread: &ThreadState,
@@ -92,13 +92,14 @@ impl Shared {
         intent: Intent,
     ) -> Result<StoreOutcome, StoreError> {
         let result = self.try_store(thread, draft, intent);
-        if let Err(error) = result {
-            if error == StoreError::NoSpace {
-                thread.count(self, Counter::NoSpace);
-            }
-            if intent == Intent::Put {
-                self.remove(thread, &draft.key);
-            }
+        if result == Err(StoreError::NoSpace) {
+            thread.count(self, Counter::NoSpace);
+        }
+        let is_stored = matches!(result, Ok(StoreOutcome::Stored | StoreOutcome::Occupied));
+        if !is_stored && intent == Intent::Put {
+            // Superseded too: the stamp may have moved for another key that shares it, and then the
+            // old value is still there.
+            self.remove(thread, &draft.key);
         }
         result
     }

@@ -31,13 +31,14 @@ const NAMESPACE: &str = "guira-bench";
 
 /// Measure throughput and latency on this machine
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Keys have 8 bytes and are all put before the clock starts. A get copies the value; \
+#[command(
+    after_help = "Keys have 8 bytes and are all put before the clock starts. A get copies the value; \
 one that misses is followed by a put, which is an operation of its own. Every eighth operation is timed, and \
 what reading the clock takes is subtracted. The entries are in the namespace guira-bench, which is cleared \
-afterwards; what they evicted is gone.")]
+afterwards; what they evicted is gone."
+)]
 pub struct BenchArgs {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its help text is on its fields")]
     pub target: Target,
     /// Threads of each process
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
@@ -105,7 +106,10 @@ fn measure(args: &BenchArgs, space: &Segment, workload: &Workload) -> Result<Sum
     match &workload.trace {
         // Read here once, so that a bad trace is refused before anything starts.
         Some(path) if Trace::read(path)?.accesses().is_empty() => {
-            return Err(CliError::Usage(format!("{}: the trace is empty; give another", path.display())));
+            return Err(CliError::Usage(format!(
+                "{}: the trace is empty; give another",
+                path.display()
+            )));
         }
         Some(_) => {}
         None => preload(args, space, workload)?,
@@ -173,7 +177,9 @@ impl Drop for Worker {
 }
 
 fn ended(error: &io::Error) -> CliError {
-    CliError::Failed(format!("a worker process ended early ({error}); see what it said before"))
+    CliError::Failed(format!(
+        "a worker process ended early ({error}); see what it said before"
+    ))
 }
 
 /// One worker process.

@@ -15,7 +15,11 @@ use crate::size::show_size;
 pub(crate) fn write_report(out: &mut dyn Write, args: &BenchArgs, sums: &Sums) -> Result<(), CliError> {
     let latency = &sums.latency;
     let [p50_ns, p99_ns, p999_ns] = [0.5, 0.99, 0.999].map(|share| latency.percentile_ns(share));
-    let hit_ratio = if sums.gets == 0 { 0.0 } else { sums.hits as f64 / sums.gets as f64 };
+    let hit_ratio = if sums.gets == 0 {
+        0.0
+    } else {
+        sums.hits as f64 / sums.gets as f64
+    };
     if args.json {
         return write_json(
             out,
@@ -43,10 +47,19 @@ pub(crate) fn write_report(out: &mut dyn Write, args: &BenchArgs, sums: &Sums) -
             Facts::new("Workload")
                 .row("keys", keys(args))
                 .row("values", values(args))
-                .row("workers", format!("{} processes of {} threads", args.processes, args.threads)),
+                .row(
+                    "workers",
+                    format!("{} processes of {} threads", args.processes, args.threads),
+                ),
             Facts::new("Result")
-                .row("operations", format!("{} in {}", show_count(sums.ops()), show_duration(args.seconds)))
-                .row("throughput", format!("{} operations/s", show_count(sums.ops_per_s as u64)))
+                .row(
+                    "operations",
+                    format!("{} in {}", show_count(sums.ops()), show_duration(args.seconds)),
+                )
+                .row(
+                    "throughput",
+                    format!("{} operations/s", show_count(sums.ops_per_s as u64)),
+                )
                 .row("latency p50", shown(p50_ns))
                 .row("latency p99", shown(p99_ns))
                 .row("latency p99.9", shown(p999_ns))

@@ -105,11 +105,16 @@ pub(crate) fn run(task: &Task, input: &mut dyn BufRead, out: &mut dyn Write) -> 
                     start.wait();
                     // Threads that repeat the same trace do so from different places.
                     let first = accesses.len() / task.threads as usize * thread;
-                    runner.repeat(&accesses, first, task.seconds).map(|()| runner.sums)
+                    runner
+                        .repeat(&accesses, first, task.seconds)
+                        .map(|()| runner.sums)
                 })
             })
             .collect();
-        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        threads
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect()
     });
     for result in results {
         match result {
@@ -151,7 +156,11 @@ impl Runner<'_> {
         let mix = self.workload.mix;
         let is_put = self.workload.trace.is_none()
             && self.random.below(u64::from(mix.gets) + u64::from(mix.puts)) >= u64::from(mix.gets);
-        if is_put || !self.get(access) { self.put(access) } else { Ok(()) }
+        if is_put || !self.get(access) {
+            self.put(access)
+        } else {
+            Ok(())
+        }
     }
 
     fn get(&mut self, access: Access) -> bool {
@@ -164,16 +173,24 @@ impl Runner<'_> {
     }
 
     fn put(&mut self, access: Access) -> Result<(), StoreError> {
-        value_of(access.key, self.workload.value_bytes_of(access.size_bytes), &mut self.value);
+        value_of(
+            access.key,
+            self.workload.value_bytes_of(access.size_bytes),
+            &mut self.value,
+        );
         let begin = self.timed_begin();
-        let put = self.space.put(&key_bytes(access.key), &self.value, Expiry::never());
+        let put = self
+            .space
+            .put(&key_bytes(access.key), &self.value, Expiry::never());
         self.timed_end(begin);
         self.sums.puts += 1;
         match put {
             Ok(_) => {}
             Err(StoreError::NoSpace | StoreError::Contended { .. }) => self.sums.failed_puts += 1,
             // A trace may hold an object that no segment of this size takes.
-            Err(StoreError::ValueTooLarge { .. }) if self.workload.trace.is_some() => self.sums.failed_puts += 1,
+            Err(StoreError::ValueTooLarge { .. }) if self.workload.trace.is_some() => {
+                self.sums.failed_puts += 1;
+            }
             Err(error) => return Err(error),
         }
         Ok(())

@@ -78,7 +78,9 @@ pub(crate) fn parse_mix(text: &str) -> Result<Mix, String> {
 pub(crate) fn parse_zipf(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(exponent) if (0.01..=10.0).contains(&exponent) => Ok(exponent),
-        _ => Err(format!("{text:?} is no exponent; write a number from 0.01 to 10, such as 0.99")),
+        _ => Err(format!(
+            "{text:?} is no exponent; write a number from 0.01 to 10, such as 0.99"
+        )),
     }
 }
 

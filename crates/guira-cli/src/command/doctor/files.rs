@@ -6,7 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use guira_segment::Segment;
-use guira_shm::file::{CreateOptions, FileError, PendingFile, available_bytes, create_unnamed, file_system_of};
+use guira_shm::file::{
+    CreateOptions, FileError, PendingFile, available_bytes, create_unnamed, file_system_of,
+};
 use guira_shm::lock::{ByteLocks, Probe};
 use nix::fcntl::OFlag;
 
@@ -83,7 +85,10 @@ fn room(directory: &Path) -> Check {
     match available_bytes(directory) {
         Ok(bytes) if bytes >= SMALL_BYTES => Check::ok(name, format!("{} available", show_size(bytes))),
         Ok(bytes) => {
-            let found = format!("only {} available; containers give /dev/shm 64 MB", show_size(bytes));
+            let found = format!(
+                "only {} available; containers give /dev/shm 64 MB",
+                show_size(bytes)
+            );
             let advice = "start the container with --shm-size=1g (Kubernetes: an emptyDir with medium Memory), \
                           or remount with a larger size=";
             if bytes < MIN_SEGMENT_BYTES {
@@ -134,13 +139,20 @@ fn locks(file: &PendingFile) -> Check {
         Ok(taken && seen == Probe::Held && freed == Probe::Free)
     };
     match probe() {
-        Ok(true) => Check::ok(name, "open-file-description locks work: the dead are told from the living"),
+        Ok(true) => Check::ok(
+            name,
+            "open-file-description locks work: the dead are told from the living",
+        ),
         Ok(false) => Check::bad(
             name,
             "open-file-description locks do not do what they say",
             "use another file system, or Linux itself instead of an emulation",
         ),
-        Err(error) => Check::bad(name, error.to_string(), "use another file system, and see that /proc is mounted"),
+        Err(error) => Check::bad(
+            name,
+            error.to_string(),
+            "use another file system, and see that /proc is mounted",
+        ),
     }
 }
 
@@ -156,13 +168,21 @@ fn huge_pages(file: &PendingFile) -> Check {
         Err(_) => 0,
     };
     if collapsed > 0 {
-        Check::ok(name, format!("can be gathered on request (shmem_enabled is {setting})"))
+        Check::ok(
+            name,
+            format!("can be gathered on request (shmem_enabled is {setting})"),
+        )
     } else if ["always", "force", "advise", "within_size"].contains(&setting.as_str()) {
-        Check::ok(name, format!("given by the kernel (shmem_enabled is {setting}), not on request"))
+        Check::ok(
+            name,
+            format!("given by the kernel (shmem_enabled is {setting}), not on request"),
+        )
     } else {
         Check::warn(
             name,
-            format!("not to be had here (shmem_enabled is {setting}): large segments read some tens of ns slower"),
+            format!(
+                "not to be had here (shmem_enabled is {setting}): large segments read some tens of ns slower"
+            ),
             "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled, or use Linux 6.1 or newer",
         )
     }

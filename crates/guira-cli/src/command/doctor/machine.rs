@@ -88,7 +88,11 @@ fn memory() -> Check {
         (None, None) => Check::warn(name, "how much there is is unknown", "mount /proc"),
         (available, cgroup) => {
             let bytes = available.unwrap_or(u64::MAX).min(cgroup.unwrap_or(u64::MAX));
-            let bound = if cgroup == Some(bytes) { " in this control group" } else { "" };
+            let bound = if cgroup == Some(bytes) {
+                " in this control group"
+            } else {
+                ""
+            };
             let found = format!("{} available{bound}", show_size(bytes));
             if bytes < LITTLE_MEMORY_BYTES {
                 Check::warn(name, found, advice)
@@ -102,7 +106,11 @@ fn memory() -> Check {
 /// What the control group still allows, where it has a limit; version 2 only.
 fn cgroup_room() -> Option<u64> {
     let number = |file: &str| -> Option<u64> {
-        fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?.trim().parse().ok()
+        fs::read_to_string(format!("/sys/fs/cgroup/{file}"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     };
     Some(number("memory.max")?.saturating_sub(number("memory.current")?))
 }

@@ -84,9 +84,16 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     file_system_of(&args.path).map_err(guira_segment::OpenError::from)?;
     let mut checks = files::checks(args);
     checks.extend(machine::checks());
-    let worst = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
+    let worst = checks
+        .iter()
+        .map(|check| check.status)
+        .max()
+        .unwrap_or(Status::Ok);
     if args.json {
-        write_json(out, &json!({ "path": args.path.to_string_lossy(), "checks": checks, "status": worst }))?;
+        write_json(
+            out,
+            &json!({ "path": args.path.to_string_lossy(), "checks": checks, "status": worst }),
+        )?;
     } else {
         for check in &checks {
             write_check(out, check).map_err(CliError::Output)?;

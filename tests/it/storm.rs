@@ -1,0 +1,49 @@
+//! A short storm: workers are killed and stopped while they do every kind of operation.
+
+use std::path::Path;
+
+use guira_tests::experiment::World;
+use guira_tests::storm::{StormPlan, run};
+
+fn calm_after(world: World, keys: u64, large_values: bool) {
+    let plan = StormPlan {
+        world,
+        keys,
+        large_values,
+    };
+    let report = run(Path::new(env!("CARGO_BIN_EXE_storm")), &plan).expect("the experiment can be made");
+    assert!(report.anomalies().is_empty(), "{report}");
+    assert!(report.kills >= plan.world.kills && report.stops >= plan.world.stops);
+}
+
+#[test]
+fn killed_and_stopped_workers_leave_nothing_wrong() {
+    let directory = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let world = World::new(directory.path(), 1);
+    calm_after(world, 100_000, true);
+}
+
+#[test]
+fn killed_threads_leave_nothing_wrong_where_generations_wrap() {
+    let directory = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let world = World {
+        exact_blocks: Some((4096, 256)),
+        generation_bits: 3,
+        threads: 2,
+        workers: 2,
+        ..World::new(directory.path(), 2)
+    };
+    calm_after(world, 10_000, false);
+}
+
+#[test]
+fn a_storm_on_a_disk_file_with_checked_values_leaves_nothing_wrong() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let world = World {
+        size_bytes: 8 << 20,
+        checked_values: true,
+        seconds: 2.0,
+        ..World::new(directory.path(), 3)
+    };
+    calm_after(world, 50_000, true);
+}
