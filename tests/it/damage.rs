@@ -38,30 +38,50 @@ impl Dice {
 }
 
 fn writable(path: &Path) -> File {
-    File::options().read(true).write(true).open(path).expect("writable")
+    File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("writable")
 }
 
 fn flip(file: &File, at: u64, bit: u64) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).expect("inside the file");
-    file.write_all_at(&[byte[0] ^ 1 << bit], at).expect("inside the file");
+    file.write_all_at(&[byte[0] ^ 1 << bit], at)
+        .expect("inside the file");
 }
 
 /// What is asked of a damaged segment once nobody damages it any more.
 fn assert_repairable(path: &Path, seed: u64) {
     let path = path.to_path_buf();
     in_time("the repair of a damaged segment", move || {
-        let segment = Segment::builder().verify_values(true).open(&path).expect("the superblock is whole");
+        let segment = Segment::builder()
+            .verify_values(true)
+            .open(&path)
+            .expect("the superblock is whole");
         let repaired = segment.repair();
-        assert!(repaired.left.is_clean(), "seed {seed}: {:?} left", repaired.left.faults);
+        assert!(
+            repaired.left.is_clean(),
+            "seed {seed}: {:?} left",
+            repaired.left.faults
+        );
         segment.clear_all();
         for n in 0..5_000_u32 {
             let key = n.to_le_bytes();
             let put = segment.put(&key, &key.repeat(20), Expiry::never());
             put.unwrap_or_else(|error| panic!("seed {seed}: {error}, {:?}", segment.stats()));
-            assert_eq!(segment.get(&key).as_deref(), Some(key.repeat(20).as_slice()), "seed {seed}");
+            assert_eq!(
+                segment.get(&key).as_deref(),
+                Some(key.repeat(20).as_slice()),
+                "seed {seed}"
+            );
         }
-        assert!(segment.verify().is_clean(), "seed {seed}: {:?}", segment.verify().faults);
+        assert!(
+            segment.verify().is_clean(),
+            "seed {seed}: {:?}",
+            segment.verify().faults
+        );
     });
 }
 
@@ -112,7 +132,8 @@ fn words_of_rubbish_anywhere_crash_nobody_and_show_no_wrong_value() {
                 1 => u64::MAX,
                 _ => dice.roll(u64::MAX),
             };
-            file.write_all_at(&word.to_le_bytes(), at).expect("inside the file");
+            file.write_all_at(&word.to_le_bytes(), at)
+                .expect("inside the file");
         });
     }
 }
@@ -134,12 +155,21 @@ fn pages_that_changed_places_crash_nobody_and_show_no_wrong_value() {
 fn a_flipped_bit_in_a_value_is_found_by_verify_and_never_returned_by_verified_reads() {
     let directory = in_memory();
     let path = file_in(&directory);
-    let segment = Segment::builder().size(8 << 20).checked_values(true).create(&path).expect("a segment");
+    let segment = Segment::builder()
+        .size(8 << 20)
+        .checked_values(true)
+        .create(&path)
+        .expect("a segment");
     let careful = Segment::builder().verify_values(true).open(&path).expect("open");
-    let value: Vec<u8> = (0..20_000_u32).flat_map(|n| (n ^ 0x5a5a_5a5a).to_le_bytes()).collect();
+    let value: Vec<u8> = (0..20_000_u32)
+        .flat_map(|n| (n ^ 0x5a5a_5a5a).to_le_bytes())
+        .collect();
     segment.put(b"k", &value, Expiry::never()).expect("room");
     let content = std::fs::read(&path).expect("readable");
-    let at = content.windows(64).position(|window| *window == value[..64]).expect("it lies in the file");
+    let at = content
+        .windows(64)
+        .position(|window| *window == value[..64])
+        .expect("it lies in the file");
     let file = writable(&path);
     for offset in [0, 1, 31, 4_096, value.len() - 1] {
         flip(&file, (at + offset) as u64, 3);

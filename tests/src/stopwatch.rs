@@ -121,7 +121,8 @@ impl<'b> Stopwatch<'b> {
         if took_ns <= TOO_LONG_NS {
             return None;
         }
-        let is_slow = own_ns > TOO_LONG_NS;
+        // Where the kernel does not tell, nothing can be held against the operation.
+        let is_slow = own_ns > TOO_LONG_NS && self.statistics.is_some();
         self.board
             .add(self.row, if is_slow { ROW_SLOW } else { ROW_DELAYED }, 1);
         is_slow.then_some(Slow {

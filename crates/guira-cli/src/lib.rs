@@ -32,6 +32,7 @@ mod one_line;
 mod output;
 mod random;
 mod size;
+mod stopwatch;
 mod target;
 mod worker_process;
 

@@ -14,17 +14,19 @@ use std::time::Duration;
 use guira_shm::clock::Clock;
 use guira_shm::file::MappedFile;
 use guira_shm::futex;
-use guira_shm::lock::{ByteLocks, Probe, RECORD_LOCK_BASE};
+use guira_shm::lock::{ByteLocks, RECORD_LOCK_BASE};
 use guira_shm::process::boot_id;
 use guira_shm::region::Region;
 use guira_shm::sync::Ordering;
 
+use crate::attach::is_attached;
 use crate::error::OpenError;
 use crate::layout::block::{BLOCK_WORD_BYTES, BlockState, BlockWord};
 use crate::layout::control::{
     CONTROL_BOOT_HIGH, CONTROL_BOOT_LOW, CONTROL_CLEAN_MS, CONTROL_CLEAN_REALTIME_MS, CONTROL_CLOCK,
     CONTROL_CLOCK_OFFSET, CONTROL_OFFSET, CONTROL_STATE, STATE_CLEAN, STATE_FORMATTING, STATE_IN_USE,
 };
+use crate::layout::record::{RECORD_BYTES, RECORD_OWNER};
 use crate::layout::superblock::Superblock;
 use crate::salvage::salvage;
 
@@ -87,7 +89,7 @@ pub(crate) fn prepare_for_this_boot(
         );
     }
     let region = file.region();
-    if !is_of_this_boot(region) && is_attached(&locks, superblock) {
+    if !is_of_this_boot(region) && is_in_use(region, &locks, superblock) {
         // Byte locks do not survive a boot: it was made or taken into use by a process that could
         // not tell the boot id.
         store_boot_id(region);
@@ -115,9 +117,12 @@ pub(crate) fn prepare_for_this_boot(
 }
 
 /// Whether some process holds an attach record.
-fn is_attached(locks: &ByteLocks, superblock: &Superblock) -> bool {
-    (0..superblock.geometry.counts.records)
-        .any(|record| !matches!(locks.probe(RECORD_LOCK_BASE + record), Ok(Probe::Free)))
+fn is_in_use(region: &Region, locks: &ByteLocks, superblock: &Superblock) -> bool {
+    let geometry = &superblock.geometry;
+    (0..geometry.counts.records as u16).any(|record| {
+        let owner = region.word(geometry.records + record as usize * RECORD_BYTES + RECORD_OWNER);
+        is_attached(owner, locks, record)
+    })
 }
 
 /// After a clean detach: deadlines go on by the wall clock, which counted while the machine was off.

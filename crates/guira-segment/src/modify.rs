@@ -45,9 +45,10 @@ impl Segment {
     /// As [`Segment::put`].
     pub fn replace(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Replace, StoreError> {
         let (key, thread) = self.begin(key)?;
+        let token = self.shared.token(&key);
         let fresh = self.fresh(value, options)?;
         let mut fresh = Some(fresh);
-        let derived = self.shared.derive(&thread, &key, |base| {
+        let derived = self.shared.derive(&thread, &key, &token, |base| {
             Ok(match (base, fresh.as_ref()) {
                 (Some(_), Some(replacement)) => Plan::Write(replacement.copy()),
                 _ => Plan::Keep,
@@ -76,9 +77,10 @@ impl Segment {
         options: &PutOptions<'_>,
     ) -> Result<Swap, StoreError> {
         let (key, thread) = self.begin(key)?;
+        let token = self.shared.token(&key);
         let fresh = self.fresh(value, options)?;
         let mut kept = Swap::NotFound;
-        let derived = self.shared.derive(&thread, &key, |base| {
+        let derived = self.shared.derive(&thread, &key, &token, |base| {
             let Some(base) = base else {
                 kept = Swap::NotFound;
                 return Ok(Plan::Keep);
@@ -117,8 +119,9 @@ impl Segment {
         expiry: Expiry,
     ) -> Result<Option<i64>, StoreError> {
         let (key, thread) = self.begin(key)?;
+        let token = self.shared.token(&key);
         let mut result = None;
-        self.shared.derive(&thread, &key, |base| {
+        self.shared.derive(&thread, &key, &token, |base| {
             let Some(base) = base else {
                 result = initial;
                 return match initial {
@@ -164,7 +167,8 @@ impl Segment {
     /// As [`Segment::add`]; the value is untouched.
     pub fn append(&self, key: &[u8], suffix: &[u8]) -> Result<Replace, StoreError> {
         let (key, thread) = self.begin(key)?;
-        let derived = self.shared.derive(&thread, &key, |base| {
+        let token = self.shared.token(&key);
+        let derived = self.shared.derive(&thread, &key, &token, |base| {
             Ok(base.map_or(Plan::Keep, |base| {
                 let mut value = self.shared.value_of(base);
                 value.extend_from_slice(suffix);
@@ -181,8 +185,9 @@ impl Segment {
     /// As [`Segment::add`]; the entry is untouched.
     pub fn touch(&self, key: &[u8], expiry: Expiry) -> Result<Replace, StoreError> {
         let (key, thread) = self.begin(key)?;
+        let token = self.shared.token(&key);
         let (hard_ms, soft_ms) = expiry.deadlines_ms(self.shared.clock.now_ms())?;
-        let derived = self.shared.derive(&thread, &key, |base| {
+        let derived = self.shared.derive(&thread, &key, &token, |base| {
             Ok(base.map_or(Plan::Keep, |base| {
                 let inherited = self.shared.inherit(base, self.shared.value_of(base));
                 Plan::Write(Replacement {

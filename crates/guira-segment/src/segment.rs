@@ -276,7 +276,7 @@ impl Segment {
     /// As [`Segment::put`].
     pub fn put_with(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Put, StoreError> {
         let (key, thread) = self.begin(key)?;
-        let outcome = self.store(&thread, &key, value, options, None, Intent::Put)?;
+        let outcome = self.store(&thread, &key, value, options, Intent::Put)?;
         Ok(match outcome {
             StoreOutcome::Superseded => Put::Superseded,
             StoreOutcome::Stored | StoreOutcome::Occupied => Put::Stored,
@@ -289,13 +289,11 @@ impl Segment {
     /// As [`Segment::put`]; nothing is removed.
     pub fn add(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Add, StoreError> {
         let (key, thread) = self.begin(key)?;
-        Ok(
-            match self.store(&thread, &key, value, options, None, Intent::Add)? {
-                StoreOutcome::Stored => Add::Stored,
-                StoreOutcome::Occupied => Add::Exists,
-                StoreOutcome::Superseded => Add::Superseded,
-            },
-        )
+        Ok(match self.store(&thread, &key, value, options, Intent::Add)? {
+            StoreOutcome::Stored => Add::Stored,
+            StoreOutcome::Occupied => Add::Exists,
+            StoreOutcome::Superseded => Add::Superseded,
+        })
     }
 
     fn store(
@@ -304,13 +302,17 @@ impl Segment {
         key: &Key<'_>,
         value: &[u8],
         options: &PutOptions<'_>,
-        birth: Option<u64>,
         intent: Intent,
     ) -> Result<StoreOutcome, StoreError> {
         let shared = &*self.shared;
+        // The token is the first thing: with it a put begins, and what is invalidated from here on
+        // supersedes it. A fill began with its own.
+        let token = match intent {
+            Intent::Fill(token) => token,
+            Intent::Put | Intent::Add => shared.token(key),
+        };
         shared.prefetch_pair(&key.pair);
         shared.prefetch_ghost(key.hash);
-        let birth = birth.unwrap_or_else(|| shared.clock_now());
         // Without a deadline the clock is not read at all.
         let now_ms = if options.expiry == Expiry::never() {
             0
@@ -324,7 +326,7 @@ impl Segment {
             value: [value, &[]],
             tags: &tags,
             aligned: options.aligned,
-            birth,
+            birth: token.clock,
             hard_ms,
             soft_ms,
             pool: if value.len() > shared.geometry.max_shared_entry_bytes() {
@@ -334,7 +336,7 @@ impl Segment {
             },
             conditional: false,
         };
-        let outcome = shared.store(thread, &draft, intent);
+        let outcome = shared.store(thread, &draft, intent, &token);
         thread.count(
             shared,
             if matches!(intent, Intent::Fill(_)) {
@@ -411,9 +413,8 @@ impl Segment {
             // A token of another key says nothing of this one.
             return Ok(Fill::Superseded);
         }
-        let birth = Some(token.token.clock);
         Ok(
-            match self.store(&thread, &key, value, options, birth, Intent::Fill(token.token))? {
+            match self.store(&thread, &key, value, options, Intent::Fill(token.token))? {
                 StoreOutcome::Stored => Fill::Stored,
                 StoreOutcome::Superseded | StoreOutcome::Occupied => Fill::Superseded,
             },

@@ -10,6 +10,7 @@
 mod cargo;
 mod doc;
 mod error;
+mod experiment;
 mod lint;
 mod steps;
 mod test_run;
@@ -53,6 +54,28 @@ enum Task {
     },
     /// The documentation, with warnings denied
     Doc,
+    /// Worker processes are killed and stopped while they do every operation (--help for more)
+    #[command(disable_help_flag = true)]
+    Storm {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "STORM_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
+    /// Fills, puts and invalidations race, and no read may be stale (--help for more)
+    #[command(disable_help_flag = true)]
+    Stale {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "STALE_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -82,6 +105,12 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
             test_step(&root, &passed_on, &mut steps);
         }
         Task::Doc => doc::run(&root, &mut steps),
+        Task::Storm { passed_on } => {
+            steps.run("storm", || experiment::run(&root, "storm", &passed_on));
+        }
+        Task::Stale { passed_on } => {
+            steps.run("stale", || experiment::run(&root, "stale", &passed_on));
+        }
     }
     Ok(steps)
 }

@@ -15,7 +15,9 @@ use crate::exit::Exit;
 use crate::output::{Facts, write_facts, write_json};
 use crate::target::Target;
 
-/// Write a key's value to standard output as it is; exit status 1 on a miss
+/// Write a key's value to standard output, as it is
+///
+/// Exit status 1 on a miss.
 #[derive(Clone, Debug, Args)]
 pub struct GetArgs {
     #[command(flatten)]

@@ -15,8 +15,9 @@ use crate::target::{Scope, Target};
 /// Longest tag, in bytes.
 const MAX_TAG_BYTES: usize = 255;
 
-/// Invalidate: afterwards no read on this host gives a value that was put, or whose computation
-/// began, before
+/// Make values unreadable for good, by key, tag, namespace or all
+///
+/// Afterwards no read on this host gives a value that was put, or whose computation began, before.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "With --key, --ns and --fn say where the keys are; alone they clear the whole \

@@ -11,7 +11,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::target::{Scope, Target};
 
-/// List keys, one a line, in no order; exit status 1 if there is none
+/// List keys, one a line, in no order
+///
+/// Exit status 1 if there is none.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Control characters, backslashes and what is no UTF-8 are shown as escapes. The \

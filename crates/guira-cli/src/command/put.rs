@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::output::write_json;
 use crate::target::Target;
 
-/// Store a value: VALUE, a file's content, or else standard input
+/// Store a value
 #[derive(Clone, Debug, Args)]
 pub struct PutArgs {
     #[command(flatten)]

@@ -11,8 +11,10 @@ use crate::exit::Exit;
 use crate::output::write_json;
 use crate::target::Target;
 
-/// Remove a key; exit status 1 if it had no value. A put that is under way may complete after it:
-/// see invalidate
+/// Remove a key
+///
+/// Exit status 1 if it had no value. A put that is under way may complete after it; after `invalidate` it
+/// does not.
 #[derive(Clone, Debug, Args)]
 pub struct RmArgs {
     #[command(flatten)]

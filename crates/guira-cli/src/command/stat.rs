@@ -12,7 +12,7 @@ use crate::output::{Facts, show_count, show_share, write_facts, write_json};
 use crate::size::show_size;
 use crate::target::Target;
 
-/// Show size, use, entries, load of the index, hit ratio, blocks, processes, pins and flights
+/// Show the figures of a segment: use, hits, blocks, processes
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Counters count since the segment was made, over all processes. This command is \

@@ -11,7 +11,9 @@ use crate::exit::Exit;
 use crate::output::{show_count, table, write_json};
 use crate::target::Target;
 
-/// Check every slot, entry, block and pin and say each fault; exit status 3 if any is left
+/// Check a whole segment, and mend it if asked
+///
+/// Looks at every slot, entry, block and pin, and says each fault; exit status 3 if any is left.
 #[derive(Clone, Debug, Args)]
 pub struct VerifyArgs {
     #[command(flatten)]

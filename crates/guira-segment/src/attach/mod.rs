@@ -25,6 +25,8 @@
 
 mod liveness;
 mod recovery;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::sync::Arc;
@@ -199,8 +201,9 @@ impl Shared {
                 .store(self.clock.now_ms(), Ordering::Relaxed);
             self.record_word(record, RECORD_LIBRARY)
                 .store(library_version(), Ordering::Relaxed);
-            // Release: pairs with the Acquire loads that read the identity behind the owner.
-            owner_word.store(RecordOwner::new(incarnation, identity.pid).0, Ordering::Release);
+            // SeqCst: pairs with the Acquire loads that read the identity behind the owner, and is before
+            // the store of IN_USE for a detacher that looks for others.
+            owner_word.store(RecordOwner::new(incarnation, identity.pid).0, Ordering::SeqCst);
             // SeqCst: pairs with the last detacher's mark and its second look at the locks.
             self.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::SeqCst);
             return Ok((record, incarnation));
@@ -264,15 +267,22 @@ impl Shared {
         drop(locks);
     }
 
+    /// Whether a record other than `own` has an owner and its byte is held. A held byte alone may be
+    /// an echo: a child between fork and exec holds copies of its parent's descriptors.
     fn others_attached(&self, locks: &ByteLocks, own: u16) -> bool {
-        (0..self.geometry.counts.records as u16).any(|record| {
-            record != own
-                && !matches!(
-                    locks.probe(RECORD_LOCK_BASE + u64::from(record)),
-                    Ok(guira_shm::lock::Probe::Free)
-                )
-        })
+        (0..self.geometry.counts.records as u16)
+            .any(|record| record != own && is_attached(self.record_word(record, RECORD_OWNER), locks, record))
     }
+}
+
+/// Whether the record whose owner word is given has a holder.
+pub(crate) fn is_attached(owner: &AtomicU64, locks: &ByteLocks, record: u16) -> bool {
+    // SeqCst: pairs with the attacher's store of its owner before its store of IN_USE.
+    RecordOwner(owner.load(Ordering::SeqCst)).pid() != 0
+        && !matches!(
+            locks.probe(RECORD_LOCK_BASE + u64::from(record)),
+            Ok(guira_shm::lock::Probe::Free)
+        )
 }
 
 impl Drop for Shared {

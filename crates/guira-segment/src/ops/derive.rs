@@ -60,9 +60,10 @@ impl Shared {
         &self,
         thread: &ThreadState,
         key: &Key<'_>,
+        token: &Token,
         mut plan: impl FnMut(Option<&Found<'_>>) -> Result<Plan, StoreError>,
     ) -> Result<Derived, StoreError> {
-        let mut token = self.token(key);
+        let mut token = *token;
         for attempt in 0..STORE_ATTEMPTS {
             let base = match self.present(thread, key) {
                 Pass::Stopped(base) => Some(base),
@@ -97,7 +98,7 @@ impl Shared {
         token: &mut Token,
     ) -> Result<Option<Derived>, StoreError> {
         let draft = self.derived_draft(key, replacement, token, false);
-        Ok(match self.store(thread, &draft, Intent::Add)? {
+        Ok(match self.store(thread, &draft, Intent::Add, token)? {
             StoreOutcome::Stored => Some(Derived::Written),
             StoreOutcome::Superseded => {
                 // An insert that depends on nothing but absence begins anew after the invalidation.

@@ -90,8 +90,9 @@ impl Shared {
         thread: &ThreadState,
         draft: &Draft<'_>,
         intent: Intent,
+        token: &Token,
     ) -> Result<StoreOutcome, StoreError> {
-        let result = self.try_store(thread, draft, intent);
+        let result = self.try_store(thread, draft, intent, token);
         if result == Err(StoreError::NoSpace) {
             thread.count(self, Counter::NoSpace);
         }
@@ -109,16 +110,9 @@ impl Shared {
         thread: &ThreadState,
         draft: &Draft<'_>,
         intent: Intent,
+        token: &Token,
     ) -> Result<StoreOutcome, StoreError> {
         let key = &draft.key;
-        let token = match intent {
-            Intent::Fill(token) => token,
-            Intent::Put | Intent::Add => Token {
-                clock: draft.birth,
-                stamp: self.key_stamp(key.hash),
-                refreshes: None,
-            },
-        };
         let mut stamped = matches!(intent, Intent::Fill(_));
         for attempt in 0..STORE_ATTEMPTS {
             let written = self.write(thread, draft)?;
@@ -135,7 +129,7 @@ impl Shared {
             // SeqCst: the link is before it, the stamps are read after it; pairs with the fence of
             // `invalidate` between its stamp and its scan.
             fence(Ordering::SeqCst);
-            match self.go_live(thread, draft, &token, intent, &written, slot) {
+            match self.go_live(thread, draft, token, intent, &written, slot) {
                 Step::Done(outcome) => return Ok(outcome),
                 Step::Retry => {
                     thread.count(self, Counter::Retries);

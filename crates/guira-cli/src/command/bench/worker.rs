@@ -15,6 +15,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::histogram::Histogram;
 use crate::random::Random;
+use crate::stopwatch::Stopwatch;
 use crate::target::Target;
 use crate::worker_process::{receive, send};
 
@@ -80,7 +81,7 @@ pub(crate) fn run(task: &Task, input: &mut dyn BufRead, out: &mut dyn Write) -> 
         let mut random = Random::new(task.seed + u64::from(thread));
         plans.push((task.workload.accesses(&mut random)?, random));
     }
-    let clock_ns = cost_of_the_clock_ns();
+    let stopwatch = Stopwatch::calibrated();
     send(out, &Ready).map_err(CliError::Output)?;
     if receive::<Go>(input).map_err(CliError::Output)?.is_none() {
         return Ok(Exit::Done);
@@ -97,7 +98,7 @@ pub(crate) fn run(task: &Task, input: &mut dyn BufRead, out: &mut dyn Write) -> 
                     workload: &task.workload,
                     random,
                     value: Vec::new(),
-                    clock_ns,
+                    stopwatch,
                     sums: Sums::default(),
                 };
                 let start = &start;
@@ -131,7 +132,7 @@ struct Runner<'s> {
     workload: &'s Workload,
     random: Random,
     value: Vec<u8>,
-    clock_ns: u64,
+    stopwatch: Stopwatch,
     sums: Sums,
 }
 
@@ -202,18 +203,7 @@ impl Runner<'_> {
 
     fn timed_end(&mut self, begin: Option<Instant>) {
         if let Some(begin) = begin {
-            let ns = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.sums.latency.record(ns.saturating_sub(self.clock_ns));
+            self.sums.latency.record(self.stopwatch.ns_since(begin));
         }
     }
-}
-
-/// What two readings of the clock, one right after the other, lie apart.
-pub(crate) fn cost_of_the_clock_ns() -> u64 {
-    let mut costs = Histogram::default();
-    for _ in 0..10_000 {
-        let begin = Instant::now();
-        costs.record(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
-    }
-    costs.percentile_ns(0.5)
 }

@@ -64,6 +64,9 @@ pub struct DemoArgs {
     /// The trace [default: one of an ORM, 5,000,000 requests, which is built in]
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Where the segment lies for the while [default: /dev/shm, or a directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -104,7 +107,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let requests = Requests::read(args)?;
     let wanted_objects = (requests.distinct_objects / ROOM_DIVISOR).max(1);
     let size_bytes = (wanted_objects * LEAST_OBJECT_BYTES).clamp(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES);
-    let place = Place::find(size_bytes + SPARE_BYTES)?;
+    let place = Place::find(args.dir.as_deref(), size_bytes + SPARE_BYTES)?;
     if let Some(note) = &place.note {
         let _ = writeln!(io::stderr(), "guira: {note}");
     }

@@ -19,10 +19,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Finds room for `needed_bytes`.
-    pub(crate) fn find(needed_bytes: u64) -> Result<Self, CliError> {
+    /// Finds room for `needed_bytes`, in `wanted` if that is given.
+    pub(crate) fn find(wanted: Option<&Path>, needed_bytes: u64) -> Result<Self, CliError> {
+        let candidates = match wanted {
+            Some(directory) => vec![directory.to_path_buf()],
+            None => vec![PathBuf::from(SHARED_MEMORY), std::env::temp_dir()],
+        };
         let mut refusals = Vec::new();
-        for parent in [PathBuf::from(SHARED_MEMORY), std::env::temp_dir()] {
+        for parent in candidates {
             match directory_in(&parent, needed_bytes) {
                 Ok(directory) => {
                     let note = (!refusals.is_empty())
@@ -83,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_directory_goes_with_the_place() {
-        let place = Place::find(1).expect("a byte of room");
+        let place = Place::find(None, 1).expect("a byte of room");
         let path = place.directory.path().to_path_buf();
         assert!(path.is_dir());
         place.remove().expect("it is empty");
@@ -92,7 +96,9 @@ mod tests {
 
     #[test]
     fn too_little_room_is_said_of_each_candidate() {
-        let error = Place::find(u64::MAX).expect_err("nobody has so much").to_string();
+        let error = Place::find(None, u64::MAX)
+            .expect_err("nobody has so much")
+            .to_string();
         assert!(
             error.contains(SHARED_MEMORY) && error.contains("guira doctor"),
             "{error}"

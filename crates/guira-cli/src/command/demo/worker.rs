@@ -12,6 +12,7 @@ use super::message::{Change, Computation, Deal, Reply, Task};
 use super::source::Source;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::stopwatch::Stopwatch;
 use crate::worker_process::{receive, send};
 
 /// How long a computation may take before another worker begins it anew.
@@ -31,6 +32,7 @@ pub(crate) fn run(task: &Task, input: &mut dyn BufRead, out: &mut dyn Write) -> 
         segment: Segment::builder().open(&task.segment)?,
         source: Source::open(&task.source).map_err(CliError::io("open", &task.source))?,
         function: task.function,
+        stopwatch: Stopwatch::calibrated(),
         hits: 0,
         reply: Reply::default(),
     };
@@ -47,6 +49,7 @@ struct Worker {
     segment: Segment,
     source: Source,
     function: Function,
+    stopwatch: Stopwatch,
     hits: u64,
     reply: Reply,
 }
@@ -73,7 +76,7 @@ impl Worker {
         let key = key_of(change.object);
         let begin = Instant::now();
         self.segment.invalidate(key.as_bytes());
-        self.reply.invalidation_ns = Some(ns(begin.elapsed()));
+        self.reply.invalidation_ns = Some(self.stopwatch.ns_since(begin));
         self.source.announce(change.object, change.version)
     }
 
@@ -86,11 +89,11 @@ impl Worker {
         let is_timed = self.hits.is_multiple_of(TIMED_HITS);
         let begin = is_timed.then(Instant::now);
         let found = self.segment.lookup(key);
-        let took = begin.map(|begin| begin.elapsed());
+        let took_ns = begin.map(|begin| self.stopwatch.ns_since(begin));
         match copied(found) {
             Ok(value) => {
                 self.reply.hits += 1;
-                self.reply.hits_ns.extend(took.map(ns));
+                self.reply.hits_ns.extend(took_ns);
                 self.check(&value, object, announced)
             }
             Err(token) => self.answer_miss(key, object, announced, missed_ns, token),
@@ -140,7 +143,7 @@ impl Worker {
         let version = self.source.current(object)?;
         let begin = Instant::now();
         let value = self.function.compute(object, version);
-        let work_ns = ns(begin.elapsed());
+        let work_ns = self.stopwatch.ns_since(begin);
         let options = PutOptions::from(Expiry::never());
         if self.segment.fill(key, &value, token, &options) != Ok(Fill::Stored) {
             self.reply.not_stored += 1;
@@ -205,14 +208,10 @@ fn copied(found: Lookup<'_>) -> Result<Vec<u8>, FillToken> {
     }
 }
 
-fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// The clock on which all processes agree.
 fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has a monotonic clock");
-    ns(Duration::from(now))
+    u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -231,6 +230,7 @@ mod tests {
                 rounds: 10,
                 value_bytes: 100,
             },
+            stopwatch: Stopwatch::calibrated(),
             hits: 0,
             reply: Reply::default(),
         }

@@ -15,7 +15,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::write_json;
 
-/// Say what this machine offers and lacks, each with what to do; exit status 4 if something is bad
+/// Say what this machine offers and lacks, each with what to do
+///
+/// Exit status 4 if something is bad.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
     /// The directory, or the segment, to look at

@@ -1,0 +1,26 @@
+//! The experiments with processes, which run too long for a test: built for release, then run.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::cargo::{cargo, run as run_command};
+use crate::error::XtaskError;
+
+/// Runs one experiment of the tests' `storm` binary.
+pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    let mut command = cargo(
+        root,
+        &[
+            "run",
+            "--release",
+            "-p",
+            "guira-tests",
+            "--bin",
+            "storm",
+            "--",
+            name,
+        ],
+    );
+    command.args(passed_on);
+    run_command(command)
+}
