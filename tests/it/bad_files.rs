@@ -183,6 +183,21 @@ fn links_directories_pipes_sockets_and_devices_are_refused_without_waiting() {
 }
 
 #[test]
+fn names_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = in_memory();
+    let path = directory.path().join(std::ffi::OsStr::from_bytes(b"a \xff \n b"));
+    let error = Segment::builder().open(&path).expect_err("not there");
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    make(&path);
+    let segment = Segment::builder().open(&path).expect("there");
+    assert_eq!(segment.path(), path);
+    let long = directory.path().join("n".repeat(256));
+    let error = Segment::builder().size(SMALL_BYTES).open_or_create(&long);
+    check_message(&error.expect_err("too long a name").to_string(), &long);
+}
+
+#[test]
 fn a_link_to_the_directory_is_followed() {
     let directory = in_memory();
     let real = directory.path().join("real");
@@ -319,6 +334,39 @@ fn a_file_system_that_fills_up_later_does_not_matter() {
     );
     assert_eq!(child.ask("put-many 40000 400"), "ok");
     assert_eq!(child.ask("put k v"), "Stored");
+    assert_eq!(child.ask("get k"), "hit v");
+    assert_eq!(child.ask("faults"), "[]");
+}
+
+#[test]
+fn a_disk_that_is_too_small_or_full_refuses_new_segments_and_keeps_old_ones_working() {
+    let directory = in_memory();
+    let at = directory.path().display().to_string();
+    let setup = format!(
+        "truncate -s 24m {at}/disk && mkfs.ext4 -q {at}/disk && mkdir -p {at}/on && mount -o loop {at}/disk {at}/on"
+    );
+    let Some(mut child) = Child::in_namespaces(&["-m"], &setup) else {
+        return;
+    };
+    let path = directory.path().join("on/test.guira");
+    let error = child.ask(&format!("create {} size={}", path.display(), 100 << 20));
+    check_message(&error, &path);
+    assert!(
+        error.contains("no space") && error.contains("104857600 bytes needed"),
+        "{error}"
+    );
+    let create = format!("create {} size={SMALL_BYTES}", path.display());
+    assert_eq!(child.ask(&create), "ok", "nothing of the first was kept");
+    let rest = format!("/proc/{}/root{at}/on/rest", child.pid());
+    let filled = std::fs::write(&rest, vec![1; 24 << 20]);
+    assert_eq!(
+        filled.map_err(|error| error.kind()),
+        Err(std::io::ErrorKind::StorageFull)
+    );
+    assert_eq!(child.ask("put-many 40000 400"), "ok");
+    assert_eq!(child.ask("put k v"), "Stored");
+    assert_eq!(child.ask("close"), "closed", "written back");
+    assert_eq!(child.ask(&format!("open {}", path.display())), "ok");
     assert_eq!(child.ask("get k"), "hit v");
     assert_eq!(child.ask("faults"), "[]");
 }

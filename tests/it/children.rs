@@ -62,7 +62,7 @@ impl Child {
             .status()
             .is_ok_and(|status| status.success())
         {
-            skip(&format!("unshare {} (needs root)", flags.join(" ")));
+            skip(&format!("unshare {}, {setup} (needs root)", flags.join(" ")));
             return None;
         }
         let mut command = Command::new("unshare");

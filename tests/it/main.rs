@@ -9,12 +9,18 @@ mod bad_requests;
 mod bad_superblocks;
 /// Child processes and how they are spoken to.
 mod children;
+/// The `guira` command as a script sees it.
+mod cli;
 /// Deadlines on a clock that the test moves.
 mod clock;
+/// Several creators of one file.
+mod creators;
 /// Damage while the segment is in use.
 mod damage;
 /// One computation among many processes.
 mod flights;
+/// Hits on the recorded trace that ships.
+mod hit_ratio;
 /// Every operation, from one thread, on files and on private memory.
 mod operations;
 /// Random sequences against a plain map.

@@ -14,24 +14,60 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Put { key: u8, bytes: u16, ttl_ms: Option<u16>, tag: bool },
-    Add { key: u8, bytes: u16 },
-    Replace { key: u8, bytes: u16 },
-    Swap { key: u8, right: bool },
-    Increment { key: u8, delta: i8 },
-    Append { key: u8 },
-    Touch { key: u8, ttl_ms: u16 },
-    Expire { key: u8 },
-    Remove { key: u8 },
-    Invalidate { key: u8 },
-    Take { key: u8 },
-    Fill { key: u8 },
+    Put {
+        key: u8,
+        bytes: u16,
+        ttl_ms: Option<u16>,
+        tag: bool,
+    },
+    Add {
+        key: u8,
+        bytes: u16,
+    },
+    Replace {
+        key: u8,
+        bytes: u16,
+    },
+    Swap {
+        key: u8,
+        right: bool,
+    },
+    Increment {
+        key: u8,
+        delta: i8,
+    },
+    Append {
+        key: u8,
+    },
+    Touch {
+        key: u8,
+        ttl_ms: u16,
+    },
+    Expire {
+        key: u8,
+    },
+    Remove {
+        key: u8,
+    },
+    Invalidate {
+        key: u8,
+    },
+    Take {
+        key: u8,
+    },
+    Fill {
+        key: u8,
+    },
     InvalidateTag,
     Clear,
     ClearAll,
-    Get { key: u8 },
+    Get {
+        key: u8,
+    },
     Many,
-    Advance { ms: u16 },
+    Advance {
+        ms: u16,
+    },
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -89,14 +125,31 @@ fn name(key: u8) -> Vec<u8> {
 impl World {
     fn new(tiny: bool) -> Self {
         let clock = Arc::new(AtomicU64::new(1_000_000));
-        let builder = Segment::builder().clock(Clock::manual(Arc::clone(&clock))).max_threads(4).max_processes(4);
+        let builder = Segment::builder()
+            .clock(Clock::manual(Arc::clone(&clock)))
+            .max_threads(4)
+            .max_processes(4);
         let builder = if tiny {
-            builder.exact_blocks(4096, 12).index_entries(40).generation_bits(3)
+            builder
+                .exact_blocks(4096, 12)
+                .index_entries(40)
+                .generation_bits(3)
         } else {
             builder.size(8 << 20)
         };
-        let segment = builder.private().expect("a private segment").namespace("oracle").expect("a row");
-        Self { segment, may_evict: tiny, clock, held: HashMap::new(), tokens: HashMap::new(), writes: 0 }
+        let segment = builder
+            .private()
+            .expect("a private segment")
+            .namespace("oracle")
+            .expect("a row");
+        Self {
+            segment,
+            may_evict: tiny,
+            clock,
+            held: HashMap::new(),
+            tokens: HashMap::new(),
+            writes: 0,
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -113,7 +166,11 @@ impl World {
     /// What the map says, with entries whose time is over taken out.
     fn expected(&mut self, key: u8) -> Option<Held> {
         let now_ms = self.now_ms();
-        if self.held.get(&key).is_some_and(|held| held.gone_at_ms.is_some_and(|at| at <= now_ms)) {
+        if self
+            .held
+            .get(&key)
+            .is_some_and(|held| held.gone_at_ms.is_some_and(|at| at <= now_ms))
+        {
             self.held.remove(&key);
         }
         self.held.get(&key).cloned()
@@ -122,7 +179,10 @@ impl World {
     /// The map's entry, after making sure that the segment has it too or was allowed to drop it.
     fn present(&mut self, key: u8) -> Option<Held> {
         let expected = self.expected(key);
-        let found = self.segment.get(&name(key)).map(|value| (value.to_vec(), value.is_stale()));
+        let found = self
+            .segment
+            .get(&name(key))
+            .map(|value| (value.to_vec(), value.is_stale()));
         match (expected, found) {
             (None, None) => None,
             (None, Some((value, _))) => panic!("key {key}: a value that should be gone: {value:?}"),
@@ -150,29 +210,61 @@ impl World {
     }
 
     fn forbid_all(&mut self) {
-        self.tokens.values_mut().for_each(|(_, forbidden)| *forbidden = true);
+        self.tokens
+            .values_mut()
+            .for_each(|(_, forbidden)| *forbidden = true);
     }
 
     fn fresh(&self, value: Vec<u8>) -> Held {
-        Held { value, gone_at_ms: None, stale: false, tagged: false, aligned: false }
+        Held {
+            value,
+            gone_at_ms: None,
+            stale: false,
+            tagged: false,
+            aligned: false,
+        }
     }
 
     fn step(&mut self, op: &Op) {
         match *op {
-            Op::Put { key, bytes, ttl_ms, tag } => {
+            Op::Put {
+                key,
+                bytes,
+                ttl_ms,
+                tag,
+            } => {
                 let value = self.value(bytes);
                 let ttl = ttl_ms.map(|ms| Duration::from_millis(u64::from(ms)));
                 let tags: &[&[u8]] = if tag { &[b"tag", b"other"] } else { &[] };
                 let expiry = ttl.map_or(Expiry::never(), Expiry::after);
                 let options = PutOptions::default().expiry(expiry).tags(tags).aligned(tag);
-                assert_eq!(self.segment.put_with(&name(key), &value, &options), Ok(Put::Stored));
+                assert_eq!(
+                    self.segment.put_with(&name(key), &value, &options),
+                    Ok(Put::Stored)
+                );
                 let gone_at_ms = ttl_ms.map(|ms| self.now_ms() + u64::from(ms));
-                self.wrote(key, Some(Held { value, gone_at_ms, stale: false, tagged: tag, aligned: tag }));
+                self.wrote(
+                    key,
+                    Some(Held {
+                        value,
+                        gone_at_ms,
+                        stale: false,
+                        tagged: tag,
+                        aligned: tag,
+                    }),
+                );
             }
             Op::Add { key, bytes } => {
                 let value = self.value(bytes);
-                let expected = if self.present(key).is_some() { Add::Exists } else { Add::Stored };
-                assert_eq!(self.segment.add(&name(key), &value, &PutOptions::default()), Ok(expected));
+                let expected = if self.present(key).is_some() {
+                    Add::Exists
+                } else {
+                    Add::Stored
+                };
+                assert_eq!(
+                    self.segment.add(&name(key), &value, &PutOptions::default()),
+                    Ok(expected)
+                );
                 if expected == Add::Stored {
                     let held = self.fresh(value);
                     self.wrote(key, Some(held));
@@ -185,7 +277,14 @@ impl World {
                 let value = self.value(bytes);
                 let present = self.present(key).is_some();
                 let outcome = self.segment.replace(&name(key), &value, &PutOptions::default());
-                assert_eq!(outcome, Ok(if present { Replace::Stored } else { Replace::NotFound }));
+                assert_eq!(
+                    outcome,
+                    Ok(if present {
+                        Replace::Stored
+                    } else {
+                        Replace::NotFound
+                    })
+                );
                 if present {
                     let held = self.fresh(value);
                     self.wrote(key, Some(held));
@@ -263,10 +362,14 @@ impl World {
                 let names: Vec<Vec<u8>> = (0..24).map(name).collect();
                 let keys: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
                 let mut found = Vec::new();
-                self.segment.get_many(&keys, |_, value| found.push(value.map(<[u8]>::to_vec)));
+                self.segment
+                    .get_many(&keys, |_, value| found.push(value.map(<[u8]>::to_vec)));
                 for (key, found) in (0..24).zip(found) {
                     let expected = self.expected(key).map(|held| held.value);
-                    assert!(found == expected || (self.may_evict && found.is_none()), "key {key}");
+                    assert!(
+                        found == expected || (self.may_evict && found.is_none()),
+                        "key {key}"
+                    );
                 }
             }
             Op::Advance { ms } => {
@@ -278,18 +381,30 @@ impl World {
     fn swap(&mut self, key: u8, right: bool) {
         let value = self.value(10);
         let Some(held) = self.present(key) else { return };
-        let Some(metadata) = self.segment.metadata(&name(key)) else { return };
+        let Some(metadata) = self.segment.metadata(&name(key)) else {
+            return;
+        };
         let mut version = metadata.version;
         if !right {
-            self.segment.put(b"another", b"value", Expiry::never()).expect("room");
+            self.segment
+                .put(b"another", b"value", Expiry::never())
+                .expect("room");
             version = self.segment.metadata(b"another").expect("just put").version;
         }
-        let outcome = self.segment.compare_and_swap(&name(key), version, &value, &PutOptions::default());
+        let outcome = self
+            .segment
+            .compare_and_swap(&name(key), version, &value, &PutOptions::default());
         match outcome.expect("room") {
             Swap::Stored => {
                 assert!(right);
                 // As old as what it replaced when tags are invalidated, but it has none itself.
-                self.wrote(key, Some(Held { tagged: false, ..self.fresh(value) }));
+                self.wrote(
+                    key,
+                    Some(Held {
+                        tagged: false,
+                        ..self.fresh(value)
+                    }),
+                );
             }
             Swap::Conflict(_) => assert!(!right, "key {key}: {held:?}"),
             Swap::NotFound => {
@@ -302,32 +417,52 @@ impl World {
 
     fn increment(&mut self, key: u8, delta: i64) {
         let present = self.present(key);
-        let outcome = self.segment.increment(&name(key), delta, Some(7), Expiry::never());
+        let outcome = self
+            .segment
+            .increment(&name(key), delta, Some(7), Expiry::never());
         match present {
             None => {
                 assert_eq!(outcome, Ok(Some(7)));
                 let held = self.fresh(b"7".to_vec());
                 self.wrote(key, Some(held));
             }
-            Some(held) => match std::str::from_utf8(&held.value).ok().and_then(|text| text.parse::<i64>().ok()) {
+            Some(held) => match std::str::from_utf8(&held.value)
+                .ok()
+                .and_then(|text| text.parse::<i64>().ok())
+            {
                 None => assert!(outcome.is_err(), "{held:?} {outcome:?}"),
                 Some(number) => {
                     assert_eq!(outcome, Ok(Some(number + delta)));
                     let value = (number + delta).to_string().into_bytes();
-                    self.wrote(key, Some(Held { value, stale: false, ..held }));
+                    self.wrote(
+                        key,
+                        Some(Held {
+                            value,
+                            stale: false,
+                            ..held
+                        }),
+                    );
                 }
             },
         }
     }
 
     fn fill(&mut self, key: u8) {
-        let Some((token, forbidden)) = self.tokens.remove(&key) else { return };
+        let Some((token, forbidden)) = self.tokens.remove(&key) else {
+            return;
+        };
         let value = self.value(20);
         let present = self.present(key);
-        let outcome = self.segment.fill(&name(key), &value, &token, &PutOptions::default()).expect("room");
+        let outcome = self
+            .segment
+            .fill(&name(key), &value, &token, &PutOptions::default())
+            .expect("room");
         if outcome == Fill::Stored {
             assert!(!forbidden, "key {key}: a fill that something superseded");
-            assert!(present.is_none_or(|held| held.stale), "key {key}: a fill replaced a fresh value");
+            assert!(
+                present.is_none_or(|held| held.stale),
+                "key {key}: a fill replaced a fresh value"
+            );
             let held = self.fresh(value);
             self.held.insert(key, held);
         }

@@ -2,7 +2,6 @@
 //! dead, nothing is taken from them while they live, and nobody waits for them.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use guira_segment::{Expiry, OpenError, Segment};
 use tempfile::TempDir;
@@ -166,6 +165,48 @@ fn one_process_too_many_is_told_so_and_gets_in_when_another_leaves() {
 }
 
 #[test]
+fn one_process_without_a_thread_line_is_told_so_and_leaves_nothing_behind() {
+    let host = Host::with(
+        &Segment::builder()
+            .size(SMALL_BYTES)
+            .max_threads(4)
+            .max_processes(8),
+    );
+    let mut attached = vec![host.child()];
+    let mut late = Child::start();
+    // Each attached process takes a line; how many get in is not promised here.
+    let error = loop {
+        let answer = late.ask(&open_command(&host.path));
+        if answer != "ok" {
+            break answer;
+        }
+        attached.push(std::mem::replace(&mut late, Child::start()));
+        assert!(attached.len() < 8, "lines without end");
+    };
+    let processes = host.segment.stats().processes;
+    for _ in 0..20 {
+        assert_eq!(late.ask(&open_command(&host.path)), error);
+    }
+    assert!(
+        error.contains("thread") && error.contains(&host.path.display().to_string()),
+        "{error}"
+    );
+    assert!(error.contains("; "), "what to do next? {error}");
+    assert_eq!(
+        host.segment.stats().processes,
+        processes,
+        "refusals keep no record"
+    );
+    for child in &mut attached {
+        assert_eq!(child.ask("put k v"), "Stored");
+    }
+    attached.pop().expect("one at least").kill();
+    host.segment.recover();
+    assert_eq!(late.ask(&open_command(&host.path)), "ok");
+    assert_eq!(late.ask("get k"), "hit v");
+}
+
+#[test]
 fn two_hundred_processes_are_attached_at_once() {
     const COUNT: usize = 200;
     let host = Host::with(&Segment::builder().size(32 << 20));
@@ -211,65 +252,6 @@ fn two_thousand_threads_read_what_they_wrote() {
         "{}",
         host.segment.stats().threads
     );
-}
-
-#[test]
-fn of_many_creators_at_once_one_makes_the_file_and_all_use_it() {
-    for round in 0..10 {
-        let directory = in_memory();
-        let path = file_in(&directory);
-        let mut children: Vec<Child> = (0..6).map(|_| Child::start()).collect();
-        let is_strict = round % 2 == 0;
-        let verb = if is_strict { "create" } else { "open-or-create" };
-        let command = format!("{verb} {} size={SMALL_BYTES}", path.display());
-        children.iter_mut().for_each(|child| child.tell(&command));
-        let answers: Vec<String> = children
-            .iter_mut()
-            .map(|child| child.answer_to(&command))
-            .collect();
-        let ok = answers.iter().filter(|answer| *answer == "ok").count();
-        if is_strict {
-            assert_eq!(ok, 1, "{answers:?}");
-            assert!(
-                answers
-                    .iter()
-                    .all(|answer| answer == "ok" || answer.contains("exists already; open it"))
-            );
-        } else {
-            assert_eq!(ok, 6, "{answers:?}");
-            assert_eq!(children[0].ask("put k v"), "Stored");
-            for child in &mut children {
-                assert_eq!(child.ask("get k"), "hit v", "two files were made");
-            }
-        }
-        assert_eq!(names_in(directory.path()), ["test.guira"], "nothing else is left");
-    }
-}
-
-#[test]
-fn killed_creators_leave_a_whole_file_or_none() {
-    let directory = in_memory();
-    let path = file_in(&directory);
-    for round in 0..60 {
-        let mut creator = Child::start();
-        assert!(!creator.ask("pid").is_empty());
-        creator.tell(&format!("create {} size={}", path.display(), 64 << 20));
-        // As late as the first sight of the file, as early as now.
-        if round % 2 == 0 {
-            let (path, deadline) = (path.clone(), Instant::now() + Duration::from_secs(20));
-            while !path.exists() && Instant::now() < deadline {
-                std::hint::spin_loop();
-            }
-        }
-        creator.kill();
-        if path.exists() {
-            let segment = Segment::builder().open(&path).expect("whole if it is there");
-            segment.put(b"k", b"v", Expiry::never()).expect("room");
-            assert!(segment.verify().is_clean());
-            std::fs::remove_file(&path).expect("unlinked");
-        }
-        assert!(names_in(directory.path()).is_empty());
-    }
 }
 
 #[test]

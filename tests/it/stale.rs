@@ -5,9 +5,11 @@ use std::path::Path;
 use guira_tests::experiment::World;
 use guira_tests::stale::{StalePlan, run};
 
+use crate::places::in_memory;
+
 #[test]
 fn no_read_is_stale_after_an_invalidation_returned() {
-    let directory = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let directory = in_memory();
     let plan = StalePlan {
         world: World {
             size_bytes: 8 << 20,

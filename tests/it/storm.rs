@@ -5,6 +5,8 @@ use std::path::Path;
 use guira_tests::experiment::World;
 use guira_tests::storm::{StormPlan, run};
 
+use crate::places::{in_memory, on_disk};
+
 fn calm_after(world: World, keys: u64, large_values: bool) {
     let plan = StormPlan {
         world,
@@ -18,14 +20,14 @@ fn calm_after(world: World, keys: u64, large_values: bool) {
 
 #[test]
 fn killed_and_stopped_workers_leave_nothing_wrong() {
-    let directory = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let directory = in_memory();
     let world = World::new(directory.path(), 1);
     calm_after(world, 100_000, true);
 }
 
 #[test]
 fn killed_threads_leave_nothing_wrong_where_generations_wrap() {
-    let directory = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let directory = in_memory();
     let world = World {
         exact_blocks: Some((4096, 256)),
         generation_bits: 3,
@@ -38,7 +40,7 @@ fn killed_threads_leave_nothing_wrong_where_generations_wrap() {
 
 #[test]
 fn a_storm_on_a_disk_file_with_checked_values_leaves_nothing_wrong() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let Some(directory) = on_disk() else { return };
     let world = World {
         size_bytes: 8 << 20,
         checked_values: true,

@@ -9,7 +9,10 @@ use guira_shm::sync::{AtomicU64, Ordering};
 const THREADS: u64 = 4;
 
 fn small() -> Segment {
-    Segment::builder().size(8 << 20).private().expect("a private segment")
+    Segment::builder()
+        .size(8 << 20)
+        .private()
+        .expect("a private segment")
 }
 
 fn together(work: impl Fn(u64) + Sync) {
@@ -33,12 +36,20 @@ fn no_increment_is_lost() {
         for round in 0..rounds {
             let key: &[u8] = if round % 3 == 0 { b"a" } else { b"b" };
             // The first increment stores 1: the sum is the number of calls.
-            segment.increment(key, 1, Some(1), Expiry::never()).expect("room").expect("a sum");
+            segment
+                .increment(key, 1, Some(1), Expiry::never())
+                .expect("room")
+                .expect("a sum");
         }
     });
     let sum: i64 = [b"a", b"b"]
         .iter()
-        .map(|key| segment.increment(*key, 0, None, Expiry::never()).expect("room").expect("there"))
+        .map(|key| {
+            segment
+                .increment(*key, 0, None, Expiry::never())
+                .expect("room")
+                .expect("there")
+        })
         .sum();
     assert_eq!(sum, (THREADS * rounds) as i64);
     assert!(segment.verify().is_clean());
@@ -53,7 +64,8 @@ fn of_many_adds_one_wins() {
             // Threads are started anew now and then, so that lines are handed on.
             together(|number| {
                 for key in round..round + 300 {
-                    let outcome = segment.add(&key.to_le_bytes(), &number.to_le_bytes(), &PutOptions::default());
+                    let outcome =
+                        segment.add(&key.to_le_bytes(), &number.to_le_bytes(), &PutOptions::default());
                     if outcome == Ok(Add::Stored) {
                         stored.fetch_add(1, Ordering::Relaxed);
                     }
@@ -71,7 +83,9 @@ fn swaps_of_one_version_succeed_once() {
     let successes = AtomicU64::new(0);
     together(|number| {
         for round in 0..3_000_u64 {
-            let Some(metadata) = segment.metadata(b"k") else { panic!("lost") };
+            let Some(metadata) = segment.metadata(b"k") else {
+                panic!("lost")
+            };
             let value = format!("{number}.{round}");
             let outcome =
                 segment.compare_and_swap(b"k", metadata.version, value.as_bytes(), &PutOptions::default());
@@ -102,7 +116,10 @@ fn concurrent_puts_of_hot_keys_never_make_them_vanish() {
                 let value = [key.as_slice(), &round.to_le_bytes()].concat().repeat(3);
                 segment.put(key, &value, Expiry::never()).expect("room");
             } else if segment.get_into(key, &mut buffer) {
-                assert!(buffer == b"first" || buffer.starts_with(key), "another key's value");
+                assert!(
+                    buffer == b"first" || buffer.starts_with(key),
+                    "another key's value"
+                );
             } else {
                 missing.fetch_add(1, Ordering::Relaxed);
             }
@@ -128,7 +145,9 @@ fn a_tiny_world_survives_everything_at_once() {
     together(|number| {
         let mut state = number * 7919 + 1;
         let mut next = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % below
         };
         let mut buffer = Vec::new();
@@ -138,7 +157,10 @@ fn a_tiny_world_survives_everything_at_once() {
             let value = vec![key; 4 + next(400) as usize];
             match next(10) {
                 0..=3 => {
-                    segment.put(&name, &value, Expiry::never()).map(drop).unwrap_or_default();
+                    segment
+                        .put(&name, &value, Expiry::never())
+                        .map(drop)
+                        .unwrap_or_default();
                 }
                 4 => {
                     segment.remove(&name);
@@ -185,12 +207,17 @@ fn a_stale_fill_never_appears_after_its_invalidation() {
             let least = announced.load(Ordering::SeqCst);
             if let Some(value) = segment.get(b"k") {
                 let bytes: [u8; 8] = value[..].try_into().expect("eight bytes");
-                assert!(u64::from_le_bytes(bytes) >= least, "a value older than an invalidation");
+                assert!(
+                    u64::from_le_bytes(bytes) >= least,
+                    "a value older than an invalidation"
+                );
                 continue;
             }
             let token = segment.fill_token(b"k");
             let computed = source.load(Ordering::SeqCst);
-            segment.fill(b"k", &computed.to_le_bytes(), &token, &PutOptions::default()).expect("room");
+            segment
+                .fill(b"k", &computed.to_le_bytes(), &token, &PutOptions::default())
+                .expect("room");
         }
     });
 }

@@ -51,6 +51,10 @@ pub const ROW_SUPERSEDED: usize = 16;
 pub const ROW_CURRENT: usize = 17;
 /// Writes of large values that were refused for lack of a run of blocks.
 pub const ROW_NO_RUN: usize = 18;
+/// Of the longest operation, at most this was spent on a processor, ns.
+pub const ROW_LONGEST_RAN_NS: usize = 19;
+/// The same of the one that is longest without waits for a processor, ns.
+pub const ROW_LONGEST_OWN_RAN_NS: usize = 20;
 /// Completed operations by kind.
 pub const ROW_KINDS: usize = 32;
 /// Kinds that fit.
@@ -147,15 +151,11 @@ impl Board {
             .sum()
     }
 
-    /// The largest `field` of all rows, and `companion` of the same row.
+    /// The first of `fields` where it is largest of all rows, and the others of the same row.
     #[must_use]
-    pub fn largest(&self, field: usize, companion: usize) -> (u64, u64) {
+    pub fn largest<const N: usize>(&self, fields: [usize; N]) -> Option<[u64; N]> {
         (0..self.rows)
-            .map(|row| {
-                let load = |field| self.row_word(row, field).load(Ordering::Relaxed);
-                (load(field), load(companion))
-            })
+            .map(|row| fields.map(|field| self.row_word(row, field).load(Ordering::Relaxed)))
             .max()
-            .unwrap_or_default()
     }
 }

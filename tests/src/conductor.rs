@@ -157,9 +157,7 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
     }
 
     fn start(&self, worker: usize, incarnation: u64) -> io::Result<Worker> {
-        let child = (self.command)(worker, incarnation)
-            .stdin(Stdio::null())
-            .spawn()?;
+        let child = (self.command)(worker, incarnation).stdin(Stdio::null()).spawn()?;
         let pid = pid_of(&child);
         let exits = self.exits.clone();
         std::thread::spawn(move || {
@@ -263,7 +261,10 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
             let Some(worker) = self.workers.get_mut(index) else {
                 continue;
             };
-            let stands = progress.iter().zip(&worker.progress).any(|(now, before)| now == before);
+            let stands = progress
+                .iter()
+                .zip(&worker.progress)
+                .any(|(now, before)| now == before);
             if !stands || worker.continue_at.is_some() {
                 worker.progress = progress;
                 worker.progressed_at = now;

@@ -12,9 +12,9 @@ use guira_shm::sync::Ordering;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::board::{
-    Board, HISTOGRAM_WORDS, ROW_CURRENT, ROW_DELAYED, ROW_HISTOGRAM, ROW_KINDS, ROW_LONGEST_KIND, ROW_LONGEST_NS,
-    ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_STOPS_BEGUN,
-    ROW_STOPS_ENDED,
+    Board, HISTOGRAM_WORDS, ROW_CURRENT, ROW_DELAYED, ROW_HISTOGRAM, ROW_KINDS, ROW_LONGEST_KIND,
+    ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS,
+    ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_STOPS_BEGUN, ROW_STOPS_ENDED,
 };
 
 /// What nobody may wait for another process.
@@ -32,7 +32,7 @@ pub struct Stopwatch<'b> {
     /// The first row of the worker, where its stops are counted.
     worker_row: usize,
     statistics: Option<File>,
-    queued_ns: u64,
+    last: Spent,
     operations: u64,
 }
 
@@ -53,6 +53,8 @@ pub struct Slow {
     pub took_ns: u64,
     /// Of that, at most this was spent waiting for a processor.
     pub queued_ns: u64,
+    /// Of that, at most this was spent on a processor; the rest was sleep.
+    pub ran_ns: u64,
 }
 
 fn now_ns() -> u64 {
@@ -70,10 +72,10 @@ impl<'b> Stopwatch<'b> {
             row,
             worker_row,
             statistics: File::open("/proc/thread-self/schedstat").ok(),
-            queued_ns: 0,
+            last: Spent::default(),
             operations: 0,
         };
-        stopwatch.queued_since_last();
+        stopwatch.since_last();
         stopwatch
     }
 
@@ -82,7 +84,7 @@ impl<'b> Stopwatch<'b> {
     pub fn begin(&mut self, kind: usize) -> Running {
         self.operations += 1;
         if self.operations.is_multiple_of(READING_PERIOD) {
-            self.queued_since_last();
+            self.since_last();
         }
         self.board
             .row_word(self.row, ROW_CURRENT)
@@ -100,7 +102,8 @@ impl<'b> Stopwatch<'b> {
         self.board
             .row_word(self.row, ROW_CURRENT)
             .store(0, Ordering::Relaxed);
-        let add = |field| self.board.add(self.row, field, 1);
+        let (board, row) = (self.board, self.row);
+        let add = |field| board.add(row, field, 1);
         add(ROW_OPERATIONS);
         add(ROW_KINDS + running.kind);
         if self.stops(ROW_STOPS_BEGUN) > running.stops_ended {
@@ -110,59 +113,88 @@ impl<'b> Stopwatch<'b> {
             return None;
         }
         add(ROW_HISTOGRAM + histogram_index(took_ns));
-        self.raise(ROW_LONGEST_NS, ROW_LONGEST_KIND, took_ns, running.kind);
-        let queued_ns = if took_ns > LONG_NS {
-            self.queued_since_last()
-        } else {
-            0
-        };
+        let mut spent = Spent::default();
+        if took_ns > LONG_NS {
+            spent = self.since_last();
+        }
+        let queued_ns = spent.queued_ns;
         let own_ns = took_ns.saturating_sub(queued_ns);
-        self.raise(ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_KIND, own_ns, running.kind);
+        self.raise(
+            took_ns,
+            [ROW_LONGEST_NS, ROW_LONGEST_KIND, ROW_LONGEST_RAN_NS],
+            running.kind,
+            spent,
+        );
+        self.raise(
+            own_ns,
+            [ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_RAN_NS],
+            running.kind,
+            spent,
+        );
         if took_ns <= TOO_LONG_NS {
             return None;
         }
         // Where the kernel does not tell, nothing can be held against the operation.
         let is_slow = own_ns > TOO_LONG_NS && self.statistics.is_some();
-        self.board
-            .add(self.row, if is_slow { ROW_SLOW } else { ROW_DELAYED }, 1);
+        add(if is_slow { ROW_SLOW } else { ROW_DELAYED });
         is_slow.then_some(Slow {
             kind: running.kind,
             took_ns,
             queued_ns,
+            ran_ns: spent.ran_ns.min(own_ns),
         })
     }
 
     fn stops(&self, field: usize) -> u64 {
         // Acquire: a begin is counted before its signal is sent, so it is seen after a stop.
-        self.board.row_word(self.worker_row, field).load(Ordering::Acquire)
+        self.board
+            .row_word(self.worker_row, field)
+            .load(Ordering::Acquire)
     }
 
-    fn raise(&self, field: usize, kind_field: usize, ns: u64, kind: usize) {
-        let word = self.board.row_word(self.row, field);
-        if ns > word.load(Ordering::Relaxed) {
-            word.store(ns, Ordering::Relaxed);
+    fn raise(&self, ns: u64, [field, kind_field, ran_field]: [usize; 3], kind: usize, spent: Spent) {
+        let store = |field, value| {
             self.board
-                .row_word(self.row, kind_field)
-                .store(kind as u64, Ordering::Relaxed);
+                .row_word(self.row, field)
+                .store(value, Ordering::Relaxed);
+        };
+        if ns > self.board.row_word(self.row, field).load(Ordering::Relaxed) {
+            store(field, ns);
+            store(kind_field, kind as u64);
+            store(ran_field, spent.ran_ns.min(ns));
         }
     }
 
-    /// How long this thread waited for a processor since the last call.
-    fn queued_since_last(&mut self) -> u64 {
-        let Some(queued_ns) = self.statistics.as_ref().and_then(read_queued_ns) else {
-            return 0;
+    /// What this thread spent since the last call.
+    fn since_last(&mut self) -> Spent {
+        let Some(spent) = self.statistics.as_ref().and_then(read_spent) else {
+            return Spent::default();
         };
-        let before_ns = std::mem::replace(&mut self.queued_ns, queued_ns);
-        queued_ns.saturating_sub(before_ns)
+        let before = std::mem::replace(&mut self.last, spent);
+        Spent {
+            ran_ns: spent.ran_ns.saturating_sub(before.ran_ns),
+            queued_ns: spent.queued_ns.saturating_sub(before.queued_ns),
+        }
     }
 }
 
-/// The second number of the kernel's scheduling statistics of a thread.
-fn read_queued_ns(statistics: &File) -> Option<u64> {
+/// A thread's time on processors and waiting for one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    ran_ns: u64,
+    queued_ns: u64,
+}
+
+/// The first two numbers of the kernel's scheduling statistics of a thread.
+fn read_spent(statistics: &File) -> Option<Spent> {
     let mut text = [0_u8; 96];
     let len = statistics.read_at(&mut text, 0).ok()?;
     let text = std::str::from_utf8(text.get(..len)?).ok()?;
-    text.split_ascii_whitespace().nth(1)?.parse().ok()
+    let mut numbers = text.split_ascii_whitespace().map(str::parse);
+    Some(Spent {
+        ran_ns: numbers.next()?.ok()?,
+        queued_ns: numbers.next()?.ok()?,
+    })
 }
 
 /// Eight steps for each doubling.

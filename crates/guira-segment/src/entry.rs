@@ -256,6 +256,13 @@ impl Shared {
         self.region().equals(offset + value_bytes, &check.to_le_bytes())
     }
 
+    /// The check of a value that is given in parts.
+    pub(crate) fn check_of(&self, parts: &[&[u8]]) -> u32 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(self.superblock.hash_seed);
+        parts.iter().for_each(|part| hasher.update(part));
+        hasher.digest() as u32
+    }
+
     /// The check of the value at `offset`.
     pub(crate) fn value_check(&self, offset: usize, value_bytes: usize) -> u32 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(self.superblock.hash_seed);

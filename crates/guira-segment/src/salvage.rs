@@ -18,7 +18,7 @@ use crate::layout::block::{
     META_SEALED_AT, META_TAIL, Pool, Tail,
 };
 use crate::layout::control::{
-    CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_FLOOR, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE,
+    CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_FLOOR, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE, MAX_CLOCK,
 };
 use crate::layout::entry::{
     ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE,
@@ -96,7 +96,7 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
 
 /// A value of the invalidation clock, or zero for one that births could never reach.
 const fn plausible(clock: u64) -> u64 {
-    if clock < 1 << 47 { clock } else { 0 }
+    if clock < MAX_CLOCK { clock } else { 0 }
 }
 
 fn block_word(region: &Region, geometry: &Geometry, block: u32) -> BlockWord {

@@ -271,23 +271,28 @@ fn exercise(segment: &Segment, seed: u64, count: u64) -> String {
         let key = (state >> 8) % KEYS;
         let name = key.to_le_bytes();
         let value = name.repeat((key % 90) as usize + 1);
-        match state % 16 {
-            0..6 => drop(segment.put(&name, &value, Expiry::never())),
-            6 => drop(segment.add(&name, &value, &PutOptions::default().tags(&[b"tag"]))),
-            7 => drop(segment.remove(&name)),
-            8 => drop(segment.invalidate(&name)),
+        let options = PutOptions::default();
+        // Whether it was done does not matter here.
+        let _ = match state % 16 {
+            0..6 => segment.put(&name, &value, Expiry::never()).is_ok(),
+            6 => segment.add(&name, &value, &options.tags(&[b"tag"])).is_ok(),
+            7 => segment.remove(&name),
+            8 => segment.invalidate(&name),
             9 => {
                 let token = segment.fill_token(&name);
-                drop(segment.fill(&name, &value, &token, &PutOptions::default()));
+                segment.fill(&name, &value, &token, &options).is_ok()
             }
-            10 => drop(segment.touch(&name, Expiry::after(Duration::from_secs(500)))),
-            11 => drop(segment.expire(&name)),
-            _ => {
-                if segment.get(&name).is_some_and(|found| *found != value) {
+            10 => segment
+                .touch(&name, Expiry::after(Duration::from_secs(500)))
+                .is_ok(),
+            11 => segment.expire(&name),
+            _ => match segment.get(&name) {
+                Some(found) if *found != value => {
                     return format!("key {key} has another value than its own");
                 }
-            }
-        }
+                found => found.is_some(),
+            },
+        };
     }
     "right".to_owned()
 }

@@ -132,7 +132,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
 }
 
 /// Bytes that an average entry of a storm takes, block ends included.
-const ENTRY_BYTES: u64 = 320;
+const ENTRY_BYTES: u64 = 640;
 
 impl WorldArguments {
     fn world(&self, directory: PathBuf, seconds: f64, default_bytes: u64) -> World {
@@ -198,7 +198,8 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
             incarnation,
         } => {
             // A worker whose conductor is gone has nobody to end it.
-            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(std::io::Error::from)?;
+            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
+                .map_err(std::io::Error::from)?;
             let plan: Plan = serde_json::from_str(&plan)?;
             plan.work(Assignment { worker, incarnation })?;
             Ok(ExitCode::SUCCESS)

@@ -21,6 +21,10 @@ const PUBLISHED_MS: usize = 2;
 const FILLED: u16 = 1;
 /// The deadline tells when the put began.
 const PUT: u16 = 2;
+/// Swapped for a value that held the version of the source, which this holds too.
+const SWAPPED: u16 = 3;
+/// Swapped for a value that was put; the deadline is the swap's own.
+const PUT_SWAPPED: u16 = 4;
 /// The lifetime of every hot entry that is put or touched.
 const LIFETIME: Duration = Duration::from_secs(100_000);
 const LIFETIME_MS: u64 = 100_000_000;
@@ -75,11 +79,40 @@ pub(super) struct Hunter<'s> {
     pub(super) buffer: Vec<u8>,
 }
 
+/// How an invalidation was made; two low bits of what is published.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    Key,
+    Tag,
+    Namespace,
+    All,
+}
+
+const MANNERS: [Manner; 4] = [Manner::Key, Manner::Tag, Manner::Namespace, Manner::All];
+
+/// What was published: a number that only grows, and how the invalidation was made.
+#[derive(Clone, Copy)]
+struct Published(u64);
+
+impl Published {
+    const fn new(number: u64, manner: Manner) -> Self {
+        Self(number << 2 | manner as u64)
+    }
+
+    const fn number(self) -> u64 {
+        self.0 >> 2
+    }
+
+    fn manner(self) -> Option<&'static Manner> {
+        MANNERS.get((self.0 & 3) as usize)
+    }
+}
+
 /// What was published before a read began.
 #[derive(Clone, Copy)]
 struct Before {
-    version: u64,
-    ms: u64,
+    version: Published,
+    ms: Published,
 }
 
 impl Hunter<'_> {
@@ -90,8 +123,7 @@ impl Hunter<'_> {
             }
             self.board.add(self.row, ROW_OPERATIONS, BATCH);
             for (index, count) in self.counts.iter_mut().enumerate() {
-                self.board
-                    .add(self.row, ROW_KINDS + index, std::mem::take(count));
+                self.board.add(self.row, ROW_KINDS + index, std::mem::take(count));
             }
         }
     }
@@ -136,8 +168,8 @@ impl Hunter<'_> {
     fn before(&self, key: u64) -> Before {
         // SeqCst: an invalidation that is seen here has returned before the read begins.
         Before {
-            version: self.word(key, PUBLISHED).load(Ordering::SeqCst),
-            ms: self.word(key, PUBLISHED_MS).load(Ordering::SeqCst),
+            version: Published(self.word(key, PUBLISHED).load(Ordering::SeqCst)),
+            ms: Published(self.word(key, PUBLISHED_MS).load(Ordering::SeqCst)),
         }
     }
 
@@ -150,31 +182,34 @@ impl Hunter<'_> {
                 return self.journal.wrong(&what);
             }
         };
-        if record.kind == FILLED {
+        if record.kind == FILLED || record.kind == SWAPPED {
             self.count(READ_FILLED);
-            if record.version < before.version {
+            if record.version < before.version.number() {
                 self.journal.wrong(&format!(
-                    "STALE {how} of key {key}: version {} after the invalidation of {} returned: {record:?}",
-                    record.version, before.version
+                    "STALE {how} of key {key}: version {} after the invalidation ({:?}) of {} returned: {record:?}",
+                    record.version,
+                    before.version.manner(),
+                    before.version.number()
                 ));
             }
         } else if let Some(put_ms) = latest_put_ms {
             self.count(READ_PUT);
-            if put_ms < before.ms {
+            if put_ms < before.ms.number() {
                 self.journal.wrong(&format!(
-                    "STALE {how} of key {key}: put at {put_ms} ms, invalidated from {} ms on: {record:?}",
-                    before.ms
+                    "STALE {how} of key {key}: put at {put_ms} ms, invalidated ({:?}) from {} ms on: {record:?}",
+                    before.ms.manner(),
+                    before.ms.number()
                 ));
             }
         }
     }
 
     fn judge_guard(&mut self, key: u64, value: &ValueRef<'_>, before: Before, how: &str) {
+        let ttl = value.metadata().ttl;
+        // Read after the time to live, which is counted when it is asked for: what they give together
+        // is at or after the deadline.
         let now_ms = self.clock.now_ms();
-        let latest_put_ms = value
-            .metadata()
-            .ttl
-            .map(|ttl| (now_ms + ttl.as_millis() as u64).saturating_sub(LIFETIME_MS));
+        let latest_put_ms = ttl.map(|ttl| (now_ms + ttl.as_millis() as u64).saturating_sub(LIFETIME_MS));
         self.judge(key, value, before, latest_put_ms, how);
     }
 
@@ -310,16 +345,18 @@ impl Hunter<'_> {
         let is_short = present.len() < 1000;
         let version = present.version();
         drop(present);
-        let suffix = self.record(key, record.kind, record.version);
+        let kind = match record.kind {
+            FILLED | SWAPPED => SWAPPED,
+            _ => PUT_SWAPPED,
+        };
+        let suffix = self.record(key, kind, record.version);
         let tag = tag_name(key / KEYS_PER_TAG);
         let tags = [tag.as_slice()];
         let options = PutOptions::from(Expiry::after(LIFETIME)).tags(&tags);
         let refused = match self.random.below(3) {
             0 if key % 2 == 1 => segment.touch(&name, Expiry::after(LIFETIME)).err(),
             1 if is_short => segment.append(&name, &suffix).err(),
-            _ => segment
-                .compare_and_swap(&name, version, &suffix, &options)
-                .err(),
+            _ => segment.compare_and_swap(&name, version, &suffix, &options).err(),
         };
         match refused {
             None => self.count(DERIVED),
@@ -330,7 +367,7 @@ impl Hunter<'_> {
     // ---- invalidating
 
     /// The source changes first; what is published has returned.
-    fn invalidate_with(&mut self, keys: std::ops::Range<u64>, how: impl FnOnce(&Segment)) {
+    fn invalidate_with(&mut self, keys: std::ops::Range<u64>, manner: Manner, how: impl FnOnce(&Segment)) {
         let keys = keys.start..keys.end.min(self.hot_keys);
         // SeqCst: the version and the time are taken before the invalidation begins.
         let versions: Vec<u64> = keys
@@ -341,35 +378,40 @@ impl Hunter<'_> {
         how(self.segment);
         // SeqCst: published after the invalidation returned.
         for (key, version) in keys.zip(versions) {
-            self.word(key, PUBLISHED).fetch_max(version, Ordering::SeqCst);
-            self.word(key, PUBLISHED_MS).fetch_max(ms, Ordering::SeqCst);
+            let raise = |field, number| {
+                self.word(key, field)
+                    .fetch_max(Published::new(number, manner).0, Ordering::SeqCst);
+            };
+            raise(PUBLISHED, version);
+            raise(PUBLISHED_MS, ms);
         }
     }
 
     fn invalidate(&mut self, key: u64) {
         self.count(INVALIDATION);
-        self.invalidate_with(key..key + 1, |segment| {
+        self.invalidate_with(key..key + 1, Manner::Key, |segment| {
             segment.invalidate(&hot_name(key));
         });
     }
 
     fn invalidate_tag(&mut self, tag: u64) {
         self.count(TAG_INVALIDATION);
-        self.invalidate_with(tag * KEYS_PER_TAG..(tag + 1) * KEYS_PER_TAG, |segment| {
-            segment.invalidate_tag(&tag_name(tag));
-        });
+        self.invalidate_with(
+            tag * KEYS_PER_TAG..(tag + 1) * KEYS_PER_TAG,
+            Manner::Tag,
+            |segment| {
+                segment.invalidate_tag(&tag_name(tag));
+            },
+        );
     }
 
     fn clear(&mut self) {
         self.count(CLEAR);
-        let is_all = self.random.one_in(2);
-        self.invalidate_with(0..self.hot_keys, |segment| {
-            if is_all {
-                segment.clear_all();
-            } else {
-                segment.clear();
-            }
-        });
+        if self.random.one_in(2) {
+            self.invalidate_with(0..self.hot_keys, Manner::All, Segment::clear_all);
+        } else {
+            self.invalidate_with(0..self.hot_keys, Manner::Namespace, Segment::clear);
+        }
     }
 
     // ---- for good measure

@@ -30,7 +30,7 @@ use history::History;
 use kind::Kind;
 use worker::{Hand, key_bytes, key_of};
 
-pub use report::{After, StormReport};
+pub use report::{After, Longest, StormReport};
 
 /// A storm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,9 +60,7 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
         &board,
         &world.schedule(),
         |worker, incarnation| worker_command(program, &told, worker, incarnation),
-        |so_far| {
-            so_far.elapsed >= window && so_far.kills >= world.kills && so_far.stops >= world.stops
-        },
+        |so_far| so_far.elapsed >= window && so_far.kills >= world.kills && so_far.stops >= world.stops,
     )?;
     let after = look_after(&segment, plan)?;
     Ok(StormReport::new(plan, &board, conducted, after))

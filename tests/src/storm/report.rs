@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::board::{
     Board, ROW_CONTENDED, ROW_DELAYED, ROW_FALSE_MISSES, ROW_HITS, ROW_KINDS, ROW_LONGEST_KIND,
-    ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_MISSES, ROW_NO_RUN, ROW_NO_SPACE, ROW_OPERATIONS,
-    ROW_SLOW, ROW_STOPPED, ROW_SUPERSEDED, ROW_WRONG,
+    ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS,
+    ROW_MISSES, ROW_NO_RUN, ROW_NO_SPACE, ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_SUPERSEDED, ROW_WRONG,
 };
 use crate::conductor::Conducted;
 use crate::journal::first_lines;
@@ -81,10 +81,10 @@ pub struct StormReport {
     pub delayed: u64,
     /// Operations over 100 ms because their own process was stopped.
     pub stopped: u64,
-    /// The longest operation of a worker that was not stopped meanwhile, ms, and its kind.
-    pub longest_ms: (f64, String),
+    /// The longest operation of a worker that was not stopped meanwhile.
+    pub longest: Longest,
     /// The same less the wait for a processor.
-    pub longest_own_ms: (f64, String),
+    pub longest_own: Longest,
     /// Half of all operations took at most, us.
     pub p50_us: f64,
     /// 99.99 % of all operations took at most, us.
@@ -113,6 +113,27 @@ pub struct StormReport {
     pub journal: Vec<String>,
 }
 
+/// A long operation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Longest {
+    /// What it did.
+    pub kind: String,
+    /// How long it took, ms.
+    pub took_ms: f64,
+    /// Of that, at most this was spent on a processor, ms.
+    pub ran_ms: f64,
+}
+
+impl fmt::Display for Longest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {:.1} ms ({:.1} ms running)",
+            self.kind, self.took_ms, self.ran_ms
+        )
+    }
+}
+
 impl StormReport {
     pub(super) fn new(plan: &StormPlan, board: &Board, conducted: Conducted, after: After) -> Self {
         let faults = |verified: &Verified, when: &str| -> Vec<String> {
@@ -123,16 +144,14 @@ impl StormReport {
                 .map(|fault| format!("{when}: {:?} at {:#x}", fault.kind, fault.offset))
                 .collect()
         };
-        let both = || {
-            after
-                .verified
-                .faults
-                .iter()
-                .chain(&after.verified_again.faults)
-        };
-        let longest = |field, kind_field| {
-            let (ns, kind) = board.largest(field, kind_field);
-            (ns as f64 / 1e6, kind_name(kind))
+        let both = || after.verified.faults.iter().chain(&after.verified_again.faults);
+        let longest = |fields| {
+            let [ns, kind, ran_ns] = board.largest(fields).unwrap_or_default();
+            Longest {
+                kind: kind_name(kind),
+                took_ms: ns as f64 / 1e6,
+                ran_ms: ran_ns as f64 / 1e6,
+            }
         };
         let mut all_faults = faults(&after.verified, "after the storm");
         all_faults.extend(faults(&after.verified_again, "after writing over"));
@@ -160,8 +179,8 @@ impl StormReport {
             slow: board.sum(ROW_SLOW),
             delayed: board.sum(ROW_DELAYED),
             stopped: board.sum(ROW_STOPPED),
-            longest_ms: longest(ROW_LONGEST_NS, ROW_LONGEST_KIND),
-            longest_own_ms: longest(ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_KIND),
+            longest: longest([ROW_LONGEST_NS, ROW_LONGEST_KIND, ROW_LONGEST_RAN_NS]),
+            longest_own: longest([ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_RAN_NS]),
             p50_us: quantile_ns(board, 0.5) as f64 / 1e3,
             p9999_us: quantile_ns(board, 0.9999) as f64 / 1e3,
             no_space: board.sum(ROW_NO_SPACE),
@@ -235,13 +254,8 @@ impl fmt::Display for StormReport {
         )?;
         writeln!(
             f,
-            "  longest operation {:.1} ms ({}); without waits for a processor {:.1} ms ({}); p50 {:.1} us, p99.99 {:.0} us",
-            self.longest_ms.0,
-            self.longest_ms.1,
-            self.longest_own_ms.0,
-            self.longest_own_ms.1,
-            self.p50_us,
-            self.p9999_us
+            "  longest operation: {}; without waits for a processor: {}; p50 {:.1} us, p99.99 {:.0} us",
+            self.longest, self.longest_own, self.p50_us, self.p9999_us
         )?;
         writeln!(
             f,

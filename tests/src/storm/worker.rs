@@ -66,10 +66,11 @@ impl<'s> Hand<'s> {
         let result = operation();
         if let Some(slow) = self.stopwatch.end(running) {
             self.journal.note(&format!(
-                "{} took {} ms, of which {} ms waiting for a processor",
+                "{} took {} ms, of which {} ms waiting for a processor and {} ms running",
                 kind_name(slow.kind as u64),
                 slow.took_ns / 1_000_000,
-                slow.queued_ns / 1_000_000
+                slow.queued_ns / 1_000_000,
+                slow.ran_ns / 1_000_000
             ));
         }
         result
@@ -121,7 +122,11 @@ impl<'s> Hand<'s> {
     }
 
     fn home(&self, key: u64) -> &'s Segment {
-        if Self::is_side(key) { self.side } else { self.segment }
+        if Self::is_side(key) {
+            self.side
+        } else {
+            self.segment
+        }
     }
 
     fn record(&mut self, key: u64, tag: u16, record_bytes: u64) -> Vec<u8> {
@@ -149,7 +154,9 @@ impl<'s> Hand<'s> {
     fn expiry(&mut self) -> Expiry {
         match self.random.below(10) {
             0 => Expiry::after(Duration::from_millis(1 + self.random.below(500))),
-            1 => Expiry::after(Duration::from_secs(60)).soft(Duration::from_millis(1 + self.random.below(200))),
+            1 => {
+                Expiry::after(Duration::from_secs(60)).soft(Duration::from_millis(1 + self.random.below(200)))
+            }
             2..=5 => Expiry::after(Duration::from_secs(300)),
             _ => Expiry::never(),
         }
@@ -196,7 +203,9 @@ impl<'s> Hand<'s> {
             Err(StoreError::NoSpace) if what == Kind::PutLarge => self.board.add(self.row, ROW_NO_RUN, 1),
             Err(StoreError::NoSpace) => self.board.add(self.row, ROW_NO_SPACE, 1),
             Err(StoreError::Contended { .. }) => self.board.add(self.row, ROW_CONTENDED, 1),
-            Err(error) => self.journal.wrong(&format!("{what:?} of key {key} failed: {error}")),
+            Err(error) => self
+                .journal
+                .wrong(&format!("{what:?} of key {key} failed: {error}")),
         }
         None
     }
@@ -227,8 +236,9 @@ impl<'s> Hand<'s> {
             return;
         };
         if let Err(damage) = read_value(&value, key) {
-            self.journal
-                .wrong(&format!("the bytes under a guard of key {key} changed: {damage:?}"));
+            self.journal.wrong(&format!(
+                "the bytes under a guard of key {key} changed: {damage:?}"
+            ));
         }
         self.timed(Kind::Release, || drop(value));
     }
@@ -280,7 +290,11 @@ impl<'s> Hand<'s> {
         let options = PutOptions::from(self.expiry()).aligned(self.random.one_in(8));
         let tag_name = tag_bytes(tag);
         let tags = [tag_name.as_slice()];
-        let options = if tag == NO_TAG { options } else { options.tags(&tags) };
+        let options = if tag == NO_TAG {
+            options
+        } else {
+            options.tags(&tags)
+        };
         let result = self.timed(Kind::Put, || home.put_with(&name, &value, &options));
         self.was_put(key, result, Kind::Put);
     }
@@ -471,13 +485,10 @@ impl<'s> Hand<'s> {
 
     fn next_epoch(&mut self, counter: u64) -> i64 {
         let board = self.board;
-        *self.reserved.entry(counter).or_insert_with(|| {
-            initial(
-                board
-                    .extra_word(counter as usize)
-                    .fetch_add(1, Ordering::Relaxed),
-            )
-        })
+        *self
+            .reserved
+            .entry(counter)
+            .or_insert_with(|| initial(board.extra_word(counter as usize).fetch_add(1, Ordering::Relaxed)))
     }
 
     fn read_counter(&mut self) {
@@ -487,7 +498,9 @@ impl<'s> Hand<'s> {
         if !self.timed(Kind::GetInto, || segment.get_into(&name, &mut buffer)) {
             return;
         }
-        let number = std::str::from_utf8(&buffer).ok().and_then(|text| text.parse().ok());
+        let number = std::str::from_utf8(&buffer)
+            .ok()
+            .and_then(|text| text.parse().ok());
         let verdict = match number {
             Some(number) => self.field.read(counter, number),
             None => Err(format!("counter {counter} holds {buffer:?}")),

@@ -211,8 +211,15 @@ impl Shared {
         Err(self.too_many_processes())
     }
 
-    /// Takes a free thread line, lowest first.
+    /// Takes a free thread line, lowest first; if none is free, one whose owner word is damaged.
     fn take_line(&self, owner: LineOwner) -> Option<u32> {
+        self.take_free_line(owner).or_else(|| {
+            self.release_orphan_lines();
+            self.take_free_line(owner)
+        })
+    }
+
+    fn take_free_line(&self, owner: LineOwner) -> Option<u32> {
         (0..self.geometry.counts.lines as u32).find(|&line| {
             let word = self.word(self.line_offset(line) + LINE_OWNER);
             if word.load(Ordering::Relaxed) != 0 {

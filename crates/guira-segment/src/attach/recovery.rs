@@ -95,23 +95,54 @@ impl Shared {
             .load(Ordering::Acquire)
             .min(self.geometry.counts.lines);
         for line in 0..lines as u32 {
-            let offset = self.line_offset(line);
-            let owner_word = self.word(offset + LINE_OWNER);
-            // Acquire: the pins below are the owner's.
-            if owner_word.load(Ordering::Acquire) != owner.0 {
-                continue;
+            // Acquire: the pins behind it are the owner's.
+            if self
+                .word(self.line_offset(line) + LINE_OWNER)
+                .load(Ordering::Acquire)
+                == owner.0
+            {
+                self.release_line(line, owner);
             }
-            for pin in 0..ENGINE_PINS + GUARD_PINS {
-                let word = self.word(offset + LINE_ENGINE_PINS + pin * 8);
-                let held = word.load(Ordering::Relaxed);
-                if held != 0 && pin_belongs(held, owner) {
-                    // Release: pairs with the reclaimer's load; what the owner did is before it.
-                    let _ = word.compare_exchange(held, 0, Ordering::Release, Ordering::Relaxed);
-                }
-            }
-            // Release: pairs with the Acquire of the thread that takes the line next.
-            let _ = owner_word.compare_exchange(owner.0, 0, Ordering::Release, Ordering::Relaxed);
         }
+    }
+
+    fn release_line(&self, line: u32, owner: LineOwner) {
+        let offset = self.line_offset(line);
+        for pin in 0..ENGINE_PINS + GUARD_PINS {
+            let word = self.word(offset + LINE_ENGINE_PINS + pin * 8);
+            let held = word.load(Ordering::Relaxed);
+            if held != 0 && pin_belongs(held, owner) {
+                // Release: pairs with the reclaimer's load; what the owner did is before it.
+                let _ = word.compare_exchange(held, 0, Ordering::Release, Ordering::Relaxed);
+            }
+        }
+        // Release: pairs with the Acquire of the thread that takes the line next.
+        let owner_word = self.word(offset + LINE_OWNER);
+        let _ = owner_word.compare_exchange(owner.0, 0, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Frees lines whose owner word names no present incarnation of a record. In order that never
+    /// happens (a record is written before its lines are taken, and lines are freed before it), so
+    /// it is damage.
+    pub(super) fn release_orphan_lines(&self) {
+        for line in 0..self.geometry.counts.lines as u32 {
+            let owner = LineOwner(
+                self.word(self.line_offset(line) + LINE_OWNER)
+                    .load(Ordering::Acquire),
+            );
+            if owner.0 != 0 && !self.is_present(owner) {
+                self.release_line(line, owner);
+            }
+        }
+    }
+
+    fn is_present(&self, owner: LineOwner) -> bool {
+        owner.record().is_some_and(|record| {
+            u64::from(record) < self.geometry.counts.records && {
+                let holder = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+                holder.pid() != 0 && holder.incarnation() == owner.incarnation()
+            }
+        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a fork does to a process's hold on a segment: the child has its parent's memory, and must
 //! have none of its parent's rights.
 
-use guira_shm::sync::{AtomicBool, Ordering};
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use guira_shm::sync::{AtomicBool, Ordering};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, Uid, close, fork, geteuid, setuid};

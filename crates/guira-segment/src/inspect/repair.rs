@@ -7,6 +7,7 @@ use guira_shm::sync::Ordering;
 use super::verify::{Fault, FaultKind, Verified};
 use crate::attach::ThreadRef;
 use crate::layout::block::{BlockState, BlockWord, Live, META_LIVE};
+use crate::layout::control::{CONTROL_CLOCK, MAX_CLOCK};
 use crate::layout::entry::Kind;
 use crate::layout::slot::{BUCKET_SLOTS, Location, Slot};
 use crate::segment::Segment;
@@ -35,8 +36,13 @@ impl Segment {
             found: self.verify(),
             ..Repaired::default()
         };
-        if let Some(thread) = shared.thread() {
-            for fault in &repaired.found.faults {
+        repaired.left = repaired.found.clone();
+        let Some(thread) = shared.thread() else {
+            return repaired;
+        };
+        // Mending one thing can bring another to light, such as slots of a block that was unreadable.
+        for _ in 0..REPAIR_ROUNDS {
+            for fault in &repaired.left.faults {
                 match shared.mend(&thread, *fault) {
                     Mended::Entry => repaired.dropped_entries += 1,
                     Mended::Block => repaired.freed_blocks += 1,
@@ -44,11 +50,17 @@ impl Segment {
                 }
             }
             shared.recount(&thread);
+            repaired.left = self.verify();
+            if repaired.left.is_clean() {
+                break;
+            }
         }
-        repaired.left = self.verify();
         repaired
     }
 }
+
+/// Rounds of mending and checking.
+const REPAIR_ROUNDS: u32 = 4;
 
 enum Mended {
     Entry,
@@ -86,11 +98,39 @@ impl Shared {
                 };
                 if done { Mended::Block } else { Mended::Other }
             }
+            FaultKind::StampAhead => {
+                let now = if offset == CONTROL_CLOCK {
+                    self.highest_birth(thread) + 1
+                } else {
+                    self.next_clock()
+                };
+                // What the stamp covers is invalidated by it: the safe side.
+                self.word(offset).store(now, Ordering::SeqCst);
+                Mended::Other
+            }
             FaultKind::PinLeaked => {
                 self.word(offset).store(0, Ordering::Release);
                 Mended::Other
             }
         }
+    }
+
+    /// The highest birth of a live entry that the clock can have given.
+    fn highest_birth(&self, thread: &ThreadRef<'_>) -> u64 {
+        let mut highest = 0;
+        for bucket in 0..self.geometry.counts.buckets as usize {
+            for index in 0..BUCKET_SLOTS {
+                if let Some((found, _, _)) = self.walk_slot(thread, self.load_slot(bucket, index)) {
+                    let birth = found.header.birth();
+                    highest = if birth < MAX_CLOCK {
+                        highest.max(birth)
+                    } else {
+                        highest
+                    };
+                }
+            }
+        }
+        highest
     }
 
     fn drop_entry(&self, thread: &ThreadRef<'_>, slot: Slot) {

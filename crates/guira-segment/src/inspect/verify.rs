@@ -10,12 +10,14 @@ use guira_shm::sync::Ordering;
 
 use crate::attach::ThreadRef;
 use crate::layout::block::{BlockState, META_TAIL, Tail};
-use crate::layout::control::CONTROL_LINES_HIGH;
+use crate::layout::control::{CONTROL_CLOCK, CONTROL_FLOOR, CONTROL_LINES_HIGH, MAX_CLOCK};
 use crate::layout::entry::Kind;
+use crate::layout::namespace::{NAMESPACE_BYTES, NAMESPACE_STAMP};
 use crate::layout::record::{
     ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, PinWord, RECORD_OWNER, RecordOwner,
 };
 use crate::layout::slot::{BUCKET_SLOTS, Slot};
+use crate::layout::stamp::STAMP_BYTES;
 use crate::segment::Segment;
 use crate::shared::Shared;
 
@@ -39,6 +41,9 @@ pub enum FaultKind {
     BlockTail,
     /// A block belongs to a process that is not attached, or is open in no lane: it is lost.
     BlockLeaked,
+    /// The invalidation clock is beyond what an entry's birth can hold, or a stamp is ahead of the
+    /// clock: everything it covers would be refused for ever.
+    StampAhead,
     /// A pin of a line that belongs to nobody, or of a block that does not exist.
     PinLeaked,
 }
@@ -83,6 +88,7 @@ impl Segment {
         let Some(thread) = shared.thread() else {
             return verified;
         };
+        shared.verify_stamps(&mut verified);
         shared.verify_index(&thread, &mut verified);
         shared.verify_blocks(&mut verified);
         shared.verify_pins(&mut verified);
@@ -167,6 +173,31 @@ impl Shared {
                 None
             }
             None => None,
+        }
+    }
+
+    /// The clock first: the others are mended by it.
+    fn verify_stamps(&self, verified: &mut Verified) {
+        let geometry = &self.geometry;
+        let namespaces = (0..geometry.counts.namespaces as usize)
+            .map(|row| geometry.namespaces + row * NAMESPACE_BYTES + NAMESPACE_STAMP);
+        let tags =
+            (0..geometry.counts.tag_stamps as usize).map(|tag| geometry.tag_stamps + tag * STAMP_BYTES);
+        if self.clock_now() >= MAX_CLOCK {
+            verified.faults.push(Fault {
+                kind: FaultKind::StampAhead,
+                offset: CONTROL_CLOCK as u64,
+            });
+        }
+        for offset in std::iter::once(CONTROL_FLOOR).chain(namespaces).chain(tags) {
+            // The stamp before the clock: a raise between the two loads makes the clock larger.
+            let stamp = self.word(offset).load(Ordering::Acquire);
+            if stamp > self.clock_now() || stamp >= MAX_CLOCK {
+                verified.faults.push(Fault {
+                    kind: FaultKind::StampAhead,
+                    offset: offset as u64,
+                });
+            }
         }
     }
 

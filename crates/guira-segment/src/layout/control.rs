@@ -62,3 +62,5 @@ pub(crate) const STATE_IN_USE: u64 = 1;
 pub(crate) const STATE_CLEAN: u64 = 2;
 /// Somebody rewrites the segment after a reboot; under the format lock.
 pub(crate) const STATE_FORMATTING: u64 = 3;
+/// The clock never reaches this in order; births hold twice as much.
+pub(crate) const MAX_CLOCK: u64 = 1 << 47;

@@ -170,7 +170,8 @@ impl Shared {
             region.copy_in(value_at + draft.value[0].len(), draft.value[1]);
         }
         if flags & FLAG_CHECKED != 0 {
-            let check = self.value_check(value_at, value_bytes);
+            // Of the source, not of the copy: what happens to the bytes on the way must not fit.
+            let check = self.check_of(&draft.value);
             region.copy_in(value_at + value_bytes, &check.to_le_bytes());
         }
         let mut state = State::new(Kind::Writing, self.carried(place.generation));

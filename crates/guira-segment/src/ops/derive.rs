@@ -10,7 +10,7 @@
 
 use guira_shm::sync::{Ordering, fence};
 
-use crate::attach::ThreadState;
+use crate::attach::{Counter, ThreadState};
 use crate::entry::{Found, Validity};
 use crate::error::StoreError;
 use crate::index::scan::{Pass, Step};
@@ -66,6 +66,15 @@ impl Shared {
         let mut token = *token;
         for attempt in 0..STORE_ATTEMPTS {
             let base = match self.present(thread, key) {
+                Pass::Stopped(base)
+                    if !self.value_is_intact(base.value_offset(), base.value_bytes(), &base.header) =>
+                {
+                    // A copy of damaged bytes would get a check that fits them: the entry goes.
+                    thread.count(self, Counter::Damaged);
+                    drop(base);
+                    self.kill(thread, key);
+                    continue;
+                }
                 Pass::Stopped(base) => Some(base),
                 Pass::Complete => None,
                 Pass::Unverified => {

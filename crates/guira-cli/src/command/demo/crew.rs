@@ -138,8 +138,8 @@ impl Crew {
         Ok(pipes)
     }
 
-    /// Whether the worker, which answers no more, was killed by this crew; if the whole demo was
-    /// interrupted it was not, and nothing is wrong either.
+    /// Whether the worker, which answers no more, was killed by this crew and is to be replaced. An
+    /// error if it ended by itself, or was interrupted together with the demo.
     fn was_killed(&self, worker: &Worker) -> Result<bool, CliError> {
         let mut slot = locked(&worker.child);
         let status = match slot.as_mut() {
@@ -157,8 +157,11 @@ impl Crew {
         let interrupted = status
             .signal()
             .is_some_and(|signal| [SIGHUP, SIGINT, SIGTERM].contains(&signal));
-        if interrupted || self.is_stopped() {
+        if self.is_stopped() {
             return Ok(false);
+        }
+        if interrupted {
+            return Err(super::interrupted());
         }
         Err(CliError::Failed(format!(
             "a worker process ended by itself ({status}); see what it said before"

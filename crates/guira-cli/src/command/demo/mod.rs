@@ -112,8 +112,9 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
         let _ = writeln!(io::stderr(), "guira: {note}");
     }
     let report = run_in(&place, args, requests, size_bytes, wanted_objects);
-    place.remove()?;
+    let removed = place.remove();
     let report = report?;
+    removed?;
     if args.json {
         write_json(out, &report.json())?;
     } else {
@@ -121,6 +122,10 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     }
     report.verdict()?;
     Ok(Exit::Done)
+}
+
+fn interrupted() -> CliError {
+    CliError::Failed("interrupted; what the demo made is removed".to_owned())
 }
 
 /// One worker process.
@@ -191,6 +196,8 @@ fn run_in(
         .deck()
         .played(usize::try_from(tally.requests()).unwrap_or(usize::MAX));
     let room = Capacity::Entries(around.entries);
+    // Recovers from the killed first, so that the figures after it include that.
+    let verified = segment.verify();
     let stats = segment.stats();
     around = Surroundings {
         trace: requests.name,
@@ -201,7 +208,7 @@ fn run_in(
         bytes_used: stats.bytes_used,
         evictions: stats.evictions,
         recoveries: stats.recoveries,
-        faults: segment.verify().faults.len() as u64,
+        faults: verified.faults.len() as u64,
         lru_hit_ratio: Lru::new(room).replay(&played).ratio(),
         opt_hit_ratio: Opt::new(&played).simulate(room).ratio(),
         ..around
@@ -254,9 +261,7 @@ fn watch(
             Err(RecvTimeoutError::Disconnected) => break,
         }
         if INTERRUPTED.load(Ordering::Relaxed) {
-            return Err(CliError::Failed(
-                "interrupted; what the demo made is removed".to_owned(),
-            ));
+            return Err(interrupted());
         }
         let elapsed = begin.elapsed();
         if kills < KILLS && elapsed >= args.seconds * (kills + 1) / (KILLS + 1) {
