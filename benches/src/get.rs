@@ -44,7 +44,11 @@ pub(crate) struct GetArguments {
 /// Measures on small pages, then on huge ones.
 pub(crate) fn run(arguments: &GetArguments) -> Result<(), BenchError> {
     let plan = Plan {
-        rounds: if arguments.quick { 9 } else { arguments.rounds.max(1) },
+        rounds: if arguments.quick {
+            9
+        } else {
+            arguments.rounds.max(1)
+        },
         lap_ms: if arguments.quick { 15 } else { arguments.lap_ms },
         keys: if arguments.quick { 100_000 } else { arguments.keys },
     };
@@ -108,7 +112,11 @@ struct Plan {
 
 impl Plan {
     fn measure(self, files: &Files, memcached: Option<&Path>) -> Result<(), BenchError> {
-        let pages = if files.huge_pages { "huge pages" } else { "4 KiB pages" };
+        let pages = if files.huge_pages {
+            "huge pages"
+        } else {
+            "4 KiB pages"
+        };
         let mut worker = Worker::start(files, memcached, self.keys, 1)?;
         let mut peers = vec![Subject::QuickCache, Subject::QuickCacheInline];
         if memcached.is_some() {

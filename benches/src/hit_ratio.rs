@@ -43,7 +43,11 @@ pub(crate) fn run(arguments: &HitRatioArguments) -> Result<(), BenchError> {
     let mut rows = Vec::new();
     let mut judged = Vec::new();
     for (name, trace) in traces(arguments.traces.as_deref())? {
-        let trace = if arguments.quick { trace.prefix(1_000_000) } else { trace };
+        let trace = if arguments.quick {
+            trace.prefix(1_000_000)
+        } else {
+            trace
+        };
         for percent in CAPACITY_PERCENT {
             let world = World::nearest(trace.distinct_keys() as u64 * percent / 100 * ENTRY_BYTES);
             let outcome = world.play(trace.accesses())?;

@@ -49,11 +49,7 @@ impl Spread {
     }
 
     /// Of one ratio for each round: what both did in the same round is compared, never two medians.
-    pub(crate) fn of_ratios(
-        figures: &[Lap],
-        to: &[Lap],
-        measure: impl Fn(&Lap) -> f64,
-    ) -> Self {
+    pub(crate) fn of_ratios(figures: &[Lap], to: &[Lap], measure: impl Fn(&Lap) -> f64) -> Self {
         Self::of(
             figures
                 .iter()

@@ -30,7 +30,10 @@ pub(crate) fn run(arguments: &SpaceArguments) -> Result<(), BenchError> {
         ("for the entries", Some(entries)),
         ("for 88 % of them", Some(entries * 88 / 100)),
     ] {
-        let plan = Plan { entries, index_entries };
+        let plan = Plan {
+            entries,
+            index_entries,
+        };
         let smallest = plan.smallest()?;
         let payload = (entries * (KEY_BYTES + VALUE_BYTES) as u64) as f64;
         let beyond = (smallest.size_bytes as f64 - payload) / entries as f64;
@@ -45,7 +48,10 @@ pub(crate) fn run(arguments: &SpaceArguments) -> Result<(), BenchError> {
                 (smallest.size_bytes - smallest.arena_bytes) as f64 / entries as f64
             ),
             format!("{:.1}", smallest.index_load() * 100.0),
-            format!("{:.2}", smallest.bytes_used as f64 / smallest.arena_bytes as f64 * 100.0),
+            format!(
+                "{:.2}",
+                smallest.bytes_used as f64 / smallest.arena_bytes as f64 * 100.0
+            ),
         ]);
     }
     print_table(

@@ -29,7 +29,9 @@ fn a_tenth_of_the_keys_hits_within_half_a_point_of_exact_s3_fifo_and_above_lru()
             assert_eq!(copy, value);
             hits += 1;
         } else {
-            segment.put(&key, &value, Expiry::never()).expect("room by eviction");
+            segment
+                .put(&key, &value, Expiry::never())
+                .expect("room by eviction");
         }
     }
     let guira = hits as f64 / trace.accesses().len() as f64;

@@ -1,6 +1,6 @@
 //! The command line: what can be asked for. The arguments of each command are in its module.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::command::bench::{BenchArgs, BenchWorkerArgs};
 use crate::command::completions::CompletionsArgs;
@@ -23,6 +23,21 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The command as people know it: without what it only calls itself.
+pub(crate) fn public_command() -> clap::Command {
+    let whole = Cli::command();
+    let public = whole
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .cloned();
+    clap::Command::new("guira")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(whole.get_about().cloned().unwrap_or_default())
+        .after_help(EXIT_STATUS)
+        .subcommand_required(true)
+        .subcommands(public)
 }
 
 const EXIT_STATUS: &str = "\

@@ -9,7 +9,12 @@ pub(crate) fn joined(message: &str) -> String {
 pub(crate) fn usage_error(rendered: &str) -> String {
     let body = rendered.split("\n\nUsage:").next().unwrap_or(rendered);
     let body = body.split("\n\nFor more information").next().unwrap_or(body);
-    let what = joined(body.strip_prefix("error: ").unwrap_or(body));
+    let what = joined(
+        &body
+            .strip_prefix("error: ")
+            .unwrap_or(body)
+            .replace("\n\n  tip: ", "; "),
+    );
     let usage = rendered
         .lines()
         .find_map(|line| line.strip_prefix("Usage: guira "))
@@ -41,6 +46,11 @@ mod tests {
         assert_eq!(
             missing,
             "the following required arguments were not provided: <KEY>; see `guira get --help`"
+        );
+        let hinted = message_of(&["guira", "put", "x", "k", "-5"]);
+        assert!(
+            hinted.contains("found; to pass '-5' as a value, use '-- -5'; see"),
+            "{hinted}"
         );
         let unknown = message_of(&["guira", "gets"]);
         assert!(unknown.starts_with("unrecognized subcommand 'gets'"), "{unknown}");

@@ -184,7 +184,7 @@ impl SegmentBuilder {
         let pending = create_unnamed(path, &options)?;
         format_segment(pending.map().region(), &superblock, &self.clock, 1);
         let file = pending.publish(path)?;
-        self.finish(Memory::File(file), superblock)
+        self.finish(Memory::of_file(file), superblock)
     }
 
     /// Opens an existing segment. Everything is checked before it is mapped.
@@ -207,7 +207,7 @@ impl SegmentBuilder {
         let superblock = read_superblock(&file, path)?;
         let mapped = file.map(superblock.geometry.total_bytes as u64)?;
         crate::format::prepare_for_this_boot(&mapped, &superblock, &self.clock, self.salvage)?;
-        self.finish(Memory::File(mapped), superblock)
+        self.finish(Memory::of_file(mapped), superblock)
     }
 
     /// Opens the segment at `path`, or creates it there if nothing is.
@@ -237,7 +237,7 @@ impl SegmentBuilder {
         let superblock = self.plan()?;
         let region = Region::heap(superblock.geometry.total_bytes);
         format_segment(&region, &superblock, &self.clock, 1);
-        self.finish(Memory::Heap(region), superblock)
+        self.finish(Memory::private(region), superblock)
     }
 
     fn plan(&self) -> Result<Superblock, OpenError> {

@@ -7,8 +7,8 @@ use crate::attach::{Counter, ThreadState};
 use crate::key::Key;
 use crate::layout::block::{META_SPAN, tagged};
 use crate::layout::entry::{
-    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE,
-    FLAG_TAGS, HEADER_BYTES, Header, NEVER_MS, State, TAGS_HEAD_BYTES, value_offset,
+    ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE, FLAG_TAGS, HEADER_BYTES, Header,
+    NEVER_MS, State, TAGS_HEAD_BYTES, value_offset,
 };
 use crate::layout::slot::{Location, Slot};
 use crate::pin::Pinned;
@@ -75,13 +75,13 @@ impl Shared {
 
     #[inline]
     pub(crate) fn load_header(&self, location: Location) -> Header {
-        let offset = location.offset();
+        let [lengths, born, deadlines, made] = self.region().words(location.offset() + ENTRY_LENGTHS);
         // Relaxed: the state word was loaded with Acquire before, and headers do not change after.
         Header {
-            lengths: self.word(offset + ENTRY_LENGTHS).load(Ordering::Relaxed),
-            born: self.word(offset + ENTRY_BORN).load(Ordering::Relaxed),
-            deadlines: self.word(offset + ENTRY_DEADLINES).load(Ordering::Relaxed),
-            made_ds: self.word(offset + ENTRY_MADE).load(Ordering::Relaxed) as u32,
+            lengths: lengths.load(Ordering::Relaxed),
+            born: born.load(Ordering::Relaxed),
+            deadlines: deadlines.load(Ordering::Relaxed),
+            made_ds: made.load(Ordering::Relaxed) as u32,
         }
     }
 

@@ -5,26 +5,33 @@ use guira_shm::region::Region;
 
 /// A segment's bytes.
 #[derive(Debug)]
-pub(crate) enum Memory {
-    /// A file that other processes map too.
-    File(MappedFile),
-    /// Private memory: one process, its threads, and Miri. Dies with the process.
-    Heap(Region),
+pub(crate) struct Memory {
+    /// The file's region or the private one: every access needs it, so none asks which.
+    region: Region,
+    /// A file that other processes map too; without one the bytes die with the process.
+    file: Option<MappedFile>,
 }
 
 impl Memory {
-    #[inline]
-    pub(crate) fn region(&self) -> &Region {
-        match self {
-            Self::File(file) => file.region(),
-            Self::Heap(region) => region,
+    /// A file that other processes map too.
+    pub(crate) fn of_file(file: MappedFile) -> Self {
+        Self {
+            region: file.region().clone(),
+            file: Some(file),
         }
     }
 
+    /// Private memory: one process, its threads, and Miri.
+    pub(crate) const fn private(region: Region) -> Self {
+        Self { region, file: None }
+    }
+
+    #[inline]
+    pub(crate) const fn region(&self) -> &Region {
+        &self.region
+    }
+
     pub(crate) const fn file(&self) -> Option<&MappedFile> {
-        match self {
-            Self::File(file) => Some(file),
-            Self::Heap(_) => None,
-        }
+        self.file.as_ref()
     }
 }

@@ -131,6 +131,7 @@ impl Segment {
         self.shared.max_value_bytes()
     }
 
+    #[inline(always)]
     pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         Key::new(
             &self.shared.geometry,
@@ -199,8 +200,15 @@ impl Segment {
             thread.count(shared, Counter::Misses);
             return false;
         }
+        shared.append_plain(&thread, &key, buffer) || self.append_found(&thread, &key, buffer)
+    }
+
+    /// What `append_plain` does not decide.
+    #[inline(never)]
+    fn append_found(&self, thread: &ThreadRef<'_>, key: &Key<'_>, buffer: &mut Vec<u8>) -> bool {
+        let shared = &*self.shared;
         let pin = thread.engine_pin(shared, EnginePin::Read as usize);
-        let Some(found) = shared.find_counted(&thread, pin, &key) else {
+        let Some(found) = shared.find_counted(thread, pin, key) else {
             return false;
         };
         if shared.verify_values

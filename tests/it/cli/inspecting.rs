@@ -219,6 +219,7 @@ fn completions_and_manual_pages_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = workplace.run(&format!("completions {shell}")).done();
         assert!(script.text().contains("invalidate"), "{shell}");
+        assert!(!script.text().contains("demo-worker"), "{shell}");
     }
     workplace.run("man pages/new").done();
     let pages = crate::places::names_in(&workplace.file("pages/new"));

@@ -48,6 +48,8 @@ fn a_bench_reports_throughput_percentiles_and_hits() {
         assert!(text.text().contains(part), "no {part:?} in {text:?}");
     }
     workplace.run("keys @ --ns guira-bench").not_found();
+    let left = workplace.run("stat @ --json").done().json();
+    assert_eq!(number(&left, "entries"), 0.0);
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn the_demo_finds_no_wrong_and_no_stale_value() {
     assert!(figure("ideal") <= figure("computations"), "{report}");
     assert!(figure("ideal") > 0.0 && figure("invalidations") > 0.0, "{report}");
     assert_eq!(figure("workers_replaced"), 2.0);
-    assert!(figure("hit_ratio") <= figure("opt_hit_ratio") + 0.02, "{report}");
+    assert!(figure("hit_ratio") <= figure("opt_hit_ratio") + 0.05, "{report}");
     assert!(
         figure("computation_p50_ns") > 10.0 * figure("hit_p50_ns"),
         "{report}"

@@ -7,6 +7,7 @@
     reason = "a command for people: its progress goes to stdout, what is wrong to stderr"
 )]
 
+mod bench;
 mod cargo;
 mod doc;
 mod error;
@@ -76,6 +77,17 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Measurements beside peers: get, space, hit-ratio or open (--help for more)
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed to the measurements as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "BENCH_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -110,6 +122,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         }
         Task::Stale { passed_on } => {
             steps.run("stale", || experiment::run(&root, "stale", &passed_on));
+        }
+        Task::Bench { passed_on } => {
+            steps.run("bench", || bench::run(&root, &passed_on));
         }
     }
     Ok(steps)

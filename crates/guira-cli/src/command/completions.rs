@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::args::Cli;
+use crate::args::public_command;
 use crate::error::CliError;
 use crate::exit::Exit;
 
@@ -19,7 +19,7 @@ pub struct CompletionsArgs {
 pub(crate) fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     // The generator panics where it cannot write: a buffer takes everything.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "guira", &mut script);
+    clap_complete::generate(args.shell, &mut public_command(), "guira", &mut script);
     out.write_all(&script).map_err(CliError::Output)?;
     Ok(Exit::Done)
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 
-use crate::args::Cli;
+use crate::args::public_command;
 use crate::error::CliError;
 use crate::exit::Exit;
 
@@ -18,7 +18,7 @@ pub struct ManArgs {
 
 pub(crate) fn run(args: &ManArgs) -> Result<Exit, CliError> {
     fs::create_dir_all(&args.dir).map_err(CliError::io("make the directory", &args.dir))?;
-    clap_mangen::generate_to(Cli::command(), &args.dir)
+    clap_mangen::generate_to(public_command(), &args.dir)
         .map_err(CliError::io("write manual pages to", &args.dir))?;
     Ok(Exit::Done)
 }

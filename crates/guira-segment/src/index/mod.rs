@@ -5,6 +5,8 @@
 //!
 //! * A *move* copies a slot to the partner bucket, adds one to the pair's move counter, then clears
 //!   the original. A scan that saw neither copy saw the counter change.
+//! * A drainer that made a slot name an entry's copy adds to the counter before it retires the block:
+//!   a scan that loaded the slot earlier finds no entry there any more and must look again.
 //! * Every other clear of a slot whose entry is not dead adds to the counter first, too.
 //! * Hence "there is no (other) entry" is concluded only by a *verified pass*: read the counter,
 //!   scan both buckets, read the counter again, repeat if it changed.

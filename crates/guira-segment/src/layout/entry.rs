@@ -274,6 +274,16 @@ impl Header {
         lengths & !FREQUENCY_MASK | (frequency as u64 & 3) << FREQUENCY_SHIFT
     }
 
+    /// The lengths word with one more read counted, if the counter is not full.
+    #[inline]
+    pub(crate) const fn lengths_after_read(&self) -> Option<u64> {
+        if self.lengths & FREQUENCY_MASK == FREQUENCY_MASK {
+            None
+        } else {
+            Some(self.lengths + (1 << FREQUENCY_SHIFT))
+        }
+    }
+
     #[inline]
     pub(crate) const fn birth(&self) -> u64 {
         bits(self.born, 0, 48)
@@ -347,6 +357,13 @@ const fn decode_soft(stored: u64, hard_ms: u64) -> u64 {
     } else {
         hard_ms.saturating_sub(distance)
     }
+}
+
+/// Whether a lengths word says: a key of `key_bytes`, and no flag at all.
+#[inline]
+pub(crate) const fn is_plain_with_key(lengths: u64, key_bytes: usize) -> bool {
+    // Key length, the reserved bits and the flags in one comparison.
+    bits(lengths, KEY_SHIFT, FREQUENCY_SHIFT - KEY_SHIFT) == key_bytes as u64
 }
 
 /// Offset of the value inside an entry, in bytes from its start.

@@ -275,6 +275,21 @@ impl Geometry {
         }
     }
 
+    /// The block that holds `offset`, and the bytes from there to the block's end.
+    #[inline]
+    pub(crate) const fn block_and_rest(&self, offset: usize) -> Option<(u32, usize)> {
+        let within_arena = offset.wrapping_sub(self.arena);
+        let block = within_arena >> self.block_shift;
+        if block < self.counts.blocks as usize {
+            Some((
+                block as u32,
+                self.block_bytes - (within_arena & (self.block_bytes - 1)),
+            ))
+        } else {
+            None
+        }
+    }
+
     /// The largest entry that shares a block with others; larger ones take a run of blocks.
     #[inline]
     pub(crate) const fn max_shared_entry_bytes(&self) -> usize {

@@ -302,7 +302,7 @@ fn segment() -> Segment {
     let offset_ms = read_clock_offset(&region);
     Segment {
         shared: Arc::new(Shared {
-            memory: Memory::Heap(region),
+            memory: Memory::private(region),
             geometry: superblock.geometry,
             superblock,
             clock: SegmentClock::new(clock, offset_ms),

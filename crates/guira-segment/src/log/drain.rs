@@ -380,6 +380,9 @@ impl Shared {
     }
 
     /// Makes one slot that names `from` name `to`; false if a verified pass found none.
+    ///
+    /// Then raises the move counter: a scan may have loaded the slot before it was swung and find the
+    /// block retired when it comes to look at the entry. It must not conclude that there is none.
     fn swing(&self, pair: &Pair, from: Slot, to: Slot) -> bool {
         let pass = self.verified_pass(pair, WRITE_PASSES, |bucket, slot, word| {
             if word == from && self.claim_slot(bucket, slot, from, to) {
@@ -388,6 +391,8 @@ impl Shared {
                 Step::Continue
             }
         });
+        // After the swing, before the block is retired; also where an earlier drainer died in between.
+        self.bump_moves(pair);
         pass == Pass::Stopped(())
     }
 

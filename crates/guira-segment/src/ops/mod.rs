@@ -4,5 +4,6 @@ pub(crate) mod derive;
 pub(crate) mod find;
 pub(crate) mod kill;
 pub(crate) mod many;
+pub(crate) mod read;
 pub(crate) mod settle;
 pub(crate) mod store;

@@ -14,6 +14,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Size of a huge page, to which mappings are aligned.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -261,7 +262,7 @@ fn map_region(file: &File, len_bytes: u64, writable: bool) -> io::Result<Region>
     let start = NonNull::new(start).expect("no mapping lies at address 0");
     // SAFETY: `mapping` holds these bytes mapped readable and writable until it is
     // dropped, and hands out no reference to them.
-    Ok(unsafe { Region::over(start, len_bytes, Box::new(mapping)) })
+    Ok(unsafe { Region::over(start, len_bytes, Arc::new(mapping)) })
 }
 
 /// Maps at a multiple of the huge page size, without which the kernel cannot use

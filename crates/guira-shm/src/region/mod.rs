@@ -29,18 +29,21 @@ use std::any::Any;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Alignment of every region's first byte.
 pub const REGION_ALIGN_BYTES: usize = 4096;
 
 /// Memory shared by processes (or, for tests, by threads).
 ///
-/// Every access is bounds-checked and panics outside the region.
+/// Every access is bounds-checked and panics outside the region. A clone is another handle to the
+/// same memory.
+#[derive(Clone)]
 pub struct Region {
     start: NonNull<u8>,
     len_bytes: usize,
     /// Keeps the memory alive; unmaps or frees it when dropped.
-    owner: Box<dyn Any + Send + Sync>,
+    owner: Arc<dyn Any + Send + Sync>,
 }
 
 // SAFETY: the memory belongs to `owner` (Send + Sync) and is reached through
@@ -62,7 +65,7 @@ impl Region {
         Region {
             start,
             len_bytes,
-            owner: Box::new(heap),
+            owner: Arc::new(heap),
         }
     }
 
@@ -76,7 +79,7 @@ impl Region {
     pub(crate) unsafe fn over(
         start: NonNull<u8>,
         len_bytes: usize,
-        owner: Box<dyn Any + Send + Sync>,
+        owner: Arc<dyn Any + Send + Sync>,
     ) -> Region {
         Region {
             start,
@@ -104,10 +107,32 @@ impl Region {
     /// When the word is not inside the region or the offset is no multiple of 8.
     #[inline]
     pub fn word(&self, offset_bytes: usize) -> &AtomicU64 {
-        let at = self.at_aligned::<8>(offset_bytes);
+        // The length is a multiple of 8 too: an aligned offset below it has its whole word inside.
+        // Turned by three bits, a crooked offset is beyond any length: one comparison for both.
+        if offset_bytes.rotate_right(3) >= self.len_bytes >> 3 {
+            self.refuse_word(offset_bytes);
+        }
+        // SAFETY: inside the region, as just checked.
+        let at = unsafe { self.start.as_ptr().add(offset_bytes) };
         // SAFETY: `at` is in bounds, 8-aligned and alive while `self` is; shared
         // words are only ever reached as atomics.
         unsafe { AtomicU64::from_ptr(at.cast()) }
+    }
+
+    /// The `N` words from `offset_bytes`: one check for all of them.
+    ///
+    /// # Panics
+    ///
+    /// When a word is not inside the region or the offset is no multiple of 8.
+    #[inline]
+    pub fn words<const N: usize>(&self, offset_bytes: usize) -> &[AtomicU64; N] {
+        if !offset_bytes.is_multiple_of(8) {
+            misaligned(offset_bytes, 8);
+        }
+        let at = self.at(offset_bytes, N * 8).cast::<[AtomicU64; N]>();
+        // SAFETY: `at` checked the bounds; the start is 4096-aligned and the offset a multiple of 8;
+        // shared words are accessed atomically only.
+        unsafe { &*at }
     }
 
     /// Copies `dst.len()` bytes out, filling `dst`.
@@ -250,6 +275,15 @@ impl Region {
     /// What keeps the memory alive.
     pub(crate) fn owner(&self) -> &(dyn Any + Send + Sync) {
         &*self.owner
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_word(&self, offset_bytes: usize) -> ! {
+        if offset_bytes.is_multiple_of(8) {
+            outside(offset_bytes, 8, self.len_bytes)
+        }
+        misaligned(offset_bytes, 8)
     }
 
     #[inline]

@@ -70,7 +70,8 @@ fn proc(path: &Path) -> Check {
     }
     Check::warn(
         "proc",
-        "/proc is not mounted: an unnamed file cannot be linked into place, reboots are not noticed",
+        "/proc is not mounted: reboots go unnoticed, a creator that is killed leaves a .guira-*.tmp file, and \
+         bench and demo start no workers",
         "mount it: mount -t proc proc /proc",
     )
 }
