@@ -6,10 +6,13 @@
 //! stopped, a block or pin that stays lost, an index or block that does not verify.
 
 mod counter;
+mod counting;
 mod history;
 mod kind;
+mod reading;
 mod report;
 mod worker;
+mod writing;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -63,7 +66,7 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
         |so_far| so_far.elapsed >= window && so_far.kills >= world.kills && so_far.stops >= world.stops,
     )?;
     let after = look_after(&segment, plan)?;
-    Ok(StormReport::new(plan, &board, conducted, after))
+    Ok(StormReport::new(plan, &board, conducted, &after))
 }
 
 /// What is left when everybody is gone: everything verifies, every value is intact, and all of the

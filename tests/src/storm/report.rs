@@ -135,7 +135,7 @@ impl fmt::Display for Longest {
 }
 
 impl StormReport {
-    pub(super) fn new(plan: &StormPlan, board: &Board, conducted: Conducted, after: After) -> Self {
+    pub(super) fn new(plan: &StormPlan, board: &Board, conducted: Conducted, after: &After) -> Self {
         let faults = |verified: &Verified, when: &str| -> Vec<String> {
             verified
                 .faults

@@ -143,7 +143,8 @@ impl Shared {
         }
     }
 
-    /// Sets every block's count of live entries to what the index names. Writers that are at work
+    /// Clears every slot that names no entry of its block's present generation, and sets every
+    /// block's count of live entries to what the others name. Writers that are at work
     /// meanwhile make it a little wrong again, which the count is allowed to be.
     fn recount(&self, thread: &ThreadRef<'_>) {
         let mut live: HashMap<u32, u64> = HashMap::new();
@@ -151,10 +152,13 @@ impl Shared {
         for bucket in 0..self.geometry.counts.buckets as usize {
             for index in 0..BUCKET_SLOTS {
                 let slot = self.load_slot(bucket, index);
-                if let Some((found, _, _)) = self.walk_slot(thread, slot)
-                    && found.state.kind() == Kind::Live
-                    && seen.insert(found.location, ()).is_none()
-                {
+                let Some((found, _, _)) = self.walk_slot(thread, slot) else {
+                    // Stale slots are harmless while generations only grow, but damage may have left
+                    // one that is ahead of its block and would name something else when it gets there.
+                    self.claim_slot(bucket, index, slot, Slot::EMPTY);
+                    continue;
+                };
+                if found.state.kind() == Kind::Live && seen.insert(found.location, ()).is_none() {
                     let sum = live.entry(found.pinned.block).or_default();
                     *sum = sum.wrapping_add(Live::of_entry(found.entry_bytes()).0);
                 }

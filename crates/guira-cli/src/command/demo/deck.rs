@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use guira_trace::Access;
 
+use super::comparison;
 use super::message::{Change, Deal};
 use crate::random::Random;
 
@@ -106,7 +107,7 @@ impl Deck {
                 }
             }
             let version = versions.get(*object as usize).copied().unwrap_or(0);
-            Access::unit(version << 32 | u64::from(*object))
+            comparison::access(*object, version)
         };
         self.objects.iter().take(requests).enumerate().map(play).collect()
     }

@@ -4,6 +4,7 @@
 //! from a [`deck`] by a [`crew`] that also kills some of them; a [`source`] of truth apart from the
 //! segment says what is stale, and the times of all computations say which were a [`stampede`].
 
+mod comparison;
 mod crew;
 mod deck;
 mod function;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use guira_segment::Segment;
-use guira_trace::{Capacity, Lru, Opt, Policy, Trace};
+use guira_trace::Trace;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::duration::parse_seconds;
@@ -195,7 +196,6 @@ fn run_in(
     let played = crew
         .deck()
         .played(usize::try_from(tally.requests()).unwrap_or(usize::MAX));
-    let room = Capacity::Entries(around.entries);
     // Recovers from the killed first, so that the figures after it include that.
     let verified = segment.verify();
     let stats = segment.stats();
@@ -209,8 +209,8 @@ fn run_in(
         evictions: stats.evictions,
         recoveries: stats.recoveries,
         faults: verified.faults.len() as u64,
-        lru_hit_ratio: Lru::new(room).replay(&played).ratio(),
-        opt_hit_ratio: Opt::new(&played).simulate(room).ratio(),
+        lru_hit_ratio: comparison::lru_hit_ratio(&played, around.entries),
+        opt_hit_ratio: comparison::opt_hit_ratio(&played, around.entries),
         ..around
     };
     bar.finish_and_clear();
