@@ -5,15 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::Args;
-use guira_segment::{NamespaceError, Segment, StoreError};
+use guira_segment::{MAX_KEY_BYTES, MAX_NAMESPACE_BYTES, NamespaceError, Segment, StoreError};
 
 use crate::error::CliError;
-
-/// Longest key, in bytes; the engine's own limit, known here so that reading commands refuse a bad
-/// key too.
-const MAX_KEY_BYTES: usize = 4093;
-/// Longest name of a namespace, in bytes; the engine's own limit.
-const MAX_NAMESPACE_BYTES: usize = 104;
 
 /// The segment a command works on.
 #[derive(Clone, Debug, Args)]

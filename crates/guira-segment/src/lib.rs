@@ -76,6 +76,15 @@ mod tags;
 mod tuning;
 mod value;
 
+/// Longest key in bytes.
+pub const MAX_KEY_BYTES: usize = layout::entry::MAX_KEY_BYTES;
+/// Longest name of a namespace in bytes.
+pub const MAX_NAMESPACE_BYTES: usize = layout::namespace::MAX_NAMESPACE_BYTES;
+/// Most tags of an entry.
+pub const MAX_TAGS: usize = tags::MAX_TAGS;
+/// Longest tag in bytes.
+pub const MAX_TAG_BYTES: usize = tags::MAX_TAG_BYTES;
+
 pub use builder::SegmentBuilder;
 pub use error::{NamespaceError, OpenError, StoreError};
 pub use expiry::Expiry;

@@ -16,9 +16,10 @@ mod writing;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use guira_segment::{Expiry, Segment};
+use guira_segment::{Expiry, Fault, Segment};
 use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
@@ -47,6 +48,8 @@ pub struct StormPlan {
 }
 
 const SIDE: &str = "side";
+/// Between checks while the storm goes on.
+const VERIFY_PERIOD: Duration = Duration::from_millis(700);
 
 /// Runs a storm whose workers are `program worker ..`, and judges it.
 ///
@@ -59,14 +62,36 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
     let board = Board::create(&world.board_path(), world.rows(), COUNTERS as usize)?;
     let told = serde_json::to_string(&Plan::Storm(plan.clone()))?;
     let window = Duration::from_secs_f64(world.seconds);
-    let conducted = conduct(
-        &board,
-        &world.schedule(),
-        |worker, incarnation| worker_command(program, &told, worker, incarnation),
-        |so_far| so_far.elapsed >= window && so_far.kills >= world.kills && so_far.stops >= world.stops,
-    )?;
-    let after = look_after(&segment, plan)?;
+    let (conducted, meanwhile) = std::thread::scope(|scope| {
+        let (over, is_over) = channel::<()>();
+        let inspector = scope.spawn({
+            let segment = &segment;
+            move || verify_meanwhile(segment, &is_over)
+        });
+        let conducted = conduct(
+            &board,
+            &world.schedule(),
+            |worker, incarnation| worker_command(program, &told, worker, incarnation),
+            |so_far| so_far.elapsed >= window && so_far.kills >= world.kills && so_far.stops >= world.stops,
+        );
+        drop(over);
+        let meanwhile = inspector.join().expect("the inspector does not panic");
+        conducted.map(|conducted| (conducted, meanwhile))
+    })?;
+    let after = After {
+        meanwhile,
+        ..look_after(&segment, plan)?
+    };
     Ok(StormReport::new(plan, &board, conducted, &after))
+}
+
+/// Verifies now and then while others work: what moves or goes meanwhile is no fault.
+fn verify_meanwhile(segment: &Segment, is_over: &Receiver<()>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    while is_over.recv_timeout(VERIFY_PERIOD) == Err(RecvTimeoutError::Timeout) {
+        faults.extend(segment.verify().faults);
+    }
+    faults
 }
 
 /// What is left when everybody is gone: everything verifies, every value is intact, and all of the
@@ -74,6 +99,7 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
 fn look_after(segment: &Segment, plan: &StormPlan) -> Result<After, ExperimentError> {
     let mut after = After {
         verified: segment.verify(),
+        counted: segment.stats().entries,
         ..After::default()
     };
     for namespace in [segment.clone(), segment.namespace(SIDE)?] {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use guira_segment::{FaultKind, Stats, Verified};
+use guira_segment::{Fault, FaultKind, Stats, Verified};
 use serde::Serialize;
 
 use crate::board::{
@@ -26,6 +26,10 @@ pub struct After {
     pub verified: Verified,
     /// The check after the segment was written over.
     pub verified_again: Verified,
+    /// Faults that checks found while others worked.
+    pub meanwhile: Vec<Fault>,
+    /// Live entries by the blocks' counts.
+    pub counted: u64,
     /// Entries with a record.
     pub entries: u64,
     /// Of these, damaged.
@@ -97,11 +101,13 @@ pub struct StormReport {
     pub contended: u64,
     /// Live entries after the storm.
     pub entries: u64,
+    /// The same by the blocks' counts, which miss what killed processes had not counted yet.
+    pub entries_counted: u64,
     /// Of these, damaged.
     pub damaged_entries: u64,
     /// Blocks and pins that stayed lost.
     pub leaked: usize,
-    /// What verify found, right after the storm and after all was written over.
+    /// What verify found, during the storm, right after it and after all was written over.
     pub faults: Vec<String>,
     /// Puts refused when the segment was written over afterwards.
     pub refused_afterwards: u64,
@@ -136,9 +142,8 @@ impl fmt::Display for Longest {
 
 impl StormReport {
     pub(super) fn new(plan: &StormPlan, board: &Board, conducted: Conducted, after: &After) -> Self {
-        let faults = |verified: &Verified, when: &str| -> Vec<String> {
-            verified
-                .faults
+        let faults = |faults: &[Fault], when: &str| -> Vec<String> {
+            faults
                 .iter()
                 .take(20)
                 .map(|fault| format!("{when}: {:?} at {:#x}", fault.kind, fault.offset))
@@ -153,8 +158,9 @@ impl StormReport {
                 ran_ms: ran_ns as f64 / 1e6,
             }
         };
-        let mut all_faults = faults(&after.verified, "after the storm");
-        all_faults.extend(faults(&after.verified_again, "after writing over"));
+        let mut all_faults = faults(&after.meanwhile, "meanwhile");
+        all_faults.extend(faults(&after.verified.faults, "after the storm"));
+        all_faults.extend(faults(&after.verified_again.faults, "after writing over"));
         Self {
             seed: plan.world.seed,
             workers: plan.world.workers,
@@ -187,6 +193,7 @@ impl StormReport {
             no_run: board.sum(ROW_NO_RUN),
             contended: board.sum(ROW_CONTENDED),
             entries: after.verified.entries,
+            entries_counted: after.counted,
             damaged_entries: after.damaged,
             leaked: both()
                 .filter(|fault| matches!(fault.kind, FaultKind::BlockLeaked | FaultKind::PinLeaked))
@@ -264,8 +271,9 @@ impl fmt::Display for StormReport {
         )?;
         writeln!(
             f,
-            "  afterwards: {} entries, {} lost blocks and pins, {} faults, {} damaged, {} puts refused",
+            "  afterwards: {} entries ({} by count), {} lost blocks and pins, {} faults, {} damaged, {} puts refused",
             self.entries,
+            self.entries_counted,
             self.leaked,
             self.faults.len(),
             self.damaged_entries,

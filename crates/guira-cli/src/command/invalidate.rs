@@ -5,15 +5,13 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
+use guira_segment::MAX_TAG_BYTES;
 use serde_json::json;
 
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::write_json;
 use crate::target::{Scope, Target};
-
-/// Longest tag, in bytes.
-const MAX_TAG_BYTES: usize = 255;
 
 /// Make values unreadable for good, by key, tag, namespace or all
 ///
