@@ -22,6 +22,11 @@ impl Lap {
         self.cpu_ns as f64 / self.operations.max(1) as f64
     }
 
+    /// Operations in a second of the thread's own time: what other programs do does not count.
+    pub(crate) fn operations_per_cpu_second(&self) -> f64 {
+        self.operations as f64 / Duration::from_nanos(self.cpu_ns.max(1)).as_secs_f64()
+    }
+
     pub(crate) fn operations_per_second(&self) -> f64 {
         self.operations as f64 / Duration::from_nanos(self.wall_ns.max(1)).as_secs_f64()
     }

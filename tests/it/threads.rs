@@ -221,3 +221,27 @@ fn a_stale_fill_never_appears_after_its_invalidation() {
         }
     });
 }
+
+#[test]
+fn threads_without_a_line_take_turns_and_may_use_the_segment_in_a_batch() {
+    // Two lines: the common one and one thread's.
+    let segment = Segment::builder()
+        .size(8 << 20)
+        .max_threads(2)
+        .private()
+        .expect("a private segment");
+    for key in 0..50_u8 {
+        segment.put(&[key], &[key; 20], Expiry::never()).expect("room");
+    }
+    together(|_| {
+        for _ in 0..200 {
+            let mut seen = 0;
+            segment.get_many(&[b"\x01".as_slice(), b"\x02", b"\xff"], |index, value| {
+                let inner = segment.get(&[index as u8 + 1]);
+                assert_eq!(value, inner.as_deref());
+                seen += 1;
+            });
+            assert_eq!(seen, 3);
+        }
+    });
+}

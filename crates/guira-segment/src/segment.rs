@@ -227,8 +227,16 @@ impl Segment {
     /// keys overlap; values are copied before `each` sees them.
     pub fn get_many(&self, keys: &[&[u8]], mut each: impl FnMut(usize, Option<&[u8]>)) {
         match self.shared.thread() {
-            Some(thread) => self.shared.get_many(&thread, self.namespace, keys, each),
-            None => (0..keys.len()).for_each(|index| each(index, None)),
+            Some(thread) if !thread.is_commons => self.shared.get_many(&thread, self.namespace, keys, each),
+            // The common line is locked while it is used, and `each` may use the segment, too.
+            other => {
+                drop(other);
+                let mut value = Vec::new();
+                for (index, key) in keys.iter().enumerate() {
+                    let found = self.get_into(key, &mut value);
+                    each(index, found.then_some(value.as_slice()));
+                }
+            }
         }
     }
 
