@@ -22,14 +22,14 @@
 //!
 //! # How it works
 //!
-//! * The **index** is a two-choice cuckoo table of single-word slots, which are only hints ([`index`]).
+//! * The **index** is a two-choice cuckoo table of single-word slots, which are only hints (`index`).
 //! * The **log** holds immutable entries in blocks; an entry's state word is the only arbiter of
-//!   replace, remove and relocate ([`log`], [`layout::entry`]).
-//! * A **pin** keeps a block from being reused while its bytes are in use ([`pin`]).
+//!   replace, remove and relocate (`log`, `layout::entry`).
+//! * A **pin** keeps a block from being reused while its bytes are in use (`pin`).
 //! * The **invalidation clock** and the stamps keep values that were computed before an invalidation
-//!   from appearing after it ([`ops::store`]).
+//!   from appearing after it (`ops::store`).
 //! * **Death** is what the kernel says of a byte lock; what a dead process held is given back by
-//!   whoever needs it ([`attach`]).
+//!   whoever needs it (`attach`).
 //!
 //! Nobody waits for anybody: there is no lock in the mapping, and a process may be killed or stopped
 //! between any two instructions. The byte-level contract is `shm-layout.md`.
