@@ -17,7 +17,7 @@ use crate::workload::{Random, VALUE_BYTES, write_key};
 /// Goal for opening.
 const MOST_OPEN_MS: f64 = 10.0;
 /// Goal while a segment is created: nothing takes a tenth of that time (who waited for the creator
-/// would take all of it; the scheduler of a busy machine beside_writer takes tens of milliseconds), and 999
+/// would take all of it; the scheduler of a busy machine alone takes tens of milliseconds), and 999
 /// look-ups or puts of 1,000 take at most this much longer than beside a process that takes a processor
 /// and writes memory without creating anything.
 const MOST_TIMES_LONGER: f64 = 2.0;

@@ -37,25 +37,25 @@ fn many_keys_of_many_sizes_are_kept() {
         .size(64 << 20)
         .private()
         .expect("a private segment");
-    let value = |n: usize| vec![n as u8; n * 7 % 3000];
-    for n in 0..10_000_usize {
+    let value = |n: u64| vec![n as u8; n as usize * 7 % 3000];
+    for n in 0..10_000_u64 {
         segment
             .put(&n.to_le_bytes(), &value(n), Expiry::never())
             .expect("room");
     }
-    for n in 0..10_000_usize {
+    for n in 0..10_000_u64 {
         assert_eq!(
             segment.get(&n.to_le_bytes()).as_deref(),
             Some(value(n).as_slice()),
             "key {n}"
         );
     }
-    let keys: Vec<[u8; 8]> = (0..10_000_usize).map(usize::to_le_bytes).collect();
+    let keys: Vec<[u8; 8]> = (0..10_000_u64).map(u64::to_le_bytes).collect();
     let keys: Vec<&[u8]> = keys.iter().map(<[u8; 8]>::as_slice).collect();
     let mut seen = 0;
     segment.get_many(&keys, |index, found| {
         assert_eq!(index, seen);
-        assert_eq!(found, Some(value(index).as_slice()));
+        assert_eq!(found, Some(value(index as u64).as_slice()));
         seen += 1;
     });
     assert_eq!(seen, 10_000);

@@ -51,6 +51,7 @@
 mod attach;
 mod builder;
 mod clock;
+mod computing;
 mod entry;
 mod error;
 mod expiry;
@@ -68,6 +69,7 @@ mod namespaces;
 mod ops;
 mod options;
 mod pin;
+mod removing;
 mod salvage;
 mod segment;
 mod shared;
@@ -86,6 +88,7 @@ pub const MAX_TAGS: usize = tags::MAX_TAGS;
 pub const MAX_TAG_BYTES: usize = tags::MAX_TAG_BYTES;
 
 pub use builder::SegmentBuilder;
+pub use computing::{Fill, FillToken, Lookup};
 pub use error::{NamespaceError, OpenError, StoreError};
 pub use expiry::Expiry;
 pub use flight::{Flight, FlightEnd, FlightLead, FlightWait};
@@ -95,7 +98,7 @@ pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, Verified};
 pub use metadata::{Metadata, Version};
 pub use modify::{Replace, Swap};
 pub use options::PutOptions;
-pub use segment::{Add, Fill, FillToken, Lookup, Put, Segment};
+pub use segment::{Add, Put, Segment};
 pub use stats::{BlockCounts, Stats};
 pub use value::ValueRef;
 

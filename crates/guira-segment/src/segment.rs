@@ -9,17 +9,16 @@ use crate::builder::SegmentBuilder;
 use crate::entry::Found;
 use crate::error::{NamespaceError, StoreError};
 use crate::expiry::Expiry;
-use crate::flight::Flight;
 use crate::key::Key;
 use crate::layout::block::Pool;
-use crate::layout::control::{CONTROL_FLOOR, CONTROL_GUARDED_BLOCKS};
+use crate::layout::control::CONTROL_GUARDED_BLOCKS;
 use crate::log::write::Draft;
 use crate::metadata::Metadata;
-use crate::ops::store::{Intent, StoreOutcome, Token};
+use crate::ops::store::{Intent, StoreOutcome};
 use crate::options::PutOptions;
 use crate::pin::EnginePin;
 use crate::shared::Shared;
-use crate::tags::{Tags, hash_tag};
+use crate::tags::Tags;
 use crate::value::ValueRef;
 use guira_shm::sync::Ordering;
 
@@ -43,16 +42,6 @@ pub enum Put {
     Superseded,
 }
 
-/// What became of a fill.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fill {
-    /// The computed value is there.
-    Stored,
-    /// The key was invalidated or written after the token was taken, or holds a value that is not
-    /// the one to be refreshed: the computed value was not stored. The caller still has it.
-    Superseded,
-}
-
 /// What became of an `add`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Add {
@@ -62,25 +51,6 @@ pub enum Add {
     Exists,
     /// Invalidated while it was added: not stored.
     Superseded,
-}
-
-/// A look-up that is to be followed by a computation on a miss.
-#[derive(Debug)]
-pub enum Lookup<'s> {
-    /// The value.
-    Hit(ValueRef<'s>),
-    /// The value, past its soft deadline, and the token with which it may be refreshed.
-    Stale(ValueRef<'s>, FillToken),
-    /// No value; take the token before reading the source.
-    Miss(FillToken),
-}
-
-/// When a computation began: it is stored by `fill` only if nothing that it may depend on was
-/// written or invalidated since. Belongs to one key of one segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FillToken {
-    pub(crate) token: Token,
-    pub(crate) hash: u64,
 }
 
 impl Segment {
@@ -158,7 +128,7 @@ impl Segment {
         self.get_with(&thread, &key)
     }
 
-    fn get_with<'s>(&'s self, thread: &ThreadRef<'_>, key: &Key<'_>) -> Option<ValueRef<'s>> {
+    pub(crate) fn get_with<'s>(&'s self, thread: &ThreadRef<'_>, key: &Key<'_>) -> Option<ValueRef<'s>> {
         let shared = &*self.shared;
         if key.bytes.is_empty() {
             thread.count(shared, Counter::Misses);
@@ -312,7 +282,7 @@ impl Segment {
         })
     }
 
-    fn store(
+    pub(crate) fn store(
         &self,
         thread: &ThreadRef<'_>,
         key: &Key<'_>,
@@ -365,144 +335,5 @@ impl Segment {
             thread.count(shared, Counter::Superseded);
         }
         outcome
-    }
-
-    // ---- computing
-
-    /// Looks `key` up; on a miss, or for a value past its soft deadline, gives the token that a
-    /// computation needs to be stored by [`Segment::fill`].
-    #[must_use]
-    pub fn lookup(&self, key: &[u8]) -> Lookup<'_> {
-        let hashed = self.key(key);
-        // The token first: what is written after it must supersede the computation.
-        let mut token = FillToken {
-            token: self.shared.token(&hashed),
-            hash: hashed.hash,
-        };
-        let Some(thread) = self.shared.thread() else {
-            return Lookup::Miss(token);
-        };
-        match self.get_with(&thread, &hashed) {
-            None => Lookup::Miss(token),
-            Some(value) if value.is_stale() => {
-                token.token.refreshes = self.identity(&thread, &hashed);
-                Lookup::Stale(value, token)
-            }
-            Some(value) => Lookup::Hit(value),
-        }
-    }
-
-    /// Where the key's present entry lies.
-    fn identity(
-        &self,
-        thread: &ThreadRef<'_>,
-        key: &Key<'_>,
-    ) -> Option<(crate::layout::slot::Location, u16)> {
-        let pin = thread.engine_pin(&self.shared, EnginePin::Read as usize);
-        let found = self.shared.find(thread, pin, key)?;
-        Some((found.location, found.state.self_generation()))
-    }
-
-    /// The token of a computation of `key` that begins now. Take it before the source is read.
-    #[must_use]
-    pub fn fill_token(&self, key: &[u8]) -> FillToken {
-        let key = self.key(key);
-        FillToken {
-            token: self.shared.token(&key),
-            hash: key.hash,
-        }
-    }
-
-    /// Stores a computed value, unless the key was written or invalidated since `token` was taken.
-    ///
-    /// # Errors
-    /// As [`Segment::put`]; nothing is removed.
-    pub fn fill(
-        &self,
-        key: &[u8],
-        value: &[u8],
-        token: &FillToken,
-        options: &PutOptions<'_>,
-    ) -> Result<Fill, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        if key.hash != token.hash {
-            // A token of another key says nothing of this one.
-            return Ok(Fill::Superseded);
-        }
-        Ok(
-            match self.store(&thread, &key, value, options, Intent::Fill(token.token))? {
-                StoreOutcome::Stored => Fill::Stored,
-                StoreOutcome::Superseded | StoreOutcome::Occupied => Fill::Superseded,
-            },
-        )
-    }
-
-    /// Leads or joins the computation of `key` among all processes of the host. `patience` is how
-    /// long the leader may take before another caller replaces it.
-    #[must_use]
-    pub fn flight(&self, key: &[u8], token: &FillToken, patience: Duration) -> Flight<'_> {
-        self.shared.flight(&self.key(key), &token.token, patience)
-    }
-
-    // ---- removing
-
-    /// Removes `key`; says whether it had a value. Puts that are under way may complete after it.
-    pub fn remove(&self, key: &[u8]) -> bool {
-        let hashed = self.key(key);
-        match self.shared.thread() {
-            Some(thread) if !key.is_empty() => self.shared.remove(&thread, &hashed),
-            _ => false,
-        }
-    }
-
-    /// Removes `key` for good: after it returns, no read on this host gives a value whose put began,
-    /// or whose fill token was taken, before. Cannot fail. Says whether the key had a value.
-    pub fn invalidate(&self, key: &[u8]) -> bool {
-        let hashed = self.key(key);
-        match self.shared.thread() {
-            Some(thread) => self.shared.invalidate(&thread, &hashed),
-            None => {
-                // A forked child that could not attach has no pins to scan under: the namespace goes.
-                self.shared.raise_namespace(self.namespace);
-                false
-            }
-        }
-    }
-
-    /// Invalidates every entry that carries `tag`, in constant time.
-    pub fn invalidate_tag(&self, tag: &[u8]) {
-        let now = self.shared.next_clock();
-        let hash = hash_tag(self.shared.superblock.hash_seed, tag);
-        // SeqCst: a maximum, in one order with the looks of puts and fills.
-        self.shared.tag_stamp(hash).fetch_max(now, Ordering::SeqCst);
-    }
-
-    /// Invalidates everything in this handle's namespace, in constant time.
-    pub fn clear(&self) {
-        self.shared.raise_namespace(self.namespace);
-    }
-
-    /// Invalidates everything in the segment, in constant time.
-    pub fn clear_all(&self) {
-        let now = self.shared.next_clock();
-        // SeqCst: as above.
-        self.shared.word(CONTROL_FLOOR).fetch_max(now, Ordering::SeqCst);
-    }
-
-    /// Gives back what dead processes held; returns how many were found. The engine does this by
-    /// itself when it needs what they hold.
-    pub fn recover(&self) -> usize {
-        self.shared
-            .current_attachment()
-            .map_or(0, |attachment| self.shared.recover_dead(&attachment, true))
-    }
-
-    /// Attaches this process if it is not: a forked child does so on its first operation, and may do
-    /// it here to learn of an error.
-    ///
-    /// # Errors
-    /// No free record, or the file cannot be opened any more.
-    pub fn attach(&self) -> Result<(), crate::OpenError> {
-        self.shared.attach().map(drop)
     }
 }

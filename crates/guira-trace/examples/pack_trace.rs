@@ -11,8 +11,7 @@ use guira_trace::{Trace, compact};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
-    let (Some(source), Some(target), None) = (arguments.next(), arguments.next(), arguments.next())
-    else {
+    let (Some(source), Some(target), None) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err("give two files: the trace to read, the compact one to write".into());
     };
     let trace = Trace::read(source)?;

@@ -111,8 +111,7 @@ pub fn decode(bytes: &[u8]) -> Result<Trace, CompactError> {
         return Err(CompactError::NotZstd);
     }
     let content = zstd::decode_all(bytes).map_err(CompactError::DamagedZstd)?;
-    let [magic @ .., version, sizes] =
-        content.first_chunk::<6>().ok_or(CompactError::NotCompact)?;
+    let [magic @ .., version, sizes] = content.first_chunk::<6>().ok_or(CompactError::NotCompact)?;
     if *magic != MAGIC {
         return Err(CompactError::NotCompact);
     }

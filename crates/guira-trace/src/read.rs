@@ -49,12 +49,10 @@ impl Trace {
             Form::Sized => sized(path, &bytes),
             Form::KeysZstd => keys(path, &decompressed(path, &bytes)?),
             Form::SizedZstd => sized(path, &decompressed(path, &bytes)?),
-            Form::Compact => {
-                Self::from_compact_bytes(&bytes).map_err(|source| TraceError::Compact {
-                    path: path.to_owned(),
-                    source,
-                })
-            }
+            Form::Compact => Self::from_compact_bytes(&bytes).map_err(|source| TraceError::Compact {
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 }
@@ -116,10 +114,7 @@ fn sized(path: &Path, bytes: &[u8]) -> Result<Trace, TraceError> {
     Ok(Trace::new(accesses.collect()))
 }
 
-fn whole_records<'a, const N: usize>(
-    path: &Path,
-    bytes: &'a [u8],
-) -> Result<&'a [[u8; N]], TraceError> {
+fn whole_records<'a, const N: usize>(path: &Path, bytes: &'a [u8]) -> Result<&'a [[u8; N]], TraceError> {
     match bytes.as_chunks::<N>() {
         (records, []) => Ok(records),
         (_, trailing) => Err(TraceError::TruncatedRecord {

@@ -317,10 +317,7 @@ fn opt_by_bytes_stays_within_what_is_possible_and_mostly_reaches_it() {
         total += hits;
         total_possible += possible;
     }
-    assert!(
-        total * 10 > total_possible * 9,
-        "{total} of {total_possible}"
-    );
+    assert!(total * 10 > total_possible * 9, "{total} of {total_possible}");
 }
 
 #[test]

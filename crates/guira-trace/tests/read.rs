@@ -87,10 +87,7 @@ fn a_missing_file_is_told_apart_from_an_unreadable_one() {
 fn an_unknown_extension_is_refused_before_the_file_is_read() {
     for name in ["t", "t.csv", "t.zst", "t.csv.zst", "t.compact", "t.keys.gz"] {
         let error = refusal(Path::new(name));
-        assert!(
-            matches!(error, TraceError::UnknownExtension { .. }),
-            "{name}"
-        );
+        assert!(matches!(error, TraceError::UnknownExtension { .. }), "{name}");
     }
 }
 

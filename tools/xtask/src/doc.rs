@@ -9,10 +9,7 @@ use crate::steps::Steps;
 pub(crate) fn run(root: &Path, steps: &mut Steps) {
     steps.run("doc", || {
         let mut command = cargo(root, &["doc", "--workspace", "--no-deps"]);
-        command.env(
-            "RUSTDOCFLAGS",
-            deny_warnings(std::env::var("RUSTDOCFLAGS").ok()),
-        );
+        command.env("RUSTDOCFLAGS", deny_warnings(std::env::var("RUSTDOCFLAGS").ok()));
         run_command(command)
     });
 }

@@ -9,20 +9,11 @@ use crate::tidy;
 
 /// Runs the three lint steps.
 pub(crate) fn run(root: &Path, steps: &mut Steps) {
-    steps.run("fmt", || {
-        run_command(cargo(root, &["fmt", "--all", "--check"]))
-    });
+    steps.run("fmt", || run_command(cargo(root, &["fmt", "--all", "--check"])));
     steps.run("clippy", || {
         run_command(cargo(
             root,
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
+            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
         ))
     });
     tidy_step(root, steps);

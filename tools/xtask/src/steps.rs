@@ -20,11 +20,7 @@ struct Finished {
 
 impl Steps {
     /// Runs one step and keeps how it went.
-    pub(crate) fn run(
-        &mut self,
-        name: &'static str,
-        step: impl FnOnce() -> Result<(), XtaskError>,
-    ) {
+    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<(), XtaskError>) {
         println!("==> {name}");
         let began = Instant::now();
         let outcome = step();
@@ -68,11 +64,7 @@ impl Steps {
 impl Finished {
     fn line(&self) -> String {
         let outcome = if self.passed { "ok" } else { "FAILED" };
-        format!(
-            "{}: {outcome} in {:.1} s",
-            self.name,
-            self.took.as_secs_f64()
-        )
+        format!("{}: {outcome} in {:.1} s", self.name, self.took.as_secs_f64())
     }
 }
 

@@ -94,9 +94,6 @@ mod tests {
         let directory = std::env::temp_dir();
         assert_eq!(free_space(&directory, 0), Ok(()));
         let error = free_space(&directory, u64::MAX).unwrap_err();
-        assert!(
-            error.contains("the tests need 17592186044415 MiB"),
-            "{error}"
-        );
+        assert!(error.contains("the tests need 17592186044415 MiB"), "{error}");
     }
 }

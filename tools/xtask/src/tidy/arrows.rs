@@ -72,7 +72,11 @@ pub(crate) fn violations<'a>(
                         "{} may not use {} (it may use: {}): move the code to the crate where it belongs",
                         package.name,
                         dependency.name,
-                        if allowed.is_empty() { "none of ours".to_owned() } else { allowed.join(", ") }
+                        if allowed.is_empty() {
+                            "none of ours".to_owned()
+                        } else {
+                            allowed.join(", ")
+                        }
                     ),
                 ));
             }
@@ -97,8 +101,7 @@ fn dependency_line(manifest: &str, dependency: &PathDependency) -> usize {
         .lines()
         .position(|line| {
             let line = line.trim_start();
-            let in_header =
-                line.starts_with('[') && line.ends_with(&format!("dependencies.{key}]"));
+            let in_header = line.starts_with('[') && line.ends_with(&format!("dependencies.{key}]"));
             let as_key = line
                 .strip_prefix(key.as_str())
                 .is_some_and(|rest| rest.starts_with(['.', ' ', '=']));
@@ -148,15 +151,7 @@ mod tests {
     #[test]
     fn drawn_arrows_pass() {
         assert!(found("guira-segment", "crates/guira-segment", &["guira-shm"], "").is_empty());
-        assert!(
-            found(
-                "guira-cli",
-                "crates/guira-cli",
-                &["guira", "guira-trace"],
-                ""
-            )
-            .is_empty()
-        );
+        assert!(found("guira-cli", "crates/guira-cli", &["guira", "guira-trace"], "").is_empty());
         assert!(found("guira-tests", "tests", &["guira", "guira-shm", "xtask"], "").is_empty());
     }
 
@@ -181,8 +176,7 @@ mod tests {
             name: "guira-shm".into(),
             rename: Some("shm".into()),
         };
-        let manifest =
-            "[package]\n\n[target.'cfg(unix)'.dependencies.shm]\npackage = \"guira-shm\"";
+        let manifest = "[package]\n\n[target.'cfg(unix)'.dependencies.shm]\npackage = \"guira-shm\"";
         assert_eq!(dependency_line(manifest, &dependency), 3);
     }
 }

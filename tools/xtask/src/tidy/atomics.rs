@@ -62,10 +62,7 @@ mod tests {
     #[test]
     fn a_standard_atomic_is_reported_however_it_is_named() {
         assert_eq!(lines("use std::sync::atomic::AtomicU64;"), [1]);
-        assert_eq!(
-            lines("x;\nlet a = core::sync::atomic::AtomicU32::new(0);"),
-            [2]
-        );
+        assert_eq!(lines("x;\nlet a = core::sync::atomic::AtomicU32::new(0);"), [2]);
         assert_eq!(
             lines("use std::sync::{\n    Arc,\n    atomic::{AtomicU64, fence},\n};"),
             [3]
@@ -85,10 +82,7 @@ mod tests {
     fn other_uses_pass() {
         assert!(lines("use guira_shm::sync::{AtomicU64, Ordering};").is_empty());
         assert!(lines("use std::sync::Arc; // not std::sync::atomic").is_empty());
-        let elsewhere = Source::new(
-            "crates/guira-bus/src/lib.rs",
-            "use std::sync::atomic::fence;",
-        );
+        let elsewhere = Source::new("crates/guira-bus/src/lib.rs", "use std::sync::atomic::fence;");
         assert!(violations(&elsewhere).is_empty());
     }
 }

@@ -23,8 +23,7 @@ pub(crate) fn violations(packages: &Packages, readme: Option<&str>) -> Vec<Viola
         .filter_map(|package| package.folder.strip_prefix("crates/"))
         .filter(|name| !names(&map, name))
         .map(|name| {
-            let advice =
-                format!("the code map does not name crates/{name}: say in a line what it is for");
+            let advice = format!("the code map does not name crates/{name}: say in a line what it is for");
             violation(first_line, advice)
         })
         .collect()
@@ -84,16 +83,9 @@ mod tests {
 
     #[test]
     fn a_crate_that_is_not_in_the_map_is_reported() {
-        let readme =
-            "# Guira\nguira-bus\n\n## Code map\n\n- `crates/guira-shm`: memory\n\n## Next\nguira\n";
-        let found = violations(
-            &packages(&["guira", "guira-shm", "guira-bus"]),
-            Some(readme),
-        );
-        let advice: Vec<_> = found
-            .iter()
-            .map(|violation| violation.advice.as_str())
-            .collect();
+        let readme = "# Guira\nguira-bus\n\n## Code map\n\n- `crates/guira-shm`: memory\n\n## Next\nguira\n";
+        let found = violations(&packages(&["guira", "guira-shm", "guira-bus"]), Some(readme));
+        let advice: Vec<_> = found.iter().map(|violation| violation.advice.as_str()).collect();
         assert_eq!(found.len(), 2, "{advice:?}");
         assert!(advice[0].contains("crates/guira:"), "{advice:?}");
         assert!(advice[1].contains("crates/guira-bus:"), "{advice:?}");
@@ -102,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_tree_in_a_fence_is_a_map_too() {
-        let readme = "## The code map\n```\n# comment\ncrates/\n  guira-shm   mapped memory\n```\n### More\nguira\n";
+        let readme =
+            "## The code map\n```\n# comment\ncrates/\n  guira-shm   mapped memory\n```\n### More\nguira\n";
         assert!(violations(&packages(&["guira", "guira-shm"]), Some(readme)).is_empty());
     }
 

@@ -40,11 +40,7 @@ pub(crate) struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: [{}] {}",
-            self.path, self.line, self.rule, self.advice
-        )
+        write!(f, "{}:{}: [{}] {}", self.path, self.line, self.rule, self.advice)
     }
 }
 
@@ -76,14 +72,9 @@ pub(crate) fn violations(root: &Path) -> Result<Vec<Violation>, XtaskError> {
         found.extend(ascii::violations(&text.path, &text.content));
     }
     found.extend(unsafe_code::roots_without_forbid(&packages, &tree.sources));
-    found.extend(arrows::violations(&packages, |manifest| {
-        tree.text(manifest)
-    }));
+    found.extend(arrows::violations(&packages, |manifest| tree.text(manifest)));
     found.extend(code_map::violations(&packages, tree.text(code_map::README)));
-    found.extend(layout::violations(
-        &tree.sources,
-        tree.text(layout::DOCUMENT),
-    ));
+    found.extend(layout::violations(&tree.sources, tree.text(layout::DOCUMENT)));
 
     found.sort();
     found.dedup();

@@ -50,10 +50,7 @@ impl Packages {
             .into_iter()
             .map(|package| {
                 let manifest = relative(&package.manifest_path);
-                let folder = manifest
-                    .strip_suffix("/Cargo.toml")
-                    .unwrap_or("")
-                    .to_owned();
+                let folder = manifest.strip_suffix("/Cargo.toml").unwrap_or("").to_owned();
                 Package {
                     name: package.name,
                     folder,

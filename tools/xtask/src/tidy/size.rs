@@ -15,9 +15,7 @@ pub(crate) fn violations(source: &Source) -> Vec<Violation> {
     let advice = if lines > MAX_LINES {
         format!("{lines} lines, more than {MAX_LINES}: split it into modules of one idea each")
     } else if lines > LONG_LINES && !says_why(source) {
-        format!(
-            "{lines} lines, more than {LONG_LINES}: split it, or say in its module docs `{REASON}...`"
-        )
+        format!("{lines} lines, more than {LONG_LINES}: split it, or say in its module docs `{REASON}...`")
     } else {
         return Vec::new();
     };

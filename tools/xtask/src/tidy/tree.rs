@@ -78,8 +78,7 @@ impl Tree {
 
     fn read_file(&mut self, root: &Path, path: String) -> Result<(), XtaskError> {
         let is_rust = path.ends_with(".rs");
-        let is_text =
-            path.starts_with(".ci/") || TEXT_ENDINGS.iter().any(|ending| path.ends_with(ending));
+        let is_text = path.starts_with(".ci/") || TEXT_ENDINGS.iter().any(|ending| path.ends_with(ending));
         if !is_rust && !is_text {
             return Ok(());
         }

@@ -7,10 +7,7 @@ use super::source::{Source, words};
 
 const RULE: &str = "unfinished";
 const MACROS: &[(&str, &str)] = &[
-    (
-        "todo",
-        "write it, or return an error that says what is missing",
-    ),
+    ("todo", "write it, or return an error that says what is missing"),
     (
         "unimplemented",
         "write it, or return an error that says what is missing",
@@ -32,10 +29,7 @@ pub(crate) fn violations(source: &Source) -> Vec<Violation> {
     for (name, what_to_do) in MACROS {
         for offset in words(source.code(), name) {
             if is_macro_call(&source.code()[offset + name.len()..]) {
-                report(
-                    offset,
-                    format!("{name}! is not finished code: {what_to_do}"),
-                );
+                report(offset, format!("{name}! is not finished code: {what_to_do}"));
             }
         }
     }
@@ -44,9 +38,7 @@ pub(crate) fn violations(source: &Source) -> Vec<Violation> {
             if !names_an_issue(&source.comments()[offset + note.len()..]) {
                 report(
                     offset,
-                    format!(
-                        "{note} in a comment: do it, or open an issue and write {note}(#number)"
-                    ),
+                    format!("{note} in a comment: do it, or open an issue and write {note}(#number)"),
                 );
             }
         }
@@ -86,10 +78,7 @@ mod tests {
     #[test]
     fn names_and_strings_are_no_macros() {
         assert_eq!(count("let todo = 1; if todo != (2) {} my_todo!()"), 0);
-        assert_eq!(
-            count("let s = \"todo!() FIXME\"; // calls todo!() never"),
-            0
-        );
+        assert_eq!(count("let s = \"todo!() FIXME\"; // calls todo!() never"), 0);
     }
 
     #[test]

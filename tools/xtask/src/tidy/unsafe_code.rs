@@ -103,14 +103,8 @@ mod tests {
 
     #[test]
     fn every_other_root_forbids_it() {
-        assert_eq!(
-            missing_forbid("crates/x/src/lib.rs", "//! Docs.\nfn f() {}"),
-            1
-        );
-        assert_eq!(
-            missing_forbid("crates/x/src/lib.rs", "#![deny(unsafe_code)]"),
-            1
-        );
+        assert_eq!(missing_forbid("crates/x/src/lib.rs", "//! Docs.\nfn f() {}"), 1);
+        assert_eq!(missing_forbid("crates/x/src/lib.rs", "#![deny(unsafe_code)]"), 1);
         assert_eq!(
             missing_forbid("crates/x/src/lib.rs", "// #![forbid(unsafe_code)]"),
             1
@@ -120,15 +114,9 @@ mod tests {
             1
         );
         assert_eq!(
-            missing_forbid(
-                "crates/x/src/lib.rs",
-                "//! Docs.\n#![forbid(unsafe_code)]\n"
-            ),
+            missing_forbid("crates/x/src/lib.rs", "//! Docs.\n#![forbid(unsafe_code)]\n"),
             0
         );
-        assert_eq!(
-            missing_forbid("crates/guira-segment/src/lib.rs", "fn f() {}"),
-            0
-        );
+        assert_eq!(missing_forbid("crates/guira-segment/src/lib.rs", "fn f() {}"), 0);
     }
 }

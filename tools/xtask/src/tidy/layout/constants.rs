@@ -62,13 +62,8 @@ impl Constants {
     /// that the path names, then the only one of that name.
     fn resolve(&self, path: &[&str], from: &Constant) -> Result<&Constant, String> {
         let (name, modules) = path.split_last().ok_or("an empty path")?;
-        let named: Vec<_> = self
-            .all
-            .iter()
-            .filter(|other| other.name == *name)
-            .collect();
-        let in_module =
-            |module: &str, other: &Constant| other.path.ends_with(&format!("/{module}.rs"));
+        let named: Vec<_> = self.all.iter().filter(|other| other.name == *name).collect();
+        let in_module = |module: &str, other: &Constant| other.path.ends_with(&format!("/{module}.rs"));
         let chosen = match modules.last() {
             None | Some(&("self" | "Self")) => named.iter().find(|other| other.path == from.path),
             Some(module) => named.iter().find(|other| in_module(module, other)),
@@ -77,17 +72,14 @@ impl Constants {
             (Some(chosen), _) => Ok(chosen),
             (None, [only]) => Ok(only),
             (None, []) => Err(format!("{name} is no integer constant of the layout")),
-            (None, _) => Err(format!(
-                "{name} is declared more than once: name its module"
-            )),
+            (None, _) => Err(format!("{name} is declared more than once: name its module")),
         }
     }
 
     fn read_file(&mut self, source: &Source) {
         let mut used_markers = Vec::new();
         for offset in words(source.code(), "const") {
-            let Some((name, expression)) = declaration(&source.code()[offset + "const".len()..])
-            else {
+            let Some((name, expression)) = declaration(&source.code()[offset + "const".len()..]) else {
                 continue;
             };
             let line = source.line_of(offset);
@@ -174,10 +166,7 @@ mod tests {
             "const A: usize = B; const B: usize = A; const C: usize = D;",
         )]);
         assert!(found[0].as_ref().unwrap_err().contains("refers to itself"));
-        assert_eq!(
-            found[2],
-            Err("D is no integer constant of the layout".into())
-        );
+        assert_eq!(found[2], Err("D is no integer constant of the layout".into()));
     }
 
     #[test]

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn only_rows_that_name_a_constant_are_read() {
-        let document = "| Name | value |\n|---|---|\n| `A_B` | `1_024` | x |\nA_B 5\n| C2 | many |\n| D |\n| X | 1 |\n";
+        let document =
+            "| Name | value |\n|---|---|\n| `A_B` | `1_024` | x |\nA_B 5\n| C2 | many |\n| D |\n| X | 1 |\n";
         let found = rows(document);
         let read: Vec<_> = found
             .iter()

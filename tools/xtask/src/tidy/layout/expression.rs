@@ -42,12 +42,8 @@ fn tokens(expression: &str) -> Result<Vec<&str>, String> {
     while let Some(first) = rest.chars().next() {
         let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
         let length = if is_word(first) {
-            rest.find(|character| !is_word(character))
-                .unwrap_or(rest.len())
-        } else if ["<<", ">>", "::"]
-            .iter()
-            .any(|token| rest.starts_with(token))
-        {
+            rest.find(|character| !is_word(character)).unwrap_or(rest.len())
+        } else if ["<<", ">>", "::"].iter().any(|token| rest.starts_with(token)) {
             2
         } else if "+-*/()".contains(first) {
             1

@@ -43,18 +43,9 @@ fn a_constant_without_a_row_is_reported_at_the_constant() {
 
 #[test]
 fn another_number_is_reported_at_the_row() {
-    let found = check(
-        CODE,
-        "| SUPERBLOCK_BYTES | 4095 |\n| INDEX_OFFSET | 36864 |\n",
-    );
-    assert_one(
-        &found,
-        "shm-layout.md:1: [layout] SUPERBLOCK_BYTES is 4096 in",
-    );
-    let found = check(
-        CODE,
-        "| SUPERBLOCK_BYTES | 4 KiB |\n| INDEX_OFFSET | 36864 |\n",
-    );
+    let found = check(CODE, "| SUPERBLOCK_BYTES | 4095 |\n| INDEX_OFFSET | 36864 |\n");
+    assert_one(&found, "shm-layout.md:1: [layout] SUPERBLOCK_BYTES is 4096 in");
+    let found = check(CODE, "| SUPERBLOCK_BYTES | 4 KiB |\n| INDEX_OFFSET | 36864 |\n");
     assert_one(&found, "here it is `4 KiB`");
 }
 
@@ -70,10 +61,7 @@ fn a_row_without_a_marked_constant_is_reported() {
 
 #[test]
 fn rows_stand_in_the_order_of_the_code() {
-    let found = check(
-        CODE,
-        "| INDEX_OFFSET | 36864 |\n| SUPERBLOCK_BYTES | 4096 |\n",
-    );
+    let found = check(CODE, "| INDEX_OFFSET | 36864 |\n| SUPERBLOCK_BYTES | 4096 |\n");
     assert_one(&found, "SUPERBLOCK_BYTES comes before INDEX_OFFSET");
 }
 
@@ -99,10 +87,7 @@ fn two_files_may_be_described_in_either_order_but_not_share_a_name() {
     assert!(violations(&apart, Some(document)).is_empty());
     let same = [file("a", "FIRST"), file("b", "FIRST")];
     let found = violations(&same, Some("| FIRST | 1 |\n"));
-    assert!(
-        found[0].advice.contains("cannot tell them apart"),
-        "{found:#?}"
-    );
+    assert!(found[0].advice.contains("cannot tell them apart"), "{found:#?}");
 }
 
 #[test]

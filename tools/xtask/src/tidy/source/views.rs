@@ -57,13 +57,7 @@ fn blank(text: &[u8]) -> Vec<u8> {
 fn ascii(bytes: Vec<u8>) -> String {
     bytes
         .into_iter()
-        .map(|byte| {
-            if byte.is_ascii() {
-                char::from(byte)
-            } else {
-                '?'
-            }
-        })
+        .map(|byte| if byte.is_ascii() { char::from(byte) } else { '?' })
         .collect()
 }
 

@@ -1,0 +1,69 @@
+//! Removing and invalidating: a key, a tag, a namespace, everything.
+
+use guira_shm::sync::Ordering;
+
+use crate::layout::control::CONTROL_FLOOR;
+use crate::segment::Segment;
+use crate::tags::hash_tag;
+
+impl Segment {
+    /// Removes `key`; says whether it had a value. Puts that are under way may complete after it.
+    pub fn remove(&self, key: &[u8]) -> bool {
+        let hashed = self.key(key);
+        match self.shared.thread() {
+            Some(thread) if !key.is_empty() => self.shared.remove(&thread, &hashed),
+            _ => false,
+        }
+    }
+
+    /// Removes `key` for good: after it returns, no read on this host gives a value whose put began,
+    /// or whose fill token was taken, before. Cannot fail. Says whether the key had a value.
+    pub fn invalidate(&self, key: &[u8]) -> bool {
+        let hashed = self.key(key);
+        match self.shared.thread() {
+            Some(thread) => self.shared.invalidate(&thread, &hashed),
+            None => {
+                // A forked child that could not attach has no pins to scan under: the namespace goes.
+                self.shared.raise_namespace(self.namespace);
+                false
+            }
+        }
+    }
+
+    /// Invalidates every entry that carries `tag`, in constant time.
+    pub fn invalidate_tag(&self, tag: &[u8]) {
+        let now = self.shared.next_clock();
+        let hash = hash_tag(self.shared.superblock.hash_seed, tag);
+        // SeqCst: a maximum, in one order with the looks of puts and fills.
+        self.shared.tag_stamp(hash).fetch_max(now, Ordering::SeqCst);
+    }
+
+    /// Invalidates everything in this handle's namespace, in constant time.
+    pub fn clear(&self) {
+        self.shared.raise_namespace(self.namespace);
+    }
+
+    /// Invalidates everything in the segment, in constant time.
+    pub fn clear_all(&self) {
+        let now = self.shared.next_clock();
+        // SeqCst: as above.
+        self.shared.word(CONTROL_FLOOR).fetch_max(now, Ordering::SeqCst);
+    }
+
+    /// Gives back what dead processes held; returns how many were found. The engine does this by
+    /// itself when it needs what they hold.
+    pub fn recover(&self) -> usize {
+        self.shared
+            .current_attachment()
+            .map_or(0, |attachment| self.shared.recover_dead(&attachment, true))
+    }
+
+    /// Attaches this process if it is not: a forked child does so on its first operation, and may do
+    /// it here to learn of an error.
+    ///
+    /// # Errors
+    /// No free record, or the file cannot be opened any more.
+    pub fn attach(&self) -> Result<(), crate::OpenError> {
+        self.shared.attach().map(drop)
+    }
+}
