@@ -44,7 +44,7 @@ pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// A duration for people, with three digits at least: `250 ms`, `1.50 s`, `3 h 5 min`.
+/// A duration for people: `250.0 ms`, `1.5 s`, `3 h 5 min`.
 pub(crate) fn show_duration(duration: Duration) -> String {
     let ns = duration.as_nanos();
     let seconds = duration.as_secs();

@@ -20,6 +20,19 @@ use crate::segment::Segment;
 use crate::shared::Shared;
 
 /// Settings for creating and opening; each has a default that is stated at its setter.
+///
+/// ```
+/// use guira_segment::Segment;
+///
+/// # let directory = tempfile::tempdir_in("/dev/shm")?;
+/// # let path = directory.path().join("app.guira");
+/// let settings = Segment::builder().size(16 << 20).mode(0o660).allow_group(true);
+/// let made = settings.create(&path)?;
+/// let opened = settings.open(&path)?;
+/// assert_eq!(made.path(), opened.path());
+/// assert!(settings.create(&path).is_err(), "what exists is never overwritten");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SegmentBuilder {
     wish: Wish,

@@ -119,6 +119,7 @@ impl Shared {
 
     /// How many blocks the run headed by `block` has; 1 for a block of its own.
     pub(crate) fn run_blocks(&self, block: u32, generation: u32) -> u32 {
+        // Acquire: pairs with the Release with which a run's builder wrote it.
         let span = self.block_meta(block, META_SPAN).load(Ordering::Acquire);
         if span >> 32 != tagged(generation, 0) >> 32 {
             return 1;
@@ -213,6 +214,7 @@ impl Shared {
     #[inline(always)]
     pub(crate) fn validity(&self, location: Location, header: &Header, namespace: u16) -> Validity {
         let birth = header.birth();
+        // Acquire: pairs with the SeqCst maximum that raised the stamp.
         if birth < self.floor() || birth < self.namespace_stamp(namespace).load(Ordering::Acquire) {
             return Validity::Invalidated;
         }
@@ -235,6 +237,7 @@ impl Shared {
 
     #[cold]
     fn tags_invalidated(&self, location: Location, birth: u64) -> bool {
+        // Acquire: as in `validity`.
         self.tag_hashes(location)
             .any(|hash| birth < self.tag_stamp(hash).load(Ordering::Acquire))
     }

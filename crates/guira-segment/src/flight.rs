@@ -24,7 +24,6 @@ use crate::layout::flight::{
     FLIGHT_OWNER, FLIGHT_STAMP, FLIGHT_WAITERS,
 };
 use crate::layout::record::LineOwner;
-use crate::layout::stamp::KeyStamp;
 use crate::ops::store::Token;
 use crate::shared::Shared;
 
@@ -186,6 +185,7 @@ impl Shared {
         token: &Token,
         patience: Duration,
     ) -> Flight<'s> {
+        // Acquire: pairs with the SeqCst addition in `wake_flight`.
         let sequence = self.flight_word(cell, FLIGHT_FUTEX).load(Ordering::Acquire) as u32;
         let flight_stamp = self.flight_word(cell, FLIGHT_STAMP).load(Ordering::Relaxed);
         let flight_clock = self.flight_word(cell, FLIGHT_CLOCK).load(Ordering::Relaxed);
@@ -308,7 +308,7 @@ impl<'s> FlightWait<'s> {
         }
         let futex_word = shared.flight_word(self.cell, FLIGHT_FUTEX);
         let waiters = shared.flight_word(self.cell, FLIGHT_WAITERS);
-        // SeqCst: counted before the sequence is compared; pairs with `take_cell`. A killed waiter
+        // SeqCst: counted before the sequence is compared; pairs with `wake_flight`. A killed waiter
         // leaves the count too high, which costs a wake call now and then.
         waiters.fetch_add(1, Ordering::SeqCst);
         let end = self.wait_counted(futex_word, timeout);
@@ -322,6 +322,7 @@ impl<'s> FlightWait<'s> {
         let end_ms = shared.clock.boot_clock().now_ms().saturating_add(timeout_ms);
         let mut slice_ms = FIRST_SLICE_MS;
         loop {
+            // SeqCst: compared after this waiter was counted; pairs with `wake_flight`.
             let owner = shared.flight_word(self.cell, FLIGHT_OWNER).load(Ordering::SeqCst);
             if futex_word.load(Ordering::SeqCst) as u32 != self.sequence || owner != self.owner {
                 return FlightEnd::Landed;
@@ -353,7 +354,7 @@ impl<'s> FlightWait<'s> {
         if !late && !shared.is_dead(&attachment, record, LineOwner(self.owner).incarnation()) {
             return None;
         }
-        let stamp = KeyStamp(shared.key_stamp_word(self.hash).load(Ordering::Acquire));
+        let stamp = shared.key_stamp(self.hash);
         let token = Token {
             clock: shared.clock_now(),
             stamp,

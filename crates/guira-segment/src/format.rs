@@ -95,6 +95,8 @@ pub(crate) fn prepare_for_this_boot(
         store_boot_id(region);
     }
     if !is_of_this_boot(region) {
+        // Acquire, and Release below: what a state says was done before it was stored; the format lock
+        // excludes other formatters.
         if region.word(CONTROL_STATE).load(Ordering::Acquire) == STATE_CLEAN {
             continue_clock(region, clock);
         } else {
@@ -140,12 +142,14 @@ fn is_of_this_boot(region: &Region) -> bool {
     let Some((low, high)) = boot_words() else {
         return true;
     };
+    // Acquire: pairs with the Release of `store_boot_id`: a file of this boot is ready.
     region.word(CONTROL_BOOT_LOW).load(Ordering::Acquire) == low
         && region.word(CONTROL_BOOT_HIGH).load(Ordering::Acquire) == high
 }
 
 fn store_boot_id(region: &Region) {
     let (low, high) = boot_words().unwrap_or((0, 0));
+    // Release: pairs with the Acquire of `is_of_this_boot`.
     region.word(CONTROL_BOOT_LOW).store(low, Ordering::Release);
     region.word(CONTROL_BOOT_HIGH).store(high, Ordering::Release);
 }
@@ -156,12 +160,14 @@ fn boot_words() -> Option<(u64, u64)> {
 }
 
 fn store_clock_offset(region: &Region, offset_ms: i64) {
+    // Release: pairs with the Acquire of `read_clock_offset`.
     region
         .word(CONTROL_CLOCK_OFFSET)
         .store(offset_ms as u64, Ordering::Release);
 }
 
 pub(crate) fn read_clock_offset(region: &Region) -> i64 {
+    // Acquire: pairs with the Release of `store_clock_offset`.
     region.word(CONTROL_CLOCK_OFFSET).load(Ordering::Acquire) as i64
 }
 

@@ -47,14 +47,9 @@ impl Segment {
         let (key, thread) = self.begin(key)?;
         let token = self.shared.token(&key);
         let fresh = self.fresh(value, options)?;
-        let mut fresh = Some(fresh);
         let derived = self.shared.derive(&thread, &key, &token, |base| {
-            Ok(match (base, fresh.as_ref()) {
-                (Some(_), Some(replacement)) => Plan::Write(replacement.copy()),
-                _ => Plan::Keep,
-            })
+            Ok(base.map_or(Plan::Keep, |_| Plan::Write(fresh.clone())))
         });
-        fresh.take();
         if !matches!(derived, Ok(Derived::Written | Derived::Kept)) {
             // A failed or superseded write must not leave the value it was to replace.
             self.shared.remove(&thread, &key);
@@ -66,6 +61,18 @@ impl Segment {
     /// Stores `value` only if `key` holds the version that a [`crate::ValueRef`] or
     /// [`crate::Metadata`] gave. The new entry counts as being as old as the one it replaces when
     /// namespaces, tags or everything are invalidated.
+    ///
+    /// ```
+    /// use guira_segment::{Expiry, PutOptions, Segment, Swap};
+    ///
+    /// let segment = Segment::builder().size(8 << 20).private()?;
+    /// segment.put(b"k", b"old", Expiry::never())?;
+    /// let seen = segment.get(b"k").map(|value| value.version()).expect("just put");
+    /// let options = PutOptions::default();
+    /// assert_eq!(segment.compare_and_swap(b"k", seen, b"new", &options)?, Swap::Stored);
+    /// assert!(matches!(segment.compare_and_swap(b"k", seen, b"late", &options)?, Swap::Conflict(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Segment::put`]; nothing is removed.
@@ -92,7 +99,7 @@ impl Segment {
             }
             Ok(Plan::Write(Replacement {
                 birth: Some(base.header.birth()),
-                ..fresh.copy()
+                ..fresh.clone()
             }))
         })?;
         thread.count(&self.shared, Counter::Stores);
@@ -108,6 +115,16 @@ impl Segment {
     /// `initial` (to which `delta` is not added), living as `expiry` says.
     ///
     /// Overflow is an error and leaves the value as it is.
+    ///
+    /// ```
+    /// use guira_segment::{Expiry, Segment};
+    ///
+    /// let segment = Segment::builder().size(8 << 20).private()?;
+    /// assert_eq!(segment.increment(b"visits", 1, Some(1), Expiry::never())?, Some(1));
+    /// assert_eq!(segment.increment(b"visits", 5, Some(1), Expiry::never())?, Some(6));
+    /// assert_eq!(segment.increment(b"absent", 1, None, Expiry::never())?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::NotANumber`], [`StoreError::Overflow`], and as [`Segment::add`].
@@ -247,16 +264,6 @@ impl Segment {
     pub fn hash_of(&self, key: &[u8]) -> u64 {
         let key: Key<'_> = self.key(key);
         key.hash
-    }
-}
-
-impl Replacement {
-    fn copy(&self) -> Self {
-        Self {
-            value: self.value.clone(),
-            tags: self.tags.clone(),
-            ..*self
-        }
     }
 }
 

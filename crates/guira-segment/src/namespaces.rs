@@ -39,6 +39,7 @@ impl Shared {
     /// Whether the row carries `hash`, claiming it if it is free.
     fn claim_row(&self, row: u16, hash: u64) -> bool {
         let word = self.namespace_word(row, NAMESPACE_HASH);
+        // Acquire, AcqRel: the loads and the claims of other claimers are each other's pair.
         match word.load(Ordering::Acquire) {
             0 => match word.compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => true,
@@ -74,6 +75,7 @@ impl Shared {
         if row == 0 || u64::from(row) >= self.geometry.counts.namespaces {
             return None;
         }
+        // Acquire: pairs with the Release in `publish_name`.
         let length = self.namespace_word(row, NAMESPACE_LENGTH).load(Ordering::Acquire);
         let bytes = usize::try_from(length)
             .ok()?

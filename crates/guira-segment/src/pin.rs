@@ -13,13 +13,13 @@
 //!
 //! | engine pin | holds |
 //! |---|---|
-//! | `Read` | the entry being looked at |
+//! | `Read` | the entry being looked at; while twins are settled, every other entry of a forward chain |
 //! | `Lane` | the shared block this thread appends to (a private one is kept by its owner), or a run |
 //! | `Main` | the block of the main pool that an entry or a survivor goes to |
 //! | `Twin` | another entry of the key being written |
 //! | `Hop` | the next entry of a forward chain |
-//! | `Move` | the entry whose slot is being moved or swept |
-//! | `Base` | the entry a conditional write is derived from |
+//! | `Move` | the entry whose slot is being moved, swept or evicted; the copy that a slot is swung to |
+//! | `Base` | the entry a conditional write is derived from; in a kill, every other entry of a forward chain |
 
 use guira_shm::sync::{AtomicU64, Ordering};
 
@@ -94,6 +94,14 @@ impl Shared {
         let pinned = self.pin_block(thread, pin, block);
         (pinned.word.is_readable() && self.same_generation(pinned.word.generation(), generation))
             .then_some(pinned)
+    }
+
+    /// Whether a pinned block still is of the generation it had when it was pinned, so that a change
+    /// just made to one of its entries was made to an entry that was there.
+    pub(crate) fn still_stands(&self, pinned: &Pinned<'_>) -> bool {
+        // SeqCst: after the change of the entry's state; pairs with `change_block` of the retirer.
+        let word = BlockWord(self.block_word(pinned.block).load(Ordering::SeqCst));
+        word.is_readable() && word.generation() == pinned.word.generation()
     }
 
     /// Whether a block's generation is the one that a slot or state word carries.

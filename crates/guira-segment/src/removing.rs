@@ -31,6 +31,16 @@ impl Segment {
     }
 
     /// Invalidates every entry that carries `tag`, in constant time.
+    ///
+    /// ```
+    /// use guira_segment::{PutOptions, Segment};
+    ///
+    /// let segment = Segment::builder().size(8 << 20).private()?;
+    /// segment.put_with(b"page", b"html", &PutOptions::default().tags(&[b"user:7"]))?;
+    /// segment.invalidate_tag(b"user:7");
+    /// assert!(segment.get(b"page").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn invalidate_tag(&self, tag: &[u8]) {
         let now = self.shared.next_clock();
         let hash = hash_tag(self.shared.superblock.hash_seed, tag);

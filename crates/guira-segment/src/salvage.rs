@@ -21,14 +21,15 @@ use crate::layout::control::{
     CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_FLOOR, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE, MAX_CLOCK,
 };
 use crate::layout::entry::{
-    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED, FLAG_NAMESPACE,
-    FLAG_TAGS, HEADER_BYTES, Header, Kind, State, TAGS_HEAD_BYTES, value_offset,
+    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_GRID, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED,
+    FLAG_NAMESPACE, FLAG_TAGS, HEADER_BYTES, Header, Kind, State, TAGS_HEAD_BYTES, value_offset,
 };
 use crate::layout::geometry::Geometry;
 use crate::layout::namespace::{NAMESPACE_BYTES, NAMESPACE_STAMP};
 use crate::layout::slot::{BUCKET_BYTES, BUCKET_SLOTS, Location, Slot};
 use crate::layout::superblock::{OPTION_CHECKED_VALUES, Superblock};
 
+/// An entry that proved itself, and what is needed to link it.
 struct Kept {
     location: Location,
     block: u32,
@@ -124,7 +125,7 @@ fn collect(region: &Region, superblock: &Superblock) -> Vec<Kept> {
         }
         let begin = geometry.block_offset(block);
         let mut at = begin;
-        while at + 48 <= begin + geometry.block_bytes {
+        while at + HEADER_BYTES.next_multiple_of(ENTRY_GRID) <= begin + geometry.block_bytes {
             let Some((entry_bytes, entry)) = parse(region, superblock, block, word.generation(), at) else {
                 break;
             };

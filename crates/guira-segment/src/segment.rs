@@ -68,6 +68,18 @@ impl Segment {
 
     /// The same segment through the namespace `name` (1 to 104 bytes), which is made if it is new.
     ///
+    /// ```
+    /// use guira_segment::{Expiry, Segment};
+    ///
+    /// let segment = Segment::builder().size(8 << 20).private()?;
+    /// let users = segment.namespace("users")?;
+    /// users.put(b"7", b"plum", Expiry::never())?;
+    /// assert!(segment.get(b"7").is_none());
+    /// users.clear(); // in constant time; other namespaces keep theirs
+    /// assert!(users.get(b"7").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A bad name, or no row left for a new one.
     pub fn namespace(&self, name: &str) -> Result<Self, NamespaceError> {
@@ -195,6 +207,17 @@ impl Segment {
 
     /// Calls `each` with the index and value of every key, in order. The memory latencies of the
     /// keys overlap; values are copied before `each` sees them.
+    ///
+    /// ```
+    /// use guira_segment::{Expiry, Segment};
+    ///
+    /// let segment = Segment::builder().size(8 << 20).private()?;
+    /// segment.put(b"b", b"value", Expiry::never())?;
+    /// let mut found = Vec::new();
+    /// segment.get_many(&[b"a", b"b"], |index, value| found.push((index, value.is_some())));
+    /// assert_eq!(found, [(0, false), (1, true)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_many(&self, keys: &[&[u8]], mut each: impl FnMut(usize, Option<&[u8]>)) {
         match self.shared.thread() {
             Some(thread) if !thread.is_commons => self.shared.get_many(&thread, self.namespace, keys, each),

@@ -188,6 +188,7 @@ impl Shared {
     }
 
     fn add_lines(&self, stats: &mut Stats) {
+        // Acquire: pairs with the SeqCst raise of the mark before a line is first used.
         let lines = self
             .word(CONTROL_LINES_HIGH)
             .load(Ordering::Acquire)

@@ -4,6 +4,7 @@
 //! others do, are killed in, or move about.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use crate::record::{NO_TAG, Record};
 
@@ -31,6 +32,8 @@ pub(super) struct Gone {
     pub(super) before: u64,
     /// Through this.
     pub(super) through: &'static str,
+    /// And then.
+    pub(super) at: Option<Instant>,
 }
 
 /// What a value that was read says.
@@ -59,7 +62,8 @@ impl History {
 
     /// Own values of `key` written before `sequence` are gone.
     pub(super) fn key_gone(&mut self, key: u64, before: u64, through: &'static str) {
-        remember(&mut self.gone, key, Gone { before, through });
+        let at = Some(Instant::now());
+        remember(&mut self.gone, key, Gone { before, through, at });
     }
 
     /// `key` was found without a value when the own count was `sequence`.
@@ -89,11 +93,19 @@ impl History {
         if record.tag != NO_TAG {
             let before = self.tags_gone.get(usize::from(record.tag)).copied().unwrap_or(0);
             let through = "an invalidation of its tag";
-            all.push(Gone { before, through });
+            all.push(Gone {
+                before,
+                through,
+                at: None,
+            });
         }
         if is_side {
             let (before, through) = (self.side_gone, "a clear");
-            all.push(Gone { before, through });
+            all.push(Gone {
+                before,
+                through,
+                at: None,
+            });
         }
         if let Some(gone) = all.into_iter().find(|gone| record.sequence < gone.before) {
             return Verdict::Returned(gone);

@@ -111,7 +111,7 @@ pub struct StormReport {
     pub faults: Vec<String>,
     /// Puts refused when the segment was written over afterwards.
     pub refused_afterwards: u64,
-    /// Lives evicted, blocks reclaimed.
+    /// Live entries that were evicted.
     pub evictions: u64,
     /// Damage the engine met.
     pub damage_met: u64,

@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::record::{MIN_RECORD_BYTES, Record, read_value};
 use crate::stopwatch::Stopwatch;
 use crate::storm::counter::Field;
-use crate::storm::history::{History, Verdict};
+use crate::storm::history::{Gone, History, Verdict};
 use crate::storm::kind::{Kind, kind_name};
 
 /// Guards that a thread keeps for a while.
@@ -163,12 +163,25 @@ impl<'s> Hand<'s> {
                     self.board.add(self.row, ROW_FALSE_MISSES, 1);
                     self.history.key_missed(key, 0);
                 }
-                Verdict::Returned(gone) => self.journal.wrong(&format!(
-                    "{how} of key {key} gave the own value {} that was gone at {} through {}, now {}: {record:?}",
-                    record.sequence, gone.before, gone.through, self.sequence
-                )),
+                Verdict::Returned(gone) => self.returned(key, value, how, &record, gone),
             },
         }
+    }
+
+    /// Says all that is known of a value that came back: how old its entry is tells a copy that was
+    /// moved from one that was written anew.
+    fn returned(&mut self, key: u64, value: &[u8], how: &str, record: &Record, gone: Gone) {
+        let metadata = self.home(key).metadata(&key_bytes(key));
+        self.journal.wrong(&format!(
+            "{how} of key {key} gave the own value {} ({} bytes) that was gone at {} through {} {:?} ago, now {}: \
+             {record:?}; the entry that is there now: {metadata:?}",
+            record.sequence,
+            value.len(),
+            gone.before,
+            gone.through,
+            gone.at.map(|at| at.elapsed()),
+            self.sequence
+        ));
     }
 
     pub(super) fn seen(&mut self, key: u64, value: Option<&[u8]>, how: &str) {

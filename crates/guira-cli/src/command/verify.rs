@@ -157,6 +157,7 @@ const fn meaning(kind: FaultKind) -> &'static str {
         FaultKind::BlockState => "the block is in a state that no version writes",
         FaultKind::BlockTail => "the block is filled beyond its end",
         FaultKind::BlockLeaked => "the block belongs to nobody",
+        FaultKind::StampAhead => "the invalidation clock, or a stamp, is ahead of what it can be",
         FaultKind::PinLeaked => "a pin that nobody holds",
         _ => "a fault this command has no words for",
     }

@@ -52,6 +52,7 @@ impl Shared {
 
     /// Whether the process named in a record exists; `None` where that cannot be known.
     pub(crate) fn process_exists(&self, record: u16) -> Option<bool> {
+        // Acquire: pairs with the attacher's store of its owner word, before which its identity was stored.
         let identity = ProcessIdentity {
             pid: RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire)).pid(),
             start_ticks: self
@@ -68,14 +69,13 @@ impl Shared {
             Existence::Zombie | Existence::Unknown => None,
         }
     }
-}
 
-impl Shared {
     /// Whether `incarnation` of `record` is gone: dead, detached, or followed by another.
     pub(crate) fn is_dead(&self, attachment: &Attachment, record: u16, incarnation: u32) -> bool {
         if record == attachment.record {
             return incarnation != attachment.incarnation;
         }
+        // Acquire: as in `liveness`.
         let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
         owner.incarnation() != incarnation
             || matches!(

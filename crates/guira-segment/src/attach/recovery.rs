@@ -42,6 +42,7 @@ impl Shared {
         if !locked && liveness == Liveness::Dead {
             return false;
         }
+        // Acquire: as in `liveness`.
         let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
         let recovered = owner.pid() != 0 && self.process_exists(record) != Some(true);
         if recovered {
@@ -90,6 +91,7 @@ impl Shared {
 
     /// Clears the pins of every line of `owner`, then frees the lines.
     fn release_lines(&self, owner: LineOwner) {
+        // Acquire: pairs with the SeqCst raise of the mark before a line is first used.
         let lines = self
             .word(CONTROL_LINES_HIGH)
             .load(Ordering::Acquire)
@@ -126,6 +128,7 @@ impl Shared {
     /// it is damage.
     pub(super) fn release_orphan_lines(&self) {
         for line in 0..self.geometry.counts.lines as u32 {
+            // Acquire: as in `release_lines`.
             let owner = LineOwner(
                 self.word(self.line_offset(line) + LINE_OWNER)
                     .load(Ordering::Acquire),
@@ -139,6 +142,7 @@ impl Shared {
     fn is_present(&self, owner: LineOwner) -> bool {
         owner.record().is_some_and(|record| {
             u64::from(record) < self.geometry.counts.records && {
+                // Acquire: as in `liveness`.
                 let holder = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
                 holder.pid() != 0 && holder.incarnation() == owner.incarnation()
             }

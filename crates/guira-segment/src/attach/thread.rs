@@ -55,6 +55,8 @@ pub(crate) struct ThreadState {
     /// Used by many threads in turn: no guard may keep one of its pins.
     pub(crate) is_commons: bool,
     pub(crate) lane: Cell<Option<PrivateLane>>,
+    /// Bytes written through shared lanes of the admission pool.
+    pub(crate) shared_bytes: Cell<usize>,
     pub(crate) drain: Cell<Option<Drain>>,
     /// Bytes of reclaim this thread does for each byte it appends; 0 while there is enough room.
     pub(crate) reclaim_pace: Cell<u32>,
@@ -82,6 +84,7 @@ impl ThreadState {
             owner,
             is_commons,
             lane: Cell::new(None),
+            shared_bytes: Cell::new(0),
             drain: Cell::new(None),
             reclaim_pace: Cell::new(0),
             scratch: Cell::new(Vec::new()),

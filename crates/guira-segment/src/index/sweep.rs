@@ -55,8 +55,8 @@ impl Shared {
 
     fn sweep_share(&self, thread: &ThreadState, limit: u32) {
         let ranges = self.geometry.counts.sweep_ranges;
-        // SeqCst is not needed: the low half is a hint which range is next.
         let word = self.word(CONTROL_SWEEP);
+        // Acquire: as in `sweep_epoch`; the low half is only a hint which range is next.
         let now = word.load(Ordering::Acquire);
         let (epoch, turn) = (now >> 32, now & 0xffff_ffff);
         let reuses_per_range = (u64::from(self.geometry.blocks()) * u64::from(limit) / 4 / ranges).max(1);
@@ -67,6 +67,7 @@ impl Shared {
         if next >= reuses_per_range * ranges {
             self.finish_epoch(epoch as u32);
         } else {
+            // AcqRel: pairs with the Acquire above, for both halves are one word.
             let _ = word.compare_exchange(now, epoch << 32 | next, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
@@ -103,6 +104,7 @@ impl Shared {
     }
 
     fn finish_epoch(&self, epoch: u32) {
+        // Acquire: pairs with the AcqRel mark of whoever swept the range.
         let done = (0..self.geometry.counts.sweep_ranges)
             .all(|range| self.range_word(range).load(Ordering::Acquire) > u64::from(epoch));
         let word = self.word(CONTROL_SWEEP);
@@ -112,6 +114,7 @@ impl Shared {
         }
         // Not done although the turns are over (some were lost to races): begin the turns anew.
         let next_epoch = if done { epoch.wrapping_add(1) } else { epoch };
+        // AcqRel: pairs with the Acquire of `sweep_epoch`: every range's mark is before it.
         let _ = word.compare_exchange(
             now,
             u64::from(next_epoch) << 32,

@@ -1,6 +1,6 @@
 //! Mending what `verify` finds, at the price of what is damaged: entries are dropped, never guessed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use guira_shm::sync::Ordering;
 
@@ -77,6 +77,7 @@ impl Shared {
             | FaultKind::SlotMisplaced
             | FaultKind::DuplicateKey
             | FaultKind::ValueDamaged => {
+                // Acquire, then AcqRel: as `load_slot` and `claim_slot`.
                 let slot = Slot(self.word(offset).load(Ordering::Acquire));
                 self.drop_entry(thread, slot);
                 let _ = self
@@ -104,11 +105,13 @@ impl Shared {
                 } else {
                     self.next_clock()
                 };
-                // What the stamp covers is invalidated by it: the safe side.
+                // What the stamp covers is invalidated by it: the safe side. SeqCst: as every change of
+                // a stamp; pairs with the loads of reads, puts and fills.
                 self.word(offset).store(now, Ordering::SeqCst);
                 Mended::Other
             }
             FaultKind::PinLeaked => {
+                // Release: as in `unpin`.
                 self.word(offset).store(0, Ordering::Release);
                 Mended::Other
             }
@@ -148,7 +151,7 @@ impl Shared {
     /// meanwhile make it a little wrong again, which the count is allowed to be.
     fn recount(&self, thread: &ThreadRef<'_>) {
         let mut live: HashMap<u32, u64> = HashMap::new();
-        let mut seen: HashMap<Location, ()> = HashMap::new();
+        let mut seen: HashSet<Location> = HashSet::new();
         for bucket in 0..self.geometry.counts.buckets as usize {
             for index in 0..BUCKET_SLOTS {
                 let slot = self.load_slot(bucket, index);
@@ -158,7 +161,7 @@ impl Shared {
                     self.claim_slot(bucket, index, slot, Slot::EMPTY);
                     continue;
                 };
-                if found.state.kind() == Kind::Live && seen.insert(found.location, ()).is_none() {
+                if found.state.kind() == Kind::Live && seen.insert(found.location) {
                     let sum = live.entry(found.pinned.block).or_default();
                     *sum = sum.wrapping_add(Live::of_entry(found.entry_bytes()).0);
                 }

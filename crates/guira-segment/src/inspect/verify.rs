@@ -3,6 +3,9 @@
 //! Others may work meanwhile: what looks wrong is looked at again, and only what stays the same is
 //! reported. Leavings of dead processes are recovered first, so what is reported is damage, not
 //! death.
+//!
+//! Loads are Acquire throughout: each pairs with whatever published its word, so that what the word
+//! names is there to be looked at.
 
 use std::collections::HashMap;
 

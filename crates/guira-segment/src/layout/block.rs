@@ -105,7 +105,7 @@ pub(crate) enum Pool {
     Main,
 }
 
-/// `[flags 8 | owner 12 | class 6 | pool 2 | state 4 | generation 32]`, high to low.
+/// `[zero 8 | owner 12 | class 6 | pool 2 | state 4 | generation 32]`, high to low.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockWord(pub(crate) u64);
 

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!  0  state       u64   kind 2 | conditional 1 | soft 1 | self generation 12 | forward generation 12 | forward location 36
-//!  8  lengths     u64   check 12 | frequency 2 | flags 6 | (reserved 5) | key length 12 | value length 27
+//!  8  lengths     u64   check 12 | frequency 2 | flags 6 | zero 5 | key bytes 12 | value bytes 27
 //! 16  born        u64   soft deadline, low 16 bits | birth on the invalidation clock 48
 //! 24  deadlines   u64   soft deadline, next 21 bits | hard deadline 43
-//! 32  made        u32   deciseconds of the segment clock at which it was written
+//! 32  made        u32   tenths of a second of the segment's clock at which it was written
 //! 36  [tags]            only with TAGS: count u8, name bytes u16, pad 1, hashes 8 each, names
 //!     key               with NAMESPACE its first two bytes are the namespace's number
 //!     [pad to 16]       only with ALIGNED
@@ -35,11 +35,11 @@ pub(crate) const HEADER_BYTES: usize = 36;
 pub(crate) const ENTRY_STATE: usize = 0;
 /// layout: entry: lengths, flags, frequency, check
 pub(crate) const ENTRY_LENGTHS: usize = 8;
-/// layout: entry: birth token and low bits of the soft deadline
+/// layout: entry: birth and low bits of the soft deadline
 pub(crate) const ENTRY_BORN: usize = 16;
 /// layout: entry: hard deadline and high bits of the soft deadline
 pub(crate) const ENTRY_DEADLINES: usize = 24;
-/// layout: entry: when it was written, deciseconds
+/// layout: entry: when it was written, tenths of a second of the segment's clock
 pub(crate) const ENTRY_MADE: usize = 32;
 /// layout: entries begin and end on multiples of this many bytes
 pub(crate) const ENTRY_GRID: usize = 16;

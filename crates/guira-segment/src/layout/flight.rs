@@ -3,11 +3,12 @@
 //! | owner word | meaning | who changes it |
 //! |---|---|---|
 //! | 0 | free | the first process that misses the key claims it |
-//! | record, incarnation | that process computes | it releases; a waiter takes over when the owner is dead or the hard wait passed; a misser with a newer stamp detaches it |
+//! | record, incarnation | that process computes | it releases; a waiter takes over when the owner is dead or the deadline passed; a misser with a newer stamp detaches it |
 //!
 //! A taker describes its flight (hash, deadline, token) after the owner word is its own, and says so
-//! in the last word: until that equals the owner word, nothing else of the cell counts. Every change
-//! of the owner then adds one to the sequence in the futex word and wakes the waiters.
+//! in the last word: until that equals the owner word, nothing else of the cell counts. A release, and
+//! a claim of a cell that was not free, then add one to the sequence in the futex word and wake the
+//! waiters.
 
 /// layout: bytes of a flight cell
 pub(crate) const FLIGHT_BYTES: usize = 64;

@@ -66,7 +66,7 @@ impl LineOwner {
     }
 }
 
-/// `[kind 2 | low incarnation 30 | block + 1, 32]`: a promise that a block is not reused.
+/// `[zero 2 | low incarnation 30 | block + 1, 32]`: a promise that a block is not reused.
 ///
 /// The incarnation makes a late recovery's compare-and-swap fail on the pin of a new owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,4 +1,5 @@
 //! The key stamp: what changed for the keys that share one word, told apart as far as 64 bits can.
+//! (And the sizes of other regions of plain words: tag stamps, move counters, ghosts, sweep ranges.)
 //!
 //! ```text
 //! 63               40 39                    8 7             0

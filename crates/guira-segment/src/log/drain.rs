@@ -121,6 +121,7 @@ impl Shared {
         if !self.change_block(block, word, draining) {
             return;
         }
+        // Acquire: pairs with the AcqRel that closed the tail.
         let tail = Tail(self.block_meta(block, META_TAIL).load(Ordering::Acquire));
         let end_bytes = match victim.mode {
             DrainMode::Drop => 0,

@@ -53,6 +53,9 @@ impl Shared {
         match pool {
             Pool::Admission if self.has_private_lane(thread) => self.reserve_private(thread, bytes, hard_ms),
             Pool::Admission => {
+                thread
+                    .shared_bytes
+                    .set(thread.shared_bytes.get().saturating_add(bytes));
                 let lane = thread.line as usize % self.geometry.counts.admission_lanes as usize;
                 self.reserve_shared(thread, lane, (pool, 0), bytes, hard_ms, purpose)
             }
@@ -67,8 +70,12 @@ impl Shared {
         }
     }
 
+    /// A thread gets a block of its own once it has written half a block through the shared lanes: a
+    /// process that puts a few entries and ends must not leave a block behind that it alone used.
     fn has_private_lane(&self, thread: &ThreadState) -> bool {
-        !thread.is_commons && thread.line < self.geometry.blocks() / PRIVATE_LANE_SHARE
+        thread.shared_bytes.get() >= self.geometry.block_bytes / 2
+            && !thread.is_commons
+            && thread.line < self.geometry.blocks() / PRIVATE_LANE_SHARE
     }
 
     /// Classes of lifetime are powers of four of a second, beginning at four; class 0 never expires.
@@ -180,6 +187,7 @@ impl Shared {
 
     fn advance_tail(&self, block: u32, generation: u32, bytes: usize) -> Option<usize> {
         let word = self.block_meta(block, META_TAIL);
+        // Acquire, also on failure: pairs with the AcqRel of whoever advanced or closed it.
         let mut tail = Tail(word.load(Ordering::Acquire));
         loop {
             let begin = tail.used_bytes();
@@ -205,6 +213,7 @@ impl Shared {
     /// Closes an OPEN block's tail, gives it the next place in the FIFO and makes it SEALED.
     pub(crate) fn seal_block(&self, block: u32, word: BlockWord) -> bool {
         let tail_word = self.block_meta(block, META_TAIL);
+        // Acquire: as in `advance_tail`.
         let mut tail = Tail(tail_word.load(Ordering::Acquire));
         while tail.generation() == word.generation() && !tail.is_closed() {
             // AcqRel: nobody advances it after this.

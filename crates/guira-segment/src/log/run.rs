@@ -194,6 +194,7 @@ impl Shared {
             .store(tagged(generation, span), Ordering::Release);
         for block in first + 1..first + span {
             let word = self.block(block);
+            // Release: pairs with the Acquire of `free_bodies`.
             self.block_meta(block, META_HEAD)
                 .store(tagged(word.generation(), first), Ordering::Release);
             self.change_block(block, word, BlockWord::new(word.generation(), BlockState::Body));
@@ -211,6 +212,7 @@ impl Shared {
 
     /// RETIRED, unpinned -> FREE, with the bodies of a run; returns how many blocks became free.
     pub(crate) fn free_retired(&self, thread: &ThreadState, block: u32, word: BlockWord) -> usize {
+        // Acquire: pairs with the Release in `finish_run`.
         let span = self.block_meta(block, META_SPAN).load(Ordering::Acquire);
         let was_run = span >> 32 == u64::from(word.generation().wrapping_sub(1)) && span as u32 > 1;
         if !was_run {
@@ -244,6 +246,7 @@ impl Shared {
 
     /// Frees a CLAIMED block, and the bodies it heads if it was building or freeing a run.
     pub(crate) fn abandon_run(&self, block: u32, word: BlockWord) {
+        // Acquire: pairs with the Release in `finish_run`.
         let span = self.block_meta(block, META_SPAN).load(Ordering::Acquire);
         let tag = (span >> 32) as u32;
         if tag == word.generation() || tag == word.generation().wrapping_sub(1) {

@@ -6,8 +6,8 @@
 //!
 //! Which of the two is a mode of the segment. While the arena has slack, overwriting alone must
 //! never cost a live entry, so it compacts as long as some block is at least one sixteenth dead.
-//! When none is, it starts to evict, and then compacts only what is one third dead; it returns to
-//! keeping everything when live bytes fall below 85 % of what is written. An allocation that made
+//! When none is, it starts to evict, and then compacts only blocks of the main pool that are one third
+//! dead; it returns to keeping everything when live bytes fall below 85 % of what is written. An allocation that made
 //! several rounds without getting a block (large entries do not pack) starts it, too.
 
 use guira_shm::sync::Ordering;
@@ -108,8 +108,14 @@ impl Shared {
         if self.run_blocks(block, word.generation()) == 1 {
             let used = Tail(self.block_meta(block, META_TAIL).load(Ordering::Relaxed)).used_bytes();
             survey.used_bytes += used;
-            // The end of a block that no entry fitted is not dead: another block would end like it.
-            let dead = used.saturating_sub(live.bytes());
+            // The end of a block that no entry fitted is not dead: another block would end like it. But
+            // a block that is not half used was sealed because its owner went.
+            let written = if used * 2 < self.geometry.block_bytes {
+                self.geometry.block_bytes
+            } else {
+                used
+            };
+            let dead = written.saturating_sub(live.bytes());
             if survey.sparsest.is_none_or(|(most, ..)| dead > most) {
                 survey.sparsest = Some((dead, block, word));
             }

@@ -4,7 +4,9 @@
 //! The new entry is written and linked as WRITING *conditional*; the one change that decides is the
 //! compare-and-swap of the present entry's state, LIVE -> FWD(new), from exactly the word that was
 //! read. Of two derivations from one entry the second loses, helps the first one's entry to LIVE if
-//! need be, and begins again from it: no increment is lost to a race. A put, a remove or an
+//! need be, and begins again from it: no increment is lost to a race. An entry whose block is retired
+//! keeps its state word, so after the change the block's generation is looked at once more: only if it
+//! is the same was the entry still there. A put, a remove or an
 //! invalidation may kill the new entry before it is LIVE; then the derivation counts as having
 //! happened just before.
 
@@ -25,7 +27,7 @@ use crate::tags::Tags;
 use crate::tuning::{STORE_ATTEMPTS, WRITE_HOPS, WRITE_PASSES};
 
 /// The entry that is to take the present one's place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Replacement {
     pub(crate) value: Vec<u8>,
     pub(crate) tags: Tags,
@@ -162,6 +164,12 @@ impl Shared {
         }
         let forwarded = base.state.forwarded(slot.location(), slot.generation());
         if !self.change_state(base.location, base.state, forwarded) {
+            self.abandon(key, slot, written.state);
+            return Ok(None);
+        }
+        if !self.still_stands(&base.pinned) {
+            // The block was retired before: its entries keep their state words, but they are gone, and
+            // what was done to the key since then must not be undone by a copy of one.
             self.abandon(key, slot, written.state);
             return Ok(None);
         }

@@ -49,7 +49,8 @@ impl Shared {
         let [state, lengths, born, deadlines, made] = region.words(offset);
         // Acquire: pairs with the Release with which the entry's writer published its bytes.
         let state = State(state.load(Ordering::Acquire));
-        // Relaxed: behind the state's Acquire; headers do not change after.
+        // Relaxed: behind the state's Acquire; headers do not change after. (The stamp of the namespace
+        // below, Acquire: as in `validity`.)
         let header = Header {
             lengths: lengths.load(Ordering::Relaxed),
             born: born.load(Ordering::Relaxed),

@@ -74,6 +74,7 @@ impl Shared {
             Intent::Fill(_) => token.stamp.allows_fill(stamp, draft.key.hash),
             Intent::Put | Intent::Add => token.stamp.invalidations() == stamp.invalidations(),
         };
+        // Acquire: pairs with the SeqCst maximum that raised a stamp; the caller's fence is before it.
         stamp_allows
             && self.clock_now().wrapping_sub(token.clock) < MAX_CLOCK_DISTANCE
             && draft.birth >= self.floor()

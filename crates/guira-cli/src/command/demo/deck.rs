@@ -1,6 +1,6 @@
 //! The trace as a deck from which deals are drawn.
 //!
-//! Workers behind a load balancer see every so-manieth request each: of `workers` deals that are
+//! Of N workers behind a load balancer each sees every N-th request: of `workers` deals that are
 //! drawn one after another, each has every `workers`-th request of the same stretch of the trace. So
 //! workers ask for the same keys at about the same time.
 
