@@ -107,8 +107,12 @@ fn the_blocks_that_the_dead_held_are_reused_without_asking() {
     const DEAD: u32 = 12;
     let host = Host::with(&Segment::builder().exact_blocks(16 << 10, 32));
     let mut children: Vec<Child> = (0..DEAD).map(|_| host.child()).collect();
+    let quarter_of_a_block = "x".repeat(4 << 10);
     for (n, child) in children.iter_mut().enumerate() {
-        // Each has a block of its own open, and a guard in it.
+        // After half a block, the low lines have a block of their own open, and a guard in it.
+        for _ in 0..2 {
+            assert_eq!(child.ask(&format!("put fill{n} {quarter_of_a_block}")), "Stored");
+        }
         assert_eq!(child.ask(&format!("put held{n} v")), "Stored");
         child.ask(&format!("guard held{n}"));
     }

@@ -219,10 +219,11 @@ impl Shared {
         claim: &Claim,
     ) -> Option<FlightLead<'s>> {
         let own = self.flight_owner(cell, LineOwner::new(attachment.record, attachment.incarnation));
-        // AcqRel: the last owner's writes are before, this one's after it.
+        // SeqCst: the last owner's writes are before, this one's after it; in one order with the looks of
+        // somebody who claims the other cell.
         let owner = self.flight_word(cell, FLIGHT_OWNER);
         owner
-            .compare_exchange(from, own, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(from, own, Ordering::SeqCst, Ordering::Relaxed)
             .ok()?;
         let patience_ms = u64::try_from(claim.patience.as_millis()).unwrap_or(u64::MAX);
         let deadline_ms = self.clock.now_ms().saturating_add(patience_ms);

@@ -218,19 +218,8 @@ impl Segment {
     /// assert_eq!(found, [(0, false), (1, true)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get_many(&self, keys: &[&[u8]], mut each: impl FnMut(usize, Option<&[u8]>)) {
-        match self.shared.thread() {
-            Some(thread) if !thread.is_commons => self.shared.get_many(&thread, self.namespace, keys, each),
-            // The common line is locked while it is used, and `each` may use the segment, too.
-            other => {
-                drop(other);
-                let mut value = Vec::new();
-                for (index, key) in keys.iter().enumerate() {
-                    let found = self.get_into(key, &mut value);
-                    each(index, found.then_some(value.as_slice()));
-                }
-            }
-        }
+    pub fn get_many(&self, keys: &[&[u8]], each: impl FnMut(usize, Option<&[u8]>)) {
+        self.shared.get_many(self.namespace, keys, each);
     }
 
     /// Whether `key` has a value. Counts as neither hit nor read.

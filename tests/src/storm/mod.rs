@@ -119,7 +119,6 @@ fn look_after(segment: &Segment, plan: &StormPlan) -> Result<After, ExperimentEr
     }
     after.stats = segment.stats();
     after.verified_again = segment.verify();
-    after.keys = plan.keys;
     Ok(after)
 }
 

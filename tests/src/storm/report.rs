@@ -38,8 +38,6 @@ pub struct After {
     pub refused: u64,
     /// Figures at the very end.
     pub stats: Stats,
-    /// Keys of the storm.
-    pub keys: u64,
 }
 
 /// What a storm found.

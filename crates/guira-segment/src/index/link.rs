@@ -71,6 +71,8 @@ impl Shared {
             return false;
         };
         self.evict_slot(thread, victim);
+        // The victim may be FWD, and then its entry is not dead.
+        self.bump_moves(&Pair::of_bucket(&self.geometry, bucket, victim.tag()));
         self.claim_slot(bucket, slot, victim, word)
     }
 
@@ -106,7 +108,7 @@ impl Shared {
             && state.self_generation() == slot.generation()
             && self.change_state(location, state, state.to_kind(Kind::Dead))
         {
-            self.forget_live(&pinned, location);
+            self.forget_live(pinned.block, location);
             thread.count(self, Counter::Evicted);
         }
     }

@@ -59,7 +59,8 @@ impl Shared {
         // Acquire: as in `sweep_epoch`; the low half is only a hint which range is next.
         let now = word.load(Ordering::Acquire);
         let (epoch, turn) = (now >> 32, now & 0xffff_ffff);
-        let reuses_per_range = (u64::from(self.geometry.blocks()) * u64::from(limit) / 4 / ranges).max(1);
+        let turns = (u64::from(self.geometry.blocks()) * u64::from(limit) / 4).min(u64::from(u32::MAX));
+        let reuses_per_range = (turns / ranges).max(1);
         if turn % reuses_per_range == 0 {
             self.sweep_range((turn / reuses_per_range) % ranges, epoch as u32, thread);
         }

@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | WRITING | complete bytes, not visible | LIVE (its writer, or a helper once another entry is forwarded to it), DEAD (any writer of the key) |
 //! | LIVE | the key's value | FWD (a replacing writer, or the drainer with a copy), DEAD (remove, invalidate, eviction), LIVE with the soft bit (expire) |
-//! | FWD | replaced by, or moved to, the entry it names | DEAD |
+//! | FWD | replaced by, or moved to, the entry it names | none: it goes with its block; a killer goes on to the entry it names |
 //! | DEAD | gone | |
 //!
 //! The frequency counter shares a word with immutable fields: it is written by plain stores of the

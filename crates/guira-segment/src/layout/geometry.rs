@@ -113,11 +113,14 @@ impl Geometry {
     fn plan_exact(wish: &Wish, block_bytes: u64, blocks: u64) -> Result<Self, &'static str> {
         let arena = block_bytes.checked_mul(blocks).ok_or("blocks")?;
         let counts = Self::counts(wish, arena, block_bytes, blocks);
+        if arena > MAX_SEGMENT_BYTES as u64 {
+            return Err("blocks");
+        }
         let mut total = arena;
         loop {
             match Self::checked(&counts, total) {
                 Ok(geometry) => return Ok(geometry),
-                Err("total size") => total += 64 << 10,
+                Err("total size") if total < MAX_SEGMENT_BYTES as u64 => total += 64 << 10,
                 Err(field) => return Err(field),
             }
         }
@@ -159,7 +162,7 @@ impl Geometry {
                 usize::try_from(value).map_err(|_| field)
             }
         };
-        let total_bytes = within(total_bytes, 64 << 10, 1 << 52, "total size")?;
+        let total_bytes = within(total_bytes, 64 << 10, MAX_SEGMENT_BYTES as u64, "total size")?;
         let block_bytes = within(counts.block_bytes, 1 << 10, 1 << 30, "block size")?;
         if !block_bytes.is_power_of_two() {
             return Err("block size");
@@ -184,7 +187,7 @@ impl Geometry {
         let move_counters = within(counts.move_counters, 1, 1 << 24, "move counters")?;
         let key_stamps = within(counts.key_stamps, 1, 1 << 30, "key stamps")?;
         let tag_stamps = within(counts.tag_stamps, 1, 1 << 30, "tag stamps")?;
-        let namespaces = within(counts.namespaces, 1, 1 << 16, "namespaces")?;
+        let namespaces = within(counts.namespaces, 1, (1 << 16) - 1, "namespaces")?;
         let ghost_lines = within(counts.ghost_lines, 1, 1 << 40, "ghost lines")?;
         let flights = within(counts.flights, 2, 1 << 24, "flight cells")?;
         let sweep_ranges = within(counts.sweep_ranges, 1, 1 << 20, "sweep ranges")?;

@@ -24,7 +24,7 @@ use crate::layout::entry::{
 use crate::layout::slot::{Location, Slot};
 use crate::log::place::Purpose;
 use crate::log::survey::{DrainMode, Victim};
-use crate::pin::{EnginePin, Pinned};
+use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::WRITE_PASSES;
 
@@ -397,34 +397,46 @@ impl Shared {
         pass == Pass::Stopped(())
     }
 
-    /// An earlier drainer died after the forward, perhaps before the swing.
+    /// The entry was replaced, or an earlier drainer died after the forward, perhaps before the swing.
+    /// The one it leads to is helped if it is not LIVE yet: its writer may be stopped, and when this
+    /// block is gone nobody could tell any more that it was to live.
     fn swing_again(&self, thread: &ThreadState, drain: &Drain, entry: &Walked) {
         let (hash, _) = self.walked_hash(entry);
         let pair = Pair::of_hash(&self.geometry, hash);
         let (location, generation) = (entry.state.forward_location(), entry.state.forward_generation());
-        if !self.is_entry_place(location) {
-            return;
-        }
-        let pin = thread.engine_pin(self, EnginePin::Move as usize);
-        let Some(_pinned) = self.pin_location(thread, pin, location, generation) else {
-            return;
-        };
-        let state = self.load_state(location);
-        if state.kind() == Kind::Live && state.self_generation() == generation {
-            self.swing(
-                &pair,
-                self.slot_of(drain, entry, pair.tag),
-                Slot::new(pair.tag, generation, location),
-            );
+        if self.make_live(thread, location, generation) {
+            let to = Slot::new(pair.tag, generation, location);
+            self.swing(&pair, self.slot_of(drain, entry, pair.tag), to);
+        } else {
+            self.bump_moves(&pair);
         }
     }
 
+    /// Whether the entry that is forwarded to is LIVE, made so if it was WRITING.
+    fn make_live(&self, thread: &ThreadState, location: Location, generation: u16) -> bool {
+        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let Some(pinned) = self.pin_location(thread, pin, location, generation) else {
+            return false;
+        };
+        let Some(target) = self.walk_entry(location, pinned.block, pinned.word.generation()) else {
+            return false;
+        };
+        if target.state.kind() == Kind::Writing
+            && self.change_state(location, target.state, target.state.to_kind(Kind::Live))
+        {
+            let size = Live::of_entry(target.entry_bytes).0;
+            self.block_meta(pinned.block, META_LIVE)
+                .fetch_add(size, Ordering::Relaxed);
+        }
+        self.load_state(location).kind() == Kind::Live
+    }
+
     /// Takes an entry that is no longer LIVE out of its block's count.
-    pub(crate) fn forget_live(&self, pinned: &Pinned<'_>, location: Location) {
+    pub(crate) fn forget_live(&self, block: u32, location: Location) {
         let header = self.load_header(location);
         if let Some(tags_bytes) = self.tags_bytes(location, &header) {
             let size = Live::of_entry(header.entry_bytes(tags_bytes)).0;
-            self.block_meta(pinned.block, META_LIVE)
+            self.block_meta(block, META_LIVE)
                 .fetch_sub(size, Ordering::Relaxed);
         }
     }

@@ -7,8 +7,9 @@
 //! Which of the two is a mode of the segment. While the arena has slack, overwriting alone must
 //! never cost a live entry, so it compacts as long as some block is at least one sixteenth dead.
 //! When none is, it starts to evict, and then compacts only blocks of the main pool that are one third
-//! dead; it returns to keeping everything when live bytes fall below 85 % of what is written. An allocation that made
-//! several rounds without getting a block (large entries do not pack) starts it, too.
+//! dead; it returns to keeping everything when live bytes fall below 85 % of what is written. An
+//! allocation that made several rounds without getting a block (large entries do not pack) starts
+//! it, too.
 
 use guira_shm::sync::Ordering;
 

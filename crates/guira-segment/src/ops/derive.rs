@@ -152,32 +152,36 @@ impl Shared {
         let written = self.write(thread, &draft)?;
         let slot = written.slot(self, key.pair.tag);
         if !self.link(thread, &key.pair, slot) {
-            self.abandon(key, slot, written.state);
+            self.abandon(key, &written, slot);
             return Ok(None);
         }
         self.stamp_write(key);
         // SeqCst: as in a put, between the link and the look at the stamps.
         fence(Ordering::SeqCst);
         if replacement.birth.is_none() && !self.is_current(&draft, token, Intent::Put) {
-            self.abandon(key, slot, written.state);
+            self.abandon(key, &written, slot);
             return Ok(Some(Derived::Superseded));
         }
+        // A scan that read the new entry's place before the link must not meet the present entry only
+        // when its block is gone or its slot taken: it sees the counter, and looks again.
+        self.bump_moves(&key.pair);
         let forwarded = base.state.forwarded(slot.location(), slot.generation());
         if !self.change_state(base.location, base.state, forwarded) {
-            self.abandon(key, slot, written.state);
+            self.abandon(key, &written, slot);
             return Ok(None);
         }
         if !self.still_stands(&base.pinned) {
             // The block was retired before: its entries keep their state words, but they are gone, and
             // what was done to the key since then must not be undone by a copy of one.
-            self.abandon(key, slot, written.state);
+            self.abandon(key, &written, slot);
             return Ok(None);
         }
-        self.forget_live(&base.pinned, base.location);
         if self.change_state(slot.location(), written.state, written.state.to_kind(Kind::Live)) {
             self.block_meta(written.place.block, META_LIVE)
                 .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
         }
+        // Only now: a block that counts no live entry is dropped without a walk.
+        self.forget_live(base.pinned.block, base.location);
         self.unlink(&key.pair, base.slot(self, key.pair.tag), false);
         Ok(Some(Derived::Written))
     }

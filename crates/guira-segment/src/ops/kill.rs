@@ -10,7 +10,8 @@ use crate::layout::control::CONTROL_CLOCK;
 use crate::layout::entry::{Kind, State};
 use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{INVALIDATION, KeyStamp};
-use crate::pin::{EnginePin, Pinned};
+use crate::log::write::Written;
+use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::{WRITE_HOPS, WRITE_PASSES};
 
@@ -112,7 +113,7 @@ impl Shared {
         let mut was_present = false;
         let mut at = first;
         for hop in 0..WRITE_HOPS {
-            let (state, was_live) = self.kill_one(&at.pinned, at.location);
+            let (state, was_live) = self.kill_one(at.pinned.block, at.location);
             // A forward to a put in progress: readers still got the old value.
             let hid_old_value = hop > 0 && state.kind() == Kind::Writing;
             was_present |= (was_live || hid_old_value) && validity == Validity::Valid;
@@ -146,26 +147,30 @@ impl Shared {
         }
     }
 
-    /// Makes one entry DEAD whatever it is; returns what it was, and whether it was LIVE.
-    fn kill_one(&self, pinned: &Pinned<'_>, location: Location) -> (State, bool) {
+    /// Makes an entry DEAD unless it forwards to another; returns what it was, and whether it was LIVE.
+    ///
+    /// A FWD word stays: it may be the only way to a drainer's copy that is not linked yet, and whoever
+    /// kills the same key next must be able to go it, too. With its end dead it leads to nothing.
+    fn kill_one(&self, block: u32, location: Location) -> (State, bool) {
         loop {
             let state = self.load_state(location);
-            if state.kind() == Kind::Dead {
+            if matches!(state.kind(), Kind::Dead | Kind::Forward) {
                 return (state, false);
             }
             if self.change_state(location, state, state.to_kind(Kind::Dead)) {
                 let was_live = state.kind() == Kind::Live;
                 if was_live {
-                    self.forget_live(pinned, location);
+                    self.forget_live(block, location);
                 }
                 return (state, was_live);
             }
         }
     }
 
-    /// Makes an own WRITING entry DEAD and takes its slot away.
-    pub(crate) fn abandon(&self, key: &Key<'_>, slot: Slot, state: State) {
-        self.change_state(slot.location(), state, state.to_kind(Kind::Dead));
+    /// Makes an own entry that was not to go LIVE dead, even if somebody helped it there, and takes its
+    /// slot away.
+    pub(crate) fn abandon(&self, key: &Key<'_>, written: &Written<'_>, slot: Slot) {
+        self.kill_one(written.place.block, slot.location());
         self.unlink(&key.pair, slot, true);
     }
 }

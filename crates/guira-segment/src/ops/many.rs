@@ -13,27 +13,37 @@ const STAGE: usize = 64;
 
 impl Shared {
     /// Calls `each` with every key's index and value, in the order of the keys.
+    ///
+    /// The thread's line is taken for each stage anew and not held while `each` runs: it may be the
+    /// common one, which is locked, and `each` may use the segment, or fork.
     pub(crate) fn get_many(
         &self,
-        thread: &ThreadState,
         namespace: u16,
         keys: &[&[u8]],
         mut each: impl FnMut(usize, Option<&[u8]>),
     ) {
-        let mut buffer = thread.scratch.take();
+        let mut buffer = Vec::new();
         let mut spans: [Option<(usize, usize)>; STAGE] = [None; STAGE];
         for (stage, batch) in keys.chunks(STAGE).enumerate() {
+            spans.fill(None);
             buffer.clear();
-            self.read_stage(thread, namespace, batch, &mut buffer, &mut spans);
+            if let Some(thread) = self.thread() {
+                if buffer.capacity() == 0 {
+                    buffer = thread.scratch.take();
+                    buffer.clear();
+                }
+                self.read_stage(&thread, namespace, batch, &mut buffer, &mut spans);
+            }
             for (index, span) in spans.iter().take(batch.len()).enumerate() {
                 let value = span.and_then(|(begin, end)| buffer.get(begin..end));
                 each(stage * STAGE + index, value);
             }
         }
-        if buffer.capacity() > KEEP_BYTES {
-            buffer = Vec::new();
+        if buffer.capacity() <= KEEP_BYTES
+            && let Some(thread) = self.thread()
+        {
+            thread.scratch.set(buffer);
         }
-        thread.scratch.set(buffer);
     }
 
     fn read_stage(

@@ -7,7 +7,7 @@
 //! | twin is | a put | a careful writer (add, fill, insert of a counter) |
 //! |---|---|---|
 //! | WRITING, unconditional | kills it (its writer retries or yields) | kills it, after a pass that saw no LIVE entry |
-//! | WRITING, conditional | kills it | leaves it: it lives only by a forward from a LIVE entry |
+//! | WRITING, conditional | kills it | leaves it while a LIVE entry stands that may forward to it; after a whole pass without one, kills it and looks again |
 //! | LIVE and valid | forwards it to its own | yields: the key exists (a refresh forwards the one it refreshes) |
 //! | LIVE, expired or invalidated | forwards it | forwards it |
 //! | FWD to WRITING | kills the target | helps the target to LIVE, then yields |
@@ -27,6 +27,9 @@ use crate::layout::slot::{Location, Slot};
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::{WRITE_HOPS, WRITE_PASSES};
+
+/// Rounds of looking again after derivations were killed.
+const SETTLE_ROUNDS: u32 = 16;
 
 /// How a writer treats its twins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +77,8 @@ enum Twin {
     },
     /// In nobody's way, and not to be touched.
     Ignored,
+    /// A derivation that nothing forwards to (yet).
+    Conditional,
     /// Another writer was faster: look again.
     Raced,
     Occupied,
@@ -82,31 +87,61 @@ enum Twin {
 impl Shared {
     /// Settles every twin of `own`.
     pub(crate) fn settle(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, manner: Manner) -> Settled {
-        let mut leftovers = Leftovers::default();
-        let pass = self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
-            if slot == own {
-                return Step::Continue;
-            }
-            let pin = thread.engine_pin(self, EnginePin::Twin as usize);
-            let Some(found) = self.examine(thread, pin, slot, key) else {
-                return Step::Continue;
-            };
-            match self.settle_twin(thread, found, key, own, manner) {
-                Twin::Settled { entry_is_dead } => {
-                    if manner != Manner::Look {
-                        leftovers.push(slot, entry_is_dead);
-                    }
-                    Step::Continue
+        for _ in 0..SETTLE_ROUNDS {
+            let mut leftovers = Leftovers::default();
+            let mut orphans = Leftovers::default();
+            let pass = self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
+                if slot == own {
+                    return Step::Continue;
                 }
-                Twin::Ignored => Step::Continue,
-                Twin::Raced => Step::Again,
-                Twin::Occupied => Step::Stop(()),
+                let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+                let Some(found) = self.examine(thread, pin, slot, key) else {
+                    return Step::Continue;
+                };
+                match self.settle_twin(thread, found, key, own, manner) {
+                    Twin::Settled { entry_is_dead } => {
+                        if manner != Manner::Look {
+                            leftovers.push(slot, entry_is_dead);
+                        }
+                        Step::Continue
+                    }
+                    Twin::Ignored => Step::Continue,
+                    Twin::Conditional => {
+                        orphans.push(slot, true);
+                        Step::Continue
+                    }
+                    Twin::Raced => Step::Again,
+                    Twin::Occupied => Step::Stop(()),
+                }
+            });
+            match pass {
+                Pass::Complete if orphans.count == 0 => return Settled::Ready(leftovers),
+                Pass::Complete => {
+                    if self.load_state(own.location()).kind() != Kind::Writing {
+                        // Killed: going LIVE will fail, and its writer looks why.
+                        return Settled::Ready(leftovers);
+                    }
+                    self.kill_orphans(thread, key, &orphans);
+                }
+                Pass::Stopped(()) => return Settled::Occupied,
+                Pass::Unverified => return Settled::Contended,
             }
-        });
-        match pass {
-            Pass::Complete => Settled::Ready(leftovers),
-            Pass::Stopped(()) => Settled::Occupied,
-            Pass::Unverified => Settled::Contended,
+        }
+        Settled::Contended
+    }
+
+    /// Kills conditional entries after a whole pass that met no LIVE entry and nothing forwarded to
+    /// them, while the own entry still was WRITING. What they were derived from is gone for good: an
+    /// entry that went LIVE meanwhile would have killed the own one first.
+    fn kill_orphans(&self, thread: &ThreadState, key: &Key<'_>, orphans: &Leftovers) {
+        for (slot, _) in orphans.slots.iter().flatten() {
+            let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+            if let Some(found) = self.examine(thread, pin, *slot, key)
+                && found.state.kind() == Kind::Writing
+                && found.state.is_conditional()
+            {
+                self.change_state(found.location, found.state, found.state.to_kind(Kind::Dead));
+            }
         }
     }
 
@@ -158,7 +193,7 @@ impl Shared {
                 Twin::Raced
             }
             Manner::Look => Twin::Ignored,
-            Manner::Yield { .. } if state.is_conditional() => Twin::Ignored,
+            Manner::Yield { .. } if state.is_conditional() => Twin::Conditional,
             Manner::Override | Manner::Yield { .. } => {
                 if self.change_state(twin.location, state, state.to_kind(Kind::Dead)) {
                     Twin::Settled {
@@ -187,7 +222,7 @@ impl Shared {
             state,
             state.forwarded(own.location(), own.generation()),
         ) {
-            self.forget_live(&twin.pinned, twin.location);
+            self.forget_live(twin.pinned.block, twin.location);
             Twin::Settled { entry_is_dead: false }
         } else {
             Twin::Raced

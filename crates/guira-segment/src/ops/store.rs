@@ -119,7 +119,7 @@ impl Shared {
             let written = self.write(thread, draft)?;
             let slot = written.slot(self, key.pair.tag);
             if !self.link(thread, &key.pair, slot) {
-                self.abandon(key, slot, written.state);
+                self.abandon(key, &written, slot);
                 pause(attempt);
                 continue;
             }
@@ -154,22 +154,22 @@ impl Shared {
     ) -> Step {
         let key = &draft.key;
         if !self.is_current(draft, token, intent) {
-            self.abandon(key, slot, written.state);
+            self.abandon(key, written, slot);
             return Step::Done(StoreOutcome::Superseded);
         }
         let leftovers = match self.settle_for(thread, key, slot, intent, token) {
             Settled::Ready(leftovers) => leftovers,
             Settled::Occupied => {
-                self.abandon(key, slot, written.state);
+                self.abandon(key, written, slot);
                 return Step::Done(StoreOutcome::Occupied);
             }
             Settled::Contended => {
-                self.abandon(key, slot, written.state);
+                self.abandon(key, written, slot);
                 return Step::Retry;
             }
         };
         if !self.is_current(draft, token, intent) {
-            self.abandon(key, slot, written.state);
+            self.abandon(key, written, slot);
             return Step::Done(StoreOutcome::Superseded);
         }
         if self.change_state(
