@@ -61,7 +61,8 @@ fn a_killed_process_gives_back_its_record_its_pins_and_its_blocks() {
     let host = Host::new();
     host.segment.put(b"k", b"v", Expiry::never()).expect("room");
     let mut child = host.child();
-    assert_eq!(child.ask("put-many 100 100"), "ok");
+    // More than half a block: from then on it has a block of its own.
+    assert_eq!(child.ask("put-many 400 100"), "ok");
     assert_eq!(child.ask("guard k"), "borrowed");
     assert_eq!(child.ask("miss absent"), "miss");
     assert_eq!(child.ask("fly absent 100000"), "lead");
@@ -76,7 +77,7 @@ fn a_killed_process_gives_back_its_record_its_pins_and_its_blocks() {
     assert_eq!((stats.processes, stats.guards, stats.flights), (1, 0, 0));
     assert_eq!(stats.recoveries, 1);
     host.assert_clean();
-    for n in 0..100_u64 {
+    for n in 0..400_u64 {
         assert_eq!(
             host.segment.get(&n.to_le_bytes()).as_deref(),
             Some([b'm'; 100].as_slice())
@@ -105,11 +106,11 @@ fn the_records_of_the_dead_are_reused_without_asking() {
 #[test]
 fn the_blocks_that_the_dead_held_are_reused_without_asking() {
     const DEAD: u32 = 12;
-    let host = Host::with(&Segment::builder().exact_blocks(16 << 10, 32));
+    let host = Host::with(&Segment::builder().exact_blocks(16 << 10, 256));
     let mut children: Vec<Child> = (0..DEAD).map(|_| host.child()).collect();
     let quarter_of_a_block = "x".repeat(4 << 10);
     for (n, child) in children.iter_mut().enumerate() {
-        // After half a block, the low lines have a block of their own open, and a guard in it.
+        // After half a block, each has a block of its own open, and a guard in it.
         for _ in 0..2 {
             assert_eq!(child.ask(&format!("put fill{n} {quarter_of_a_block}")), "Stored");
         }
@@ -117,7 +118,7 @@ fn the_blocks_that_the_dead_held_are_reused_without_asking() {
         child.ask(&format!("guard held{n}"));
     }
     children.into_iter().for_each(Child::kill);
-    for n in 0..5_000_u32 {
+    for n in 0..40_000_u32 {
         let value = n.to_le_bytes().repeat(50);
         host.segment
             .put(&n.to_le_bytes(), &value, Expiry::never())

@@ -29,7 +29,7 @@ pub enum Lookup<'s> {
     Hit(ValueRef<'s>),
     /// The value, past its soft deadline, and the token with which it may be refreshed.
     Stale(ValueRef<'s>, FillToken),
-    /// No value; take the token before reading the source.
+    /// No value; read the source after this, and fill with the token.
     Miss(FillToken),
 }
 
@@ -110,8 +110,9 @@ impl Segment {
         )
     }
 
-    /// Leads or joins the computation of `key` among all processes of the host. `patience` is how
-    /// long the leader may take before another caller replaces it.
+    /// Leads or joins the computation of `key` among all processes of the host. `patience` is how long
+    /// this caller may take before another replaces it, if it leads; for one that waits, the leader's
+    /// counts. Give waiters a timeout longer than the patience.
     #[must_use]
     pub fn flight(&self, key: &[u8], token: &FillToken, patience: Duration) -> Flight<'_> {
         self.shared.flight(&self.key(key), &token.token, patience)

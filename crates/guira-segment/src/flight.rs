@@ -30,7 +30,8 @@ use crate::shared::Shared;
 /// What a miss leads to.
 #[derive(Debug)]
 pub enum Flight<'s> {
-    /// This caller computes; others wait for it. Fill the value, then drop the guard.
+    /// This caller computes; others wait for it. Look once more first (`contains`): an earlier flight may
+    /// have landed between the miss and this one. Fill the value, then drop the guard.
     Lead(FlightLead<'s>),
     /// Somebody else computes: wait, then look again.
     Wait(FlightWait<'s>),
@@ -62,7 +63,8 @@ pub struct FlightWait<'s> {
 pub enum FlightEnd<'s> {
     /// The computation ended, in whatever way: look for the value again.
     Landed,
-    /// The computing process died or overran its deadline: this caller computes now.
+    /// The computing process died or overran its deadline: this caller computes now, after another look,
+    /// for it may have filled the value before it died.
     TakenOver(FlightLead<'s>),
     /// The caller's patience ended first.
     TimedOut,

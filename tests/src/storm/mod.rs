@@ -80,7 +80,7 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
     })?;
     let after = After {
         meanwhile,
-        ..look_after(&segment, plan)?
+        ..look_after(&segment)?
     };
     Ok(StormReport::new(plan, &board, conducted, &after))
 }
@@ -96,7 +96,7 @@ fn verify_meanwhile(segment: &Segment, is_over: &Receiver<()>) -> Vec<Fault> {
 
 /// What is left when everybody is gone: everything verifies, every value is intact, and all of the
 /// segment can be written again.
-fn look_after(segment: &Segment, plan: &StormPlan) -> Result<After, ExperimentError> {
+fn look_after(segment: &Segment) -> Result<After, ExperimentError> {
     let mut after = After {
         verified: segment.verify(),
         counted: segment.stats().entries,

@@ -170,10 +170,13 @@ impl Shared {
             self.abandon(key, &written, slot);
             return Ok(None);
         }
-        if !self.still_stands(&base.pinned) {
-            // The block was retired before: its entries keep their state words, but they are gone, and
-            // what was done to the key since then must not be undone by a copy of one.
-            self.abandon(key, &written, slot);
+        // The base's block may have been retired before: its entries keep their state words, but they are
+        // gone, and what was done to the key since then must not be undone by a copy of one. Whoever
+        // helped the new entry, though, reached it through the base, so the base stood.
+        if !self.still_stands(&base.pinned)
+            && self.change_state(slot.location(), written.state, written.state.to_kind(Kind::Dead))
+        {
+            self.unlink(&key.pair, slot, true);
             return Ok(None);
         }
         if self.change_state(slot.location(), written.state, written.state.to_kind(Kind::Live)) {
