@@ -85,13 +85,15 @@ impl Field {
         }
     }
 
-    /// A read of `counter` gave `number`. Returns what is wrong.
+    /// A read of `counter` gave `number`. Returns what is wrong. It adds nothing to what is known: a
+    /// former incarnation of this worker, killed in the middle of an increment, may have left one that
+    /// takes effect with the next increment of whomever, but not after an own one.
     pub(super) fn read(&mut self, counter: u64, number: i64) -> Result<(), String> {
         if !self.counts() {
             return Ok(());
         }
         let now = self.split(number);
-        match self.known.insert(counter, now) {
+        match self.known.get(&counter) {
             Some(before) if before.epoch == now.epoch && now.count != before.count => Err(format!(
                 "counter {counter}: read {} where {} was left, in epoch {}",
                 now.count, before.count, now.epoch
@@ -131,6 +133,12 @@ mod tests {
         );
         assert!(field.read(9, start).is_err(), "an older number came back");
         assert_eq!(field.read(9, initial(6)), Ok(()), "a new epoch");
+        assert_eq!(field.read(8, start), Ok(()), "nothing is known of it");
+        assert_eq!(
+            field.incremented(8, start + 2 * one, initial(6)),
+            Ok(()),
+            "of a former incarnation"
+        );
     }
 
     #[test]

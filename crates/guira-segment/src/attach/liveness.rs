@@ -4,7 +4,7 @@ use guira_shm::lock::{Probe, RECORD_LOCK_BASE};
 use guira_shm::process::{Existence, ProcessIdentity};
 use guira_shm::sync::Ordering;
 
-use super::Attachment;
+use super::{Attachment, ours};
 use crate::layout::record::{RECORD_OWNER, RECORD_PID_NAMESPACE, RECORD_START_TICKS, RecordOwner};
 use crate::shared::Shared;
 
@@ -40,7 +40,11 @@ impl Shared {
             Some(locks) => locks.probe(RECORD_LOCK_BASE + u64::from(record)),
         };
         match probe {
-            Ok(Probe::Free) if self.process_exists(record) == Some(true) => Liveness::Alive,
+            Ok(Probe::Free)
+                if self.process_exists(record) == Some(true) && !self.was_left_by_exec(record) =>
+            {
+                Liveness::Alive
+            }
             Ok(Probe::Free) => Liveness::Dead,
             Ok(Probe::Held) if thoroughly && self.process_exists(record) == Some(false) => {
                 Liveness::DeadLockInherited
@@ -67,6 +71,33 @@ impl Shared {
             Existence::Alive => Some(true),
             // A zombie's threads may still run; only its lock says that they do not.
             Existence::Zombie | Existence::Unknown => None,
+        }
+    }
+
+    /// Whether the record, whose lock is free, names this very process but none of its attachments: what
+    /// ran under this pid before an exec left it.
+    pub(crate) fn was_left_by_exec(&self, record: u16) -> bool {
+        let own = ProcessIdentity::current();
+        // Acquire: as in `process_exists`.
+        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+        let start_ticks = self
+            .record_word(record, RECORD_START_TICKS)
+            .load(Ordering::Relaxed);
+        let namespace = self
+            .record_word(record, RECORD_PID_NAMESPACE)
+            .load(Ordering::Relaxed);
+        owner.pid() == own.pid
+            && start_ticks == own.start_ticks
+            && namespace == own.pid_namespace
+            && !ours::holds(&self.held(record, owner.incarnation()))
+    }
+
+    /// How this process's list of attachments names one.
+    pub(crate) fn held(&self, record: u16, incarnation: u32) -> ours::Held {
+        ours::Held {
+            segment: self.superblock.id,
+            record,
+            incarnation,
         }
     }
 

@@ -24,6 +24,7 @@
 //! lock alone) and attaches as a process of its own. It never touches its parent's pins.
 
 mod liveness;
+mod ours;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -183,7 +184,7 @@ impl Shared {
             // Acquire: pairs with the Release below of an earlier holder.
             let previous = RecordOwner(owner_word.load(Ordering::Acquire));
             if previous.pid() != 0 {
-                if self.process_exists(record) == Some(true) {
+                if self.process_exists(record) == Some(true) && !self.was_left_by_exec(record) {
                     // It closed every descriptor but lives: its record is not ours to take. The
                     // unlock can only fail if the lock is gone already.
                     let _ = locks.unlock(RECORD_LOCK_BASE + u64::from(record));
@@ -201,6 +202,8 @@ impl Shared {
                 .store(self.clock.now_ms(), Ordering::Relaxed);
             self.record_word(record, RECORD_LIBRARY)
                 .store(library_version(), Ordering::Relaxed);
+            // On the list before the record says so: another thread may look at once.
+            ours::add(self.held(record, incarnation));
             // SeqCst: pairs with the Acquire loads that read the identity behind the owner, and is before
             // the store of IN_USE for a detacher that looks for others.
             owner_word.store(RecordOwner::new(incarnation, identity.pid).0, Ordering::SeqCst);
@@ -250,6 +253,7 @@ impl Shared {
         };
         self.attachment.page.token().store(0, Ordering::Relaxed);
         self.release_record(attachment.record, attachment.incarnation);
+        ours::remove(&self.held(attachment.record, attachment.incarnation));
         let Some(file) = self.memory.file() else { return };
         let Some(locks) = attachment.locks.lock().take() else {
             return;

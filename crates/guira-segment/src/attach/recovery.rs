@@ -44,7 +44,8 @@ impl Shared {
         }
         // Acquire: as in `liveness`.
         let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
-        let recovered = owner.pid() != 0 && self.process_exists(record) != Some(true);
+        let recovered =
+            owner.pid() != 0 && (self.process_exists(record) != Some(true) || self.was_left_by_exec(record));
         if recovered {
             self.release_record(record, owner.incarnation());
             self.word(CONTROL_RECOVERIES).fetch_add(1, Ordering::Relaxed);
@@ -59,7 +60,7 @@ impl Shared {
     /// Gives back everything that `incarnation` of `record` holds, then the record itself.
     pub(crate) fn release_record(&self, record: u16, incarnation: u32) {
         for block in 0..self.geometry.blocks() {
-            self.release_block(block, record);
+            self.release_block(block, LineOwner::new(record, incarnation));
         }
         self.release_flights(LineOwner::new(record, incarnation));
         self.release_lines(LineOwner::new(record, incarnation));
@@ -72,9 +73,9 @@ impl Shared {
         }
     }
 
-    fn release_block(&self, block: u32, record: u16) {
+    fn release_block(&self, block: u32, owner: LineOwner) {
         let word = self.block(block);
-        if word.owner() != Some(record) {
+        if word.owner() != owner.record() || word.owner_incarnation() != owner.incarnation() as u8 {
             return;
         }
         match word.state() {
@@ -82,7 +83,7 @@ impl Shared {
                 self.seal_block(block, word);
             }
             BlockState::Drain => {
-                self.change_block(block, word, word.with_state(BlockState::Sealed).with_owner(None));
+                self.change_block(block, word, word.with_state(BlockState::Sealed).without_owner());
             }
             BlockState::Claimed => self.abandon_run(block, word),
             _ => {}

@@ -93,11 +93,6 @@ impl ThreadState {
         }
     }
 
-    /// The record of the process.
-    pub(crate) fn record(&self) -> u16 {
-        self.owner.record().unwrap_or(0)
-    }
-
     #[inline]
     pub(crate) fn engine_pin<'s>(&self, shared: &'s Shared, pin: usize) -> &'s AtomicU64 {
         shared.word(self.offset + LINE_ENGINE_PINS + pin * 8)

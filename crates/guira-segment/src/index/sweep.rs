@@ -29,11 +29,17 @@ impl Shared {
     /// Whether `block`, now FREE with `generation`, may be opened; sweeps first if it must.
     pub(crate) fn may_reuse(&self, thread: &ThreadState, block: u32, generation: u32) -> bool {
         let base_word = self.block_meta(block, META_SWEEP_BASE);
-        let limit = 1 << (self.geometry.counts.generation_bits - 1);
+        let limit: u32 = 1 << (self.geometry.counts.generation_bits - 1);
         let base = base_word.load(Ordering::Relaxed);
         let (base_epoch, base_generation) = ((base >> 32) as u32, base as u32);
         let age = generation.wrapping_sub(base_generation);
-        if age + 1 < limit {
+        // A base ahead of the generation: somebody reused the block since its word was read, and the
+        // compare-and-swap on the word will fail (or the base is damaged, and counts from here anew).
+        let is_ahead = age > u32::MAX / 2;
+        if is_ahead {
+            base_word.store(tagged(self.sweep_epoch(), generation), Ordering::Relaxed);
+        }
+        if is_ahead || age < limit - 1 {
             // Far from the limit: a share of a sweep with every reuse, one whole sweep for about
             // half a limit's worth of turnovers of all blocks.
             self.sweep_share(thread, limit);

@@ -31,6 +31,7 @@
 //! Each is one compare-and-swap of the whole word, so a word that was read long ago never wins.
 //! A word whose state field holds an unknown value is skipped by everybody (`verify` reports it).
 
+use super::record::LineOwner;
 use super::{bits, mask};
 
 /// layout: bytes of a block's control word
@@ -170,13 +171,25 @@ impl BlockWord {
         Self(self.0 & !(mask(8) << 36) | pool << 36 | (class as u64 & mask(6)) << 38)
     }
 
+    /// The low bits of the owner's incarnation: a recovery that comes late tells a new owner of the
+    /// same record from the dead one.
     #[inline]
-    pub(crate) const fn with_owner(self, record: Option<u16>) -> Self {
-        let owner = match record {
+    pub(crate) const fn owner_incarnation(self) -> u8 {
+        bits(self.0, 56, 8) as u8
+    }
+
+    #[inline]
+    pub(crate) const fn with_owner(self, owner: LineOwner) -> Self {
+        let record = match owner.record() {
             None => 0,
             Some(index) => (index as u64 + 1) & mask(12),
         };
-        Self(self.0 & !(mask(12) << 44) | owner << 44)
+        Self(self.without_owner().0 | record << 44 | (owner.incarnation() as u64 & mask(8)) << 56)
+    }
+
+    #[inline]
+    pub(crate) const fn without_owner(self) -> Self {
+        Self(self.0 & mask(44))
     }
 
     /// The same block, one incarnation later, without owner, pool or class.

@@ -200,7 +200,7 @@ fn packed_words_are_these_numbers() {
     let word = |state| BlockWord::new(0xa1b2_c3d4, state).0;
     let full = BlockWord::new(7, BlockState::Open)
         .with_pool(Pool::Main, 9)
-        .with_owner(Some(2));
+        .with_owner(LineOwner::new(2, 0));
     for (name, value, literal) in [
         ("slot", Slot::new(0xabcd, 0xfff, place).0, 0xabcd_fff0_0000_e004),
         ("dead", State::new(Kind::Dead, 0xfff).0, 0x0fff_0000_0000_0000),

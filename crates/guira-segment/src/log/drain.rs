@@ -115,9 +115,7 @@ impl Shared {
     /// SEALED -> DRAIN, unless somebody else was faster.
     fn claim_victim(&self, thread: &ThreadState, victim: &Victim) {
         let Victim { block, word, .. } = *victim;
-        let draining = word
-            .with_state(BlockState::Drain)
-            .with_owner(Some(thread.record()));
+        let draining = word.with_state(BlockState::Drain).with_owner(thread.owner);
         if !self.change_block(block, word, draining) {
             return;
         }
@@ -272,7 +270,7 @@ impl Shared {
         let sealed = drain
             .word
             .with_state(BlockState::Sealed)
-            .with_owner(None)
+            .without_owner()
             .with_pool(Pool::Main, 0);
         self.change_block(drain.block, drain.word, sealed)
     }

@@ -129,7 +129,7 @@ impl Shared {
         let opened = word
             .with_state(BlockState::Open)
             .with_pool(pool, class)
-            .with_owner(Some(thread.record()));
+            .with_owner(thread.owner);
         self.change_block(block, word, opened).then(|| {
             self.reset_meta(block, opened.generation());
             opened

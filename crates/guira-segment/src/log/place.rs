@@ -171,7 +171,7 @@ impl Shared {
                 .compare_exchange(current, installed, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
             {
-                self.change_block(block, word, word.with_owner(None));
+                self.change_block(block, word, word.without_owner());
             } else {
                 self.change_block(block, word, word.next_generation(BlockState::Free));
             }
@@ -230,7 +230,7 @@ impl Shared {
         self.stamp_sealed(block);
         let mut word = word;
         // Again if only the owner changed meanwhile: a block must not stay open when its lane goes on.
-        while !self.change_block(block, word, word.with_state(BlockState::Sealed).with_owner(None)) {
+        while !self.change_block(block, word, word.with_state(BlockState::Sealed).without_owner()) {
             let now = self.block(block);
             if now.state() != BlockState::Open || now.generation() != word.generation() {
                 return false;

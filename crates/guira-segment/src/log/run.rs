@@ -257,5 +257,5 @@ impl Shared {
 }
 
 fn claimed(thread: &ThreadState, word: BlockWord) -> BlockWord {
-    BlockWord::new(word.generation(), BlockState::Claimed).with_owner(Some(thread.record()))
+    BlockWord::new(word.generation(), BlockState::Claimed).with_owner(thread.owner)
 }

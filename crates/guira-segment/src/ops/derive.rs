@@ -242,6 +242,7 @@ impl Shared {
                 Kind::Dead => return Step::Continue,
             }
         }
-        Step::Again
+        // A ring leads to nothing that is LIVE.
+        Step::Continue
     }
 }

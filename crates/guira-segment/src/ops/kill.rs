@@ -141,9 +141,12 @@ impl Shared {
                 Some(next) => at = next,
             }
         }
+        // A ring: nothing LIVE is on it, and breaking it here keeps others from going round.
+        let state = self.load_state(at.location);
+        self.change_state(at.location, state, state.to_kind(Kind::Dead));
         Killed {
             was_present,
-            is_certain: false,
+            is_certain: true,
         }
     }
 

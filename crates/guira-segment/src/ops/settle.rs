@@ -81,6 +81,8 @@ enum Twin {
     Conditional,
     /// Another writer was faster: look again.
     Raced,
+    /// The own entry is not WRITING any more: going LIVE will tell what became of it.
+    OwnDecided,
     Occupied,
 }
 
@@ -111,7 +113,8 @@ impl Shared {
                         Step::Continue
                     }
                     Twin::Raced => Step::Again,
-                    Twin::Occupied => Step::Stop(()),
+                    Twin::Occupied => Step::Stop(Settled::Occupied),
+                    Twin::OwnDecided => Step::Stop(Settled::Ready(Leftovers::default())),
                 }
             });
             match pass {
@@ -123,7 +126,7 @@ impl Shared {
                     }
                     self.kill_orphans(thread, key, &orphans);
                 }
-                Pass::Stopped(()) => return Settled::Occupied,
+                Pass::Stopped(settled) => return settled,
                 Pass::Unverified => return Settled::Contended,
             }
         }
@@ -182,7 +185,8 @@ impl Shared {
                 Some(next) => at = next,
             }
         }
-        Twin::Raced
+        // A ring leads to nothing that is LIVE.
+        Twin::Settled { entry_is_dead: false }
     }
 
     fn settle_writing(&self, twin: &Found<'_>, state: State, is_forwarded_to: bool, manner: Manner) -> Twin {
@@ -216,6 +220,11 @@ impl Shared {
                 }
             }
             Manner::Override | Manner::Yield { .. } => {}
+        }
+        if self.load_state(own.location()).kind() != Kind::Writing {
+            // Helped to LIVE, and perhaps replaced since: the twin may be newer, and to forward it to
+            // the own entry could make two entries forward to each other.
+            return Twin::OwnDecided;
         }
         if self.change_state(
             twin.location,

@@ -20,7 +20,7 @@ use guira_shm::sync::{Ordering, fence};
 use crate::attach::{Counter, ThreadState};
 use crate::error::StoreError;
 use crate::key::Key;
-use crate::layout::block::{BlockState, Live, META_LIVE, Pool};
+use crate::layout::block::{Live, META_LIVE, Pool};
 use crate::layout::entry::Kind;
 use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
@@ -185,15 +185,9 @@ impl Shared {
         }
         // Else a helper was faster, and has counted the entry.
         self.clear_leftovers(key, &leftovers);
-        let word = self.block(written.place.block);
-        let stands = word.generation() == written.place.generation
-            && matches!(word.state(), BlockState::Open | BlockState::Sealed);
-        if stands || intent != Intent::Put {
-            Step::Done(StoreOutcome::Stored)
-        } else {
-            // The block was drained while we wrote: the entry would go with it.
-            Step::Retry
-        }
+        // If the block was drained meanwhile the entry goes with it: evicted right after its put. It is
+        // not put again, for it may have been read, replaced and removed by now.
+        Step::Done(StoreOutcome::Stored)
     }
 
     fn settle_for(
