@@ -10,7 +10,7 @@ use guira_shm::region::Region;
 use crate::attach::AttachmentSlot;
 use crate::clock::SegmentClock;
 use crate::error::OpenError;
-use crate::format::{format_segment, random_u64, read_clock_offset};
+use crate::format::{declare_in_use, format_segment, random_u64, read_clock_offset};
 use crate::layout::geometry::{Geometry, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Wish};
 use crate::layout::superblock::{
     MAGIC, MAJOR_VERSION, OPTION_CHECKED_VALUES, Refusal, SUPERBLOCK_BYTES, Superblock, Unchecked,
@@ -196,6 +196,7 @@ impl SegmentBuilder {
         };
         let pending = create_unnamed(path, &options)?;
         format_segment(pending.map().region(), &superblock, &self.clock, 1);
+        declare_in_use(pending.map().region());
         let file = pending.publish(path)?;
         self.finish(Memory::of_file(file), superblock)
     }
@@ -250,6 +251,7 @@ impl SegmentBuilder {
         let superblock = self.plan()?;
         let region = Region::heap(superblock.geometry.total_bytes);
         format_segment(&region, &superblock, &self.clock, 1);
+        declare_in_use(&region);
         self.finish(Memory::private(region), superblock)
     }
 

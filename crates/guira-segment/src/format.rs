@@ -46,9 +46,13 @@ pub(crate) fn format_segment(region: &Region, superblock: &Superblock, clock: &C
     }
     // The clock of a new segment begins at one second, so that zero is always past.
     store_clock_offset(region, 1_000_i64.wrapping_sub_unsigned(clock.now_ms()));
-    store_boot_id(region);
     region.word(CONTROL_CLOCK).store(1, Ordering::Relaxed);
     region.copy_in(0, &superblock.encode());
+}
+
+/// Says that the segment is complete and of this boot: the last thing that whoever formats it does.
+pub(crate) fn declare_in_use(region: &Region) {
+    store_boot_id(region);
     // Release: everything is there before the state says so.
     region.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::Release);
 }
@@ -111,8 +115,7 @@ pub(crate) fn prepare_for_this_boot(
                 format_segment(region, superblock, clock, random_u64() as u32 | 1);
             }
         }
-        store_boot_id(region);
-        region.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::Release);
+        declare_in_use(region);
     }
     drop(locks);
     Ok(())

@@ -6,7 +6,7 @@ use guira_shm::sync::Ordering;
 
 use super::verify::{Fault, FaultKind, Verified};
 use crate::attach::ThreadRef;
-use crate::layout::block::{BlockState, BlockWord, Live, META_LIVE};
+use crate::layout::block::{BlockState, Live, META_LIVE};
 use crate::layout::control::{CONTROL_CLOCK, MAX_CLOCK};
 use crate::layout::entry::Kind;
 use crate::layout::slot::{BUCKET_SLOTS, Location, Slot};
@@ -85,20 +85,10 @@ impl Shared {
                     .compare_exchange(slot.0, 0, Ordering::AcqRel, Ordering::Relaxed);
                 Mended::Entry
             }
-            FaultKind::BlockState | FaultKind::BlockTail | FaultKind::BlockLeaked => {
-                let Some(block) = self.geometry.block_of(offset) else {
-                    return Mended::Other;
-                };
-                let word = self.block(block);
-                let freed = BlockWord::new(word.generation().wrapping_add(1), BlockState::Free);
-                // A leaked OPEN block may hold live entries: it is only sealed.
-                let done = if fault.kind == FaultKind::BlockLeaked && word.state() == BlockState::Open {
-                    self.seal_block(block, word)
-                } else {
-                    self.change_block(block, word, freed)
-                };
-                if done { Mended::Block } else { Mended::Other }
-            }
+            FaultKind::BlockState | FaultKind::BlockTail | FaultKind::BlockLeaked => self
+                .geometry
+                .block_of(offset)
+                .map_or(Mended::Other, |block| self.mend_block(thread, block)),
             FaultKind::StampAhead => {
                 let now = if offset == CONTROL_CLOCK {
                     self.highest_birth(thread) + 1
@@ -111,11 +101,32 @@ impl Shared {
                 Mended::Other
             }
             FaultKind::PinLeaked => {
-                // Release: as in `unpin`.
-                self.word(offset).store(0, Ordering::Release);
+                // From the word that is there now, and only if it still is nobody's.
+                let word = self.word(offset);
+                let pin = word.load(Ordering::Acquire);
+                if self.is_leaked_pin(offset) {
+                    let _ = word.compare_exchange(pin, 0, Ordering::Release, Ordering::Relaxed);
+                }
                 Mended::Other
             }
         }
+    }
+
+    /// Gives a faulty block back: by way of RETIRED, for a guard may still hold it.
+    fn mend_block(&self, thread: &ThreadRef<'_>, block: u32) -> Mended {
+        let word = self.block(block);
+        let Some(kind) = self.verify_block(block) else {
+            // Somebody's recovery was faster.
+            return Mended::Other;
+        };
+        // A leaked OPEN block may hold live entries: it is only sealed.
+        let done = if kind == FaultKind::BlockLeaked && word.state() == BlockState::Open {
+            self.seal_block(block, word)
+        } else {
+            self.change_block(block, word, word.next_generation(BlockState::Retired))
+                && self.release_retired(thread, &[block]) > 0
+        };
+        if done { Mended::Block } else { Mended::Other }
     }
 
     /// The highest birth of a live entry that the clock can have given.

@@ -17,7 +17,8 @@ use crate::layout::control::{CONTROL_CLOCK, CONTROL_FLOOR, CONTROL_LINES_HIGH, M
 use crate::layout::entry::Kind;
 use crate::layout::namespace::{NAMESPACE_BYTES, NAMESPACE_STAMP};
 use crate::layout::record::{
-    ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, PinWord, RECORD_OWNER, RecordOwner,
+    ENGINE_PINS, GUARD_PINS, LINE_BYTES, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, PinWord, RECORD_OWNER,
+    RecordOwner,
 };
 use crate::layout::slot::{BUCKET_SLOTS, Slot};
 use crate::layout::stamp::STAMP_BYTES;
@@ -272,22 +273,16 @@ impl Shared {
     }
 
     fn verify_pins(&self, verified: &mut Verified) {
+        // Acquire: a line below the mark is in use or was.
         let lines = self
             .word(CONTROL_LINES_HIGH)
             .load(Ordering::Acquire)
             .min(self.geometry.counts.lines);
-        for line in 0..lines as u32 {
-            let offset = self.line_offset(line);
+        for line in 0..lines as usize {
             for pin in 0..ENGINE_PINS + GUARD_PINS {
-                let at = offset + LINE_ENGINE_PINS + pin * 8;
-                let word = PinWord(self.word(at).load(Ordering::Acquire));
-                if word == PinWord::NONE {
-                    continue;
-                }
-                let owner = LineOwner(self.word(offset + LINE_OWNER).load(Ordering::Acquire));
-                let is_owned = owner.record().is_some_and(|record| self.is_held(record));
-                let names_a_block = word.block().is_some_and(|block| block < self.geometry.blocks());
-                if (!is_owned || !names_a_block) && self.word(at).load(Ordering::Acquire) == word.0 {
+                let at = self.geometry.lines + line * LINE_BYTES + LINE_ENGINE_PINS + pin * 8;
+                // Twice: a line may be changing hands.
+                if self.is_leaked_pin(at) && self.is_leaked_pin(at) {
                     verified.faults.push(Fault {
                         kind: FaultKind::PinLeaked,
                         offset: at as u64,
@@ -295,5 +290,20 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Whether the pin at `offset` is set in a line that belongs to nobody, or names no block.
+    pub(crate) fn is_leaked_pin(&self, offset: usize) -> bool {
+        let line = (offset - self.geometry.lines) / LINE_BYTES;
+        // Acquire: pairs with the Release of whoever cleared pin or line last.
+        let word = PinWord(self.word(offset).load(Ordering::Acquire));
+        let owner = self
+            .word(self.geometry.lines + line * LINE_BYTES + LINE_OWNER)
+            .load(Ordering::Acquire);
+        let is_owned = LineOwner(owner)
+            .record()
+            .is_some_and(|record| self.is_held(record));
+        let names_a_block = word.block().is_some_and(|block| block < self.geometry.blocks());
+        word != PinWord::NONE && (!is_owned || !names_a_block)
     }
 }
