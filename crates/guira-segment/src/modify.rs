@@ -4,15 +4,16 @@ use crate::attach::Counter;
 use crate::entry::Found;
 use crate::error::StoreError;
 use crate::expiry::Expiry;
+use crate::index::scan::Pass;
 use crate::key::Key;
-use crate::layout::entry::{FLAG_ALIGNED, Kind};
+use crate::layout::entry::FLAG_ALIGNED;
 use crate::metadata::Version;
 use crate::ops::derive::{Derived, Plan, Replacement};
 use crate::options::PutOptions;
-use crate::pin::EnginePin;
 use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::tags::Tags;
+use crate::tuning::STORE_ATTEMPTS;
 
 /// What became of a `replace`, `append` or `touch`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -218,7 +219,8 @@ impl Segment {
     }
 
     /// Makes `key`'s value stale: it is still returned, marked as due for a refresh, and a
-    /// computation begun before does not appear fresh. Says whether there was one.
+    /// computation begun before does not appear fresh. What is made of it later by `touch`, `append` or
+    /// `increment` is not stale. Says whether there was one.
     pub fn expire(&self, key: &[u8]) -> bool {
         let hashed = self.key(key);
         let Some(thread) = self.shared.thread() else {
@@ -229,17 +231,18 @@ impl Segment {
         }
         let shared = &*self.shared;
         shared.stamp_write(&hashed);
-        let pin = thread.engine_pin(shared, EnginePin::Read as usize);
-        while let Some(found) = shared.find(&thread, pin, &hashed) {
-            let state = shared.load_state(found.location);
-            if state.kind() == Kind::Live
-                && (state.is_soft() || shared.change_state(found.location, state, state.with_soft()))
-            {
-                return true;
-            }
-            if state.kind() == Kind::Forward {
-                // Replaced by an entry that is not LIVE yet: what is there now is stale in a moment.
-                return true;
+        for _ in 0..STORE_ATTEMPTS {
+            // An entry that is forwarded to and not LIVE yet is helped there, or its mark would be lost.
+            match shared.present(&thread, &hashed) {
+                Pass::Stopped(found) => {
+                    if found.state.is_soft()
+                        || shared.change_state(found.location, found.state, found.state.with_soft())
+                    {
+                        return true;
+                    }
+                }
+                Pass::Complete => return false,
+                Pass::Unverified => {}
             }
         }
         false

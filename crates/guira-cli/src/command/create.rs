@@ -50,7 +50,7 @@ pub(crate) fn run(args: &CreateArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     } else {
         writeln!(
             out,
-            "{}: {}, index for {} entries",
+            "{}: {}, index of {} slots",
             args.path.display(),
             show_size(stats.size_bytes),
             show_count(stats.index_slots)

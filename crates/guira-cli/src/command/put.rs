@@ -55,6 +55,15 @@ pub(crate) fn run(args: &PutArgs, out: &mut dyn Write) -> Result<Exit, CliError>
     let segment = target.made(segment, args.ns.as_deref())?;
     let tags: Vec<&[u8]> = args.tags.iter().map(|tag| tag.as_bytes()).collect();
     let options = PutOptions::from(args.ttl.map_or(Expiry::never(), Expiry::after)).tags(&tags);
+    if value.len() > segment.max_value_bytes() {
+        // What was read stops one byte after the limit: its length is not the value's.
+        segment.remove(key);
+        return Err(CliError::Usage(format!(
+            "{}: the value is longer; this segment holds values of at most {max_bytes} bytes, split it or create a larger one",
+            target.path.display(),
+            max_bytes = segment.max_value_bytes()
+        )));
+    }
     match segment
         .put_with(key, &value, &options)
         .map_err(CliError::store(&target.path))?

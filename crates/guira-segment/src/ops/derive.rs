@@ -191,7 +191,7 @@ impl Shared {
 
     /// The LIVE and valid entry of the key, by a verified pass, pinned as `Base`. An entry that was
     /// forwarded to and is not LIVE yet is helped.
-    fn present<'s>(&'s self, thread: &ThreadState, key: &Key<'_>) -> Pass<Found<'s>> {
+    pub(crate) fn present<'s>(&'s self, thread: &ThreadState, key: &Key<'_>) -> Pass<Found<'s>> {
         self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
             let pin = thread.engine_pin(self, EnginePin::Base as usize);
             let Some(found) = self.examine(thread, pin, slot, key) else {

@@ -183,7 +183,7 @@ fn huge_pages(file: &PendingFile) -> Check {
             format!(
                 "not to be had here (shmem_enabled is {setting}): large segments read some tens of ns slower"
             ),
-            "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled, or use Linux 6.1 or newer",
+            "put the segment on tmpfs, on Linux 6.1 or newer (on older ones: echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled)",
         )
     }
 }
