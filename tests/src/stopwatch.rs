@@ -3,7 +3,9 @@
 //! An operation is too slow if it took more than [`TOO_LONG_NS`] although its own process was not
 //! stopped meanwhile and its thread was not waiting for a processor: such time was spent waiting for
 //! somebody else. The kernel's count of time in the run queue is read now and then, and again when an
-//! operation took long; what is deducted is all of it since the last reading.
+//! operation took long; what is deducted is all of it since the last reading. So is time that the
+//! machine itself did not run because its host ran something else, which a thread's own statistics
+//! count as running.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -21,6 +23,8 @@ use crate::board::{
 pub const TOO_LONG_NS: u64 = 100_000_000;
 /// From here the run queue's time is looked at.
 const LONG_NS: u64 = 2_000_000;
+/// Between readings of the time that the host took, and from where it is looked at.
+const STOLEN_PERIOD_NS: u64 = 20_000_000;
 /// Operations between readings of the run queue's time.
 const READING_PERIOD: u64 = 64;
 
@@ -32,7 +36,10 @@ pub struct Stopwatch<'b> {
     /// The first row of the worker, where its stops are counted.
     worker_row: usize,
     statistics: Option<File>,
+    machine: Option<File>,
     last: Spent,
+    last_stolen_ns: u64,
+    last_stolen_at_ns: u64,
     operations: u64,
 }
 
@@ -72,7 +79,10 @@ impl<'b> Stopwatch<'b> {
             row,
             worker_row,
             statistics: File::open("/proc/thread-self/schedstat").ok(),
+            machine: File::open("/proc/stat").ok(),
             last: Spent::default(),
+            last_stolen_ns: 0,
+            last_stolen_at_ns: 0,
             operations: 0,
         };
         stopwatch.since_last();
@@ -83,8 +93,12 @@ impl<'b> Stopwatch<'b> {
     #[must_use]
     pub fn begin(&mut self, kind: usize) -> Running {
         self.operations += 1;
+        let began_ns = now_ns();
         if self.operations.is_multiple_of(READING_PERIOD) {
             self.since_last();
+            if began_ns - self.last_stolen_at_ns > STOLEN_PERIOD_NS {
+                self.stolen_since_last(began_ns);
+            }
         }
         self.board
             .row_word(self.row, ROW_CURRENT)
@@ -116,6 +130,9 @@ impl<'b> Stopwatch<'b> {
         let mut spent = Spent::default();
         if took_ns > LONG_NS {
             spent = self.since_last();
+        }
+        if took_ns > STOLEN_PERIOD_NS {
+            spent.queued_ns += self.stolen_since_last(running.began_ns + took_ns);
         }
         let queued_ns = spent.queued_ns;
         let own_ns = took_ns.saturating_sub(queued_ns);
@@ -165,6 +182,13 @@ impl<'b> Stopwatch<'b> {
         }
     }
 
+    /// What the host took from the whole machine since the last call, in steps of a clock tick.
+    fn stolen_since_last(&mut self, at_ns: u64) -> u64 {
+        let stolen_ns = self.machine.as_ref().and_then(read_stolen_ns).unwrap_or(0);
+        self.last_stolen_at_ns = at_ns;
+        stolen_ns.saturating_sub(std::mem::replace(&mut self.last_stolen_ns, stolen_ns))
+    }
+
     /// What this thread spent since the last call.
     fn since_last(&mut self) -> Spent {
         let Some(spent) = self.statistics.as_ref().and_then(read_spent) else {
@@ -195,6 +219,15 @@ fn read_spent(statistics: &File) -> Option<Spent> {
         ran_ns: numbers.next()?.ok()?,
         queued_ns: numbers.next()?.ok()?,
     })
+}
+
+/// The eighth number of the first line, in ticks of a hundredth of a second.
+fn read_stolen_ns(machine: &File) -> Option<u64> {
+    let mut text = [0_u8; 256];
+    let len = machine.read_at(&mut text, 0).ok()?;
+    let text = std::str::from_utf8(text.get(..len)?).ok()?;
+    let ticks: u64 = text.split_ascii_whitespace().nth(8)?.parse().ok()?;
+    Some(ticks * 10_000_000)
 }
 
 /// Eight steps for each doubling.
