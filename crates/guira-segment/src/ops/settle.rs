@@ -221,8 +221,9 @@ impl Shared {
             }
             Manner::Override | Manner::Yield { .. } => {}
         }
-        if self.load_state(own.location()).kind() != Kind::Writing {
-            // Helped to LIVE, and perhaps replaced since: the twin may be newer, and to forward it to
+        if matches!(self.load_state(own.location()).kind(), Kind::Live | Kind::Forward) {
+            // (A killed entry goes on settling: what is LIVE now must not be taken for the value of
+            // whoever killed it. Forwarded to a dead entry, it is gone.) Helped to LIVE, and perhaps replaced since: the twin may be newer, and to forward it to
             // the own entry could make two entries forward to each other.
             return Twin::OwnDecided;
         }
