@@ -222,9 +222,10 @@ impl Shared {
             Manner::Override | Manner::Yield { .. } => {}
         }
         if matches!(self.load_state(own.location()).kind(), Kind::Live | Kind::Forward) {
-            // (A killed entry goes on settling: what is LIVE now must not be taken for the value of
-            // whoever killed it. Forwarded to a dead entry, it is gone.) Helped to LIVE, and perhaps replaced since: the twin may be newer, and to forward it to
-            // the own entry could make two entries forward to each other.
+            // Helped to LIVE, and perhaps replaced since: the twin may be newer, and to forward it to the
+            // own entry could make two entries forward to each other. (A killed entry goes on settling:
+            // what is LIVE now must not be taken for the value of whoever killed it, and forwarded to a
+            // dead entry it is gone.)
             return Twin::OwnDecided;
         }
         if self.change_state(
