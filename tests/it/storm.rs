@@ -26,6 +26,19 @@ fn killed_and_stopped_workers_leave_nothing_wrong() {
 }
 
 #[test]
+fn a_fight_over_a_few_keys_brings_no_old_value_back() {
+    let directory = in_memory();
+    let world = World {
+        size_bytes: 8 << 20,
+        max_stop_ms: 30,
+        kills: 20,
+        stops: 60,
+        ..World::new(directory.path(), 5)
+    };
+    calm_after(world, 16, true);
+}
+
+#[test]
 fn killed_threads_leave_nothing_wrong_where_generations_wrap() {
     let directory = in_memory();
     let world = World {
