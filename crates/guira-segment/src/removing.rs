@@ -30,7 +30,8 @@ impl Segment {
         }
     }
 
-    /// Invalidates every entry that carries `tag`, in constant time.
+    /// Invalidates every entry that carries `tag`, in constant time: what was put, or whose computation
+    /// began, before the call. A put that begins while it runs may stay.
     ///
     /// ```
     /// use guira_segment::{PutOptions, Segment};
@@ -48,12 +49,14 @@ impl Segment {
         self.shared.tag_stamp(hash).fetch_max(now, Ordering::SeqCst);
     }
 
-    /// Invalidates everything in this handle's namespace, in constant time.
+    /// Invalidates everything in this handle's namespace, in constant time; as with a tag, a put that
+    /// begins while it runs may stay.
     pub fn clear(&self) {
         self.shared.raise_namespace(self.namespace);
     }
 
-    /// Invalidates everything in the segment, in constant time.
+    /// Invalidates everything in the segment, in constant time; as with a tag, a put that begins while it
+    /// runs may stay.
     pub fn clear_all(&self) {
         let now = self.shared.next_clock();
         // SeqCst: as above.
