@@ -303,6 +303,8 @@ impl Shared {
         if self.copy_survivor(thread, drain, entry, hash, frequency) {
             drain.copied_bytes += entry.entry_bytes;
             thread.count(self, Counter::Survivors);
+            // The drain may be given back before its end: what moved is not counted here any more.
+            self.forget_live(drain.block, entry.location);
         } else if self.load_state(entry.location) == entry.state {
             // No room for it; another writer of the key would have changed its state.
             thread.count(self, Counter::Evicted);
