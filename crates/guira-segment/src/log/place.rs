@@ -1,5 +1,7 @@
 //! Reserving space for an entry.
 //!
+//! Threads begin on shared lanes, and get one of their own once they have written half a block.
+//!
 //! A *private lane* is an OPEN block that names its thread's record as owner: only that thread
 //! appends, by plain stores, and while it lives nobody seals the block, so it needs no pin. A
 //! *shared lane* is a word naming an OPEN block without owner; space in it is taken by
