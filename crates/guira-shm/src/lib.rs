@@ -37,6 +37,7 @@ pub mod file;
 pub mod fork;
 pub mod futex;
 pub mod lock;
+pub mod mutant;
 pub mod process;
 pub mod region;
 pub mod sync;

@@ -1,0 +1,102 @@
+//! Mutants: the protocols with one check or one ordering taken away.
+//!
+//! A proof that never fails proves nothing. Where a check or an ordering carries
+//! a promise, the code asks here whether it is to be left out, and the proofs
+//! show that they notice. In an ordinary build every answer is a constant "no"
+//! and nothing of this is left in the binary.
+
+use crate::sync::Ordering;
+
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// One thing that a protocol does without.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mutant {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mutant {
+            /// Every mutant.
+            pub const ALL: &'static [Mutant] = &[$(Mutant::$name,)*];
+
+            /// The name that the command line and the environment use.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Mutant::$name => $text,)* }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// A scan that found nothing is believed without a second look at the move counter.
+    UnverifiedScan = "unverified-scan",
+}
+
+impl Mutant {
+    /// The mutant of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Mutant> {
+        Mutant::ALL.iter().copied().find(|mutant| mutant.name() == name)
+    }
+
+    /// Whether this is to be left out. Constant in an ordinary build.
+    #[cfg(not(any(guira_points, guira_model)))]
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        false
+    }
+
+    /// Whether this is to be left out.
+    #[cfg(any(guira_points, guira_model))]
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        switch::current() == Some(self)
+    }
+
+    /// `right`, or `wrong` if this ordering is to be left out.
+    #[cfg_attr(not(any(guira_points, guira_model)), inline(always))]
+    #[must_use]
+    pub fn ordering(self, right: Ordering, wrong: Ordering) -> Ordering {
+        if self.is_on() { wrong } else { right }
+    }
+}
+
+#[cfg(any(guira_points, guira_model))]
+pub use switch::switch_on;
+
+#[cfg(any(guira_points, guira_model))]
+mod switch {
+    use super::Mutant;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// One more than the index in `Mutant::ALL`; 0 for none.
+    static ON: AtomicUsize = AtomicUsize::new(0); // process-private
+
+    /// Makes this process run with one mutant, or with none.
+    pub fn switch_on(mutant: Option<Mutant>) {
+        let index = mutant.and_then(|wanted| Mutant::ALL.iter().position(|other| *other == wanted));
+        ON.store(index.map_or(0, |index| index + 1), Ordering::Relaxed);
+    }
+
+    pub(super) fn current() -> Option<Mutant> {
+        ON.load(Ordering::Relaxed)
+            .checked_sub(1)
+            .map(|index| Mutant::ALL[index])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutant_is_found_by_its_name_and_off_at_first() {
+        for mutant in Mutant::ALL {
+            assert_eq!(Mutant::from_name(mutant.name()), Some(*mutant));
+            assert!(!mutant.is_on());
+        }
+        assert_eq!(Mutant::from_name("no-such-mutant"), None);
+    }
+}
