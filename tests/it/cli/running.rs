@@ -27,10 +27,10 @@ fn a_bench_reports_throughput_percentiles_and_hits() {
     assert!(number(&report, "ops_per_s") > 1_000.0, "{report}");
     let [p50, p99, p999] = ["p50_ns", "p99_ns", "p999_ns"].map(|field| number(&report, field));
     assert!(0.0 < p50 && p50 <= p99 && p99 <= p999, "{report}");
-    // Everything fits.
-    // Beside writers of the same keys a get may miss for a moment (about one in millions was seen);
-    // without them everything fits and every get must hit.
-    assert!(number(&report, "hit_ratio") > 0.9999, "{report}");
+    // Everything fits. Beside writers of its key a get may miss for a moment: three times in a hundred
+    // million where four threads fight for fifty keys, and far less here.
+    let misses = number(&report, "gets") - number(&report, "hits");
+    assert!(misses <= 1.0, "{report}");
     let reads = workplace
         .run("bench @ --seconds 0.1 --keys 1000 --processes 2 --threads 2 --mix 100:0 --json")
         .done()

@@ -68,6 +68,8 @@ pub(crate) enum Settled {
     Occupied,
     /// The bound of passes was reached.
     Contended,
+    /// Another writer killed the own entry; what is LIVE was left alone.
+    Killed,
 }
 
 enum Twin {
@@ -83,6 +85,8 @@ enum Twin {
     Raced,
     /// The own entry is not WRITING any more: going LIVE will tell what became of it.
     OwnDecided,
+    /// The own entry was killed, and nothing is forwarded to it.
+    OwnKilled,
     Occupied,
 }
 
@@ -115,6 +119,7 @@ impl Shared {
                     Twin::Raced => Step::Again,
                     Twin::Occupied => Step::Stop(Settled::Occupied),
                     Twin::OwnDecided => Step::Stop(Settled::Ready(Leftovers::default())),
+                    Twin::OwnKilled => Step::Stop(Settled::Killed),
                 }
             });
             match pass {
@@ -221,12 +226,13 @@ impl Shared {
             }
             Manner::Override | Manner::Yield { .. } => {}
         }
-        if matches!(self.load_state(own.location()).kind(), Kind::Live | Kind::Forward) {
+        match self.load_state(own.location()).kind() {
+            Kind::Writing => {}
             // Helped to LIVE, and perhaps replaced since: the twin may be newer, and to forward it to the
-            // own entry could make two entries forward to each other. (A killed entry goes on settling:
-            // what is LIVE now must not be taken for the value of whoever killed it, and forwarded to a
-            // dead entry it is gone.)
-            return Twin::OwnDecided;
+            // own entry could make two entries forward to each other.
+            Kind::Live | Kind::Forward => return Twin::OwnDecided,
+            // Forwarded to a dead entry the twin would be gone, though its writer had done nothing yet.
+            Kind::Dead => return Twin::OwnKilled,
         }
         if self.change_state(
             twin.location,

@@ -11,9 +11,12 @@
 //! after its stamp, sees the linked entry: a value older than an `invalidate` never becomes visible
 //! after it returned.
 //!
-//! A write that finds itself killed looks once: a raised stamp means superseded, another LIVE entry
-//! means overwritten by a concurrent put, otherwise two writers killed each other and it tries
-//! again, after a pause that grows.
+//! A write that finds itself killed while it settles leaves what is LIVE alone and begins anew, after
+//! a pause that grows: what it had forwarded to its dead entry would be a miss for readers although
+//! nobody had removed the key. (Two puts that killed each other and went on settling made one read in
+//! ten thousand of a contended key a miss.) One that is killed after its last look at the stamps looks
+//! once: a raised stamp means superseded, another LIVE entry means overwritten by a concurrent put,
+//! for its own pass has forwarded whatever was LIVE before; otherwise it tries again.
 
 use guira_shm::sync::{Ordering, fence};
 
@@ -165,6 +168,11 @@ impl Shared {
             }
             Settled::Contended => {
                 self.abandon(key, written, slot);
+                return Step::Retry;
+            }
+            Settled::Killed => {
+                // What is LIVE may be older than this put: it says nothing of who the killer was.
+                self.unlink(&key.pair, slot, true);
                 return Step::Retry;
             }
         };
