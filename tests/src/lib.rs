@@ -10,3 +10,4 @@ pub mod record;
 pub mod stale;
 pub mod stopwatch;
 pub mod storm;
+pub mod summary;

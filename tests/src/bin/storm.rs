@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use guira_tests::experiment::{Assignment, ExperimentError, Plan, World};
 use guira_tests::stale::{self, StalePlan};
 use guira_tests::storm::{self, StormPlan};
+use guira_tests::summary::{Summary, fresh_seed};
 use serde::Serialize;
 
 /// Experiments with worker processes that are killed and stopped.
@@ -87,6 +88,9 @@ struct WorldArguments {
     /// The report as JSON
     #[arg(long)]
     json: bool,
+    /// Appends a line of JSON with the counts to this file
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -149,8 +153,30 @@ impl WorldArguments {
             stops: self.stops,
             max_stop_ms: self.max_stop_ms,
             seconds,
-            seed: self.seed.unwrap_or_else(|| u64::from(std::process::id())),
+            seed: self.seed.unwrap_or_else(fresh_seed),
         }
+    }
+
+    /// Shows the report, keeps the summary, and turns anomalies into the exit code.
+    fn conclude(
+        &self,
+        report: &(impl Serialize + Display),
+        summary: &Summary,
+        anomalies: &[String],
+    ) -> Result<ExitCode, ExperimentError> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(report)?);
+        } else {
+            println!("{report}");
+        }
+        if let Some(path) = &self.summary {
+            summary.append_to(path)?;
+        }
+        Ok(if anomalies.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 
@@ -176,8 +202,7 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
                 large_values: !arguments.no_large_values,
             };
             let report = storm::run(&std::env::current_exe()?, &plan)?;
-            show(&report, world.json)?;
-            Ok(exit_code(&report.anomalies()))
+            world.conclude(&report, &report.summary(), &report.anomalies())
         }
         Task::Stale(arguments) => {
             let world = &arguments.world;
@@ -189,8 +214,7 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
                 cold_keys: arguments.cold_keys,
             };
             let report = stale::run(&std::env::current_exe()?, &plan)?;
-            show(&report, world.json)?;
-            Ok(exit_code(&report.anomalies()))
+            world.conclude(&report, &report.summary(), &report.anomalies())
         }
         Task::Worker {
             plan,
@@ -204,22 +228,5 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
             plan.work(Assignment { worker, incarnation })?;
             Ok(ExitCode::SUCCESS)
         }
-    }
-}
-
-fn show(report: &(impl Serialize + Display), as_json: bool) -> Result<(), ExperimentError> {
-    if as_json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-    } else {
-        println!("{report}");
-    }
-    Ok(())
-}
-
-fn exit_code(anomalies: &[String]) -> ExitCode {
-    if anomalies.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
     }
 }

@@ -10,6 +10,7 @@ use crate::conductor::Conducted;
 use crate::journal::first_lines;
 use crate::stale::StalePlan;
 use crate::stale::worker::COUNTED;
+use crate::summary::Summary;
 
 /// Lines of the journal in a report.
 const JOURNAL_LINES: usize = 30;
@@ -108,6 +109,22 @@ impl StaleReport {
             found.push("nothing was evicted".to_owned());
         }
         found
+    }
+}
+
+impl StaleReport {
+    /// What the ledger keeps.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let summary = Summary::new("stale", self.seed, self.seconds, self.anomalies().len() as u64)
+            .count("operations", self.operations)
+            .count("kills", self.kills)
+            .count("stops", self.stops);
+        let judged = self
+            .counts
+            .iter()
+            .filter(|(name, _)| name.starts_with("reads of"));
+        summary.count("reads_judged", judged.map(|(_, count)| count).sum())
     }
 }
 

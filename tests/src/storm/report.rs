@@ -15,6 +15,7 @@ use crate::journal::first_lines;
 use crate::stopwatch::quantile_ns;
 use crate::storm::StormPlan;
 use crate::storm::kind::{KINDS, kind_name};
+use crate::summary::Summary;
 
 /// Lines of the journal in a report.
 const JOURNAL_LINES: usize = 30;
@@ -226,6 +227,19 @@ impl StormReport {
             found.push("nothing was done".to_owned());
         }
         found
+    }
+}
+
+impl StormReport {
+    /// What the ledger keeps.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary::new("storm", self.seed, self.seconds, self.anomalies().len() as u64)
+            .count("operations", self.operations)
+            .count("values_checked", self.hits)
+            .count("kills", self.kills)
+            .count("stops", self.stops)
+            .count("recoveries", self.recoveries)
     }
 }
 

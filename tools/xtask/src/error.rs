@@ -10,6 +10,18 @@ use std::process::ExitStatus;
 pub(crate) enum XtaskError {
     #[error("cannot read {path}: {source}", path = path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: {source}", path = path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{path}:{line} is no line of the ledger: {source}", path = path.display())]
+    Ledger {
+        path: PathBuf,
+        line: usize,
+        source: serde_json::Error,
+    },
+    #[error("{proof} wrote no summary, so the ledger has nothing to keep; does it take --summary?")]
+    NoSummary { proof: String },
+    #[error("{path} has no markers of the proof table; put them back", path = path.display())]
+    NoTable { path: PathBuf },
     #[error("cannot start `{command}`: {source}; is it installed and on PATH?")]
     Start { command: String, source: io::Error },
     #[error("lost the output of `{command}`: {source}")]

@@ -13,6 +13,7 @@ mod doc;
 mod error;
 mod experiment;
 mod lint;
+mod proof;
 mod steps;
 mod test_run;
 mod tidy;
@@ -77,6 +78,11 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Runs a proof and keeps what it found in the ledger, or sums up the ledger
+    Proof {
+        #[command(subcommand)]
+        action: ProofAction,
+    },
     /// Measurements beside peers: get, space, hit-ratio or open (--help for more)
     #[command(disable_help_flag = true)]
     Bench {
@@ -87,6 +93,28 @@ enum Task {
             value_name = "BENCH_ARGUMENTS"
         )]
         passed_on: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ProofAction {
+    /// Runs a task of this command with another seed and appends its summary to docs/proof-runs.jsonl
+    Run {
+        /// The task: storm, stale, ..; fuzz-open runs `fuzz open`
+        name: String,
+        /// Passed to the task as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "PROOF_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
+    /// Brings the table in docs/proof.md up to date
+    Table {
+        /// Sum up from the first run of this engine on, instead of the one that the document names
+        #[arg(long, value_name = "ENGINE")]
+        since: Option<String>,
     },
 }
 
@@ -123,6 +151,14 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         Task::Stale { passed_on } => {
             steps.run("stale", || experiment::run(&root, "stale", &passed_on));
         }
+        Task::Proof { action } => match action {
+            ProofAction::Run { name, passed_on } => {
+                steps.run("proof", || proof::run(&root, &name, &passed_on));
+            }
+            ProofAction::Table { since } => {
+                steps.run("proof table", || proof::refresh_table(&root, since.as_deref()));
+            }
+        },
         Task::Bench { passed_on } => {
             steps.run("bench", || bench::run(&root, &passed_on));
         }

@@ -12,6 +12,7 @@ mod code_map;
 mod file_names;
 mod layout;
 mod packages;
+mod proof_table;
 mod size;
 mod source;
 mod tree;
@@ -22,6 +23,8 @@ use std::fmt;
 use std::path::Path;
 
 use crate::error::XtaskError;
+use crate::proof::ledger::LEDGER;
+use crate::proof::table::DOCUMENT;
 use packages::Packages;
 use source::Source;
 use tree::Tree;
@@ -74,6 +77,7 @@ pub(crate) fn violations(root: &Path) -> Result<Vec<Violation>, XtaskError> {
     found.extend(unsafe_code::roots_without_forbid(&packages, &tree.sources));
     found.extend(arrows::violations(&packages, |manifest| tree.text(manifest)));
     found.extend(code_map::violations(&packages, tree.text(code_map::README)));
+    found.extend(proof_table::violations(tree.text(LEDGER), tree.text(DOCUMENT)));
     found.extend(layout::violations(&tree.sources, tree.text(layout::DOCUMENT)));
 
     found.sort();

@@ -7,7 +7,7 @@ use super::source::Source;
 use crate::error::XtaskError;
 
 /// Other files than Rust that are sources too, by how their names end.
-const TEXT_ENDINGS: &[&str] = &[".toml", ".sh", ".yml", ".yaml", ".md"];
+const TEXT_ENDINGS: &[&str] = &[".toml", ".sh", ".yml", ".yaml", ".md", ".jsonl"];
 /// Folders that hold nothing of ours.
 const SKIPPED_FOLDERS: &[&str] = &[".git", "target", "node_modules"];
 
