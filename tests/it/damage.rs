@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use guira_segment::{Expiry, Segment};
+use guira_segment::{Expiry, PutOptions, Segment};
 
 use crate::children::Child;
 use crate::places::{file_in, in_memory};
@@ -187,4 +187,38 @@ fn a_flipped_bit_in_a_value_is_found_by_verify_and_never_returned_by_verified_re
     let repaired = segment.repair();
     assert_eq!((repaired.dropped_entries, repaired.left.is_clean()), (1, true));
     assert!(segment.get(b"k").is_none());
+}
+
+#[test]
+fn an_entry_whose_tag_was_damaged_is_not_returned_and_repair_drops_it() {
+    let directory = in_memory();
+    let path = file_in(&directory);
+    let segment = Segment::builder().size(8 << 20).create(&path).expect("a segment");
+    let options = PutOptions::default().tags(&[b"team:7"]);
+    segment.put_with(b"k", b"v", &options).expect("room");
+    let content = std::fs::read(&path).expect("readable");
+    let name = content
+        .windows(6)
+        .position(|window| window == b"team:7")
+        .expect("it lies in the file");
+    let file = writable(&path);
+    for bit in 0..64_u64 {
+        // The hash is the 8 bytes before the name's length.
+        let at = name as u64 - 9 + bit / 8;
+        flip(&file, at, bit % 8);
+        let before = segment.stats().damaged;
+        assert!(segment.get(b"k").is_none(), "bit {bit}");
+        assert!(segment.stats().damaged > before);
+        assert_eq!(
+            segment.verify().faults[0].kind,
+            guira_segment::FaultKind::TagsDamaged
+        );
+        flip(&file, at, bit % 8);
+        assert_eq!(segment.get(b"k").as_deref(), Some(b"v".as_slice()));
+    }
+    flip(&file, (name - 9) as u64, 0);
+    assert_eq!(segment.repair().dropped_entries, 1);
+    assert!(segment.verify().is_clean());
+    segment.put_with(b"k", b"w", &options).expect("room");
+    assert_eq!(segment.get(b"k").as_deref(), Some(b"w".as_slice()));
 }

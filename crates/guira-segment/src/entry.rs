@@ -13,6 +13,7 @@ use crate::layout::entry::{
 use crate::layout::slot::{Location, Slot};
 use crate::pin::Pinned;
 use crate::shared::Shared;
+use crate::tags::check_of_hashes;
 
 /// An entry whose block is pinned, whose header is intact and whose key was compared.
 #[derive(Debug)]
@@ -229,10 +230,20 @@ impl Shared {
         if header.hard_ms() != NEVER_MS && self.clock.has_passed(header.hard_ms()) {
             return Validity::Expired;
         }
-        if header.has(FLAG_TAGS) && self.tags_invalidated(location, header.birth()) {
+        if header.has(FLAG_TAGS)
+            && (!self.tags_are_intact(location, header) || self.tags_invalidated(location, header.birth()))
+        {
             return Validity::Invalidated;
         }
         Validity::Valid
+    }
+
+    /// Whether the tags' hashes fit their check; true where there are no tags.
+    pub(crate) fn tags_are_intact(&self, location: Location, header: &Header) -> bool {
+        !header.has(FLAG_TAGS) || {
+            let head = self.word(location.offset() + ENTRY_MADE).load(Ordering::Relaxed) >> 32;
+            head >> 24 == u64::from(check_of_hashes(self.tag_hashes(location)))
+        }
     }
 
     #[cold]

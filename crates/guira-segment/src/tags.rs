@@ -1,8 +1,9 @@
 //! An entry's tags: names by which many entries are invalidated at once.
 //!
-//! Stored form: `count u8 | name bytes u16 (low, high) | 0 | hashes 8 each | names, each after its
-//! length in one byte`, padded so that the whole takes a multiple of four bytes. A read compares the
-//! hashes' stamps with the entry's birth; the names are for people.
+//! Stored form: `count u8 | name bytes u16 (low, high) | check u8 | hashes 8 each | names, each after
+//! its length in one byte`, padded so that the whole takes a multiple of four bytes. A read compares
+//! the hashes' stamps with the entry's birth; the names are for people. The check is over the hashes: an
+//! entry whose tag was damaged could not be invalidated by it any more, and is not returned.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -41,7 +42,7 @@ impl Tags {
         let mut stored = Vec::with_capacity(TAGS_HEAD_BYTES + names.len() * 8 + name_bytes);
         stored.push(names.len() as u8);
         stored.extend_from_slice(&(name_bytes as u16).to_le_bytes());
-        stored.push(0);
+        stored.push(check_of_hashes(names.iter().map(|name| hash_tag(seed, name))));
         for name in names {
             stored.extend_from_slice(&hash_tag(seed, name).to_le_bytes());
         }
@@ -99,6 +100,18 @@ impl Tags {
         names
     }
 }
+
+/// A byte that any one flipped bit of the hashes changes.
+pub(crate) fn check_of_hashes(hashes: impl Iterator<Item = u64>) -> u8 {
+    let folded = hashes.fold(0, |sum, hash| sum ^ hash);
+    folded
+        .to_le_bytes()
+        .iter()
+        .fold(TAGS_CHECK_START, |sum, byte| sum ^ byte)
+}
+
+/// What the check of no hash would be: not what a zeroed page holds.
+const TAGS_CHECK_START: u8 = 0xa5;
 
 /// The hash of a tag's name.
 pub(crate) fn hash_tag(seed: u64, name: &[u8]) -> u64 {

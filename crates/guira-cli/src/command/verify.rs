@@ -154,6 +154,7 @@ const fn meaning(kind: FaultKind) -> &'static str {
         FaultKind::SlotMisplaced => "a slot names an entry whose key belongs elsewhere",
         FaultKind::DuplicateKey => "two live entries of one key",
         FaultKind::ValueDamaged => "the value does not fit its check",
+        FaultKind::TagsDamaged => "the hashes of the tags do not fit their check",
         FaultKind::BlockState => "the block is in a state that no version writes",
         FaultKind::BlockTail => "the block is filled beyond its end",
         FaultKind::BlockLeaked => "the block belongs to nobody",

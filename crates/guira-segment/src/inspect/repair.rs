@@ -76,7 +76,8 @@ impl Shared {
             | FaultKind::SlotDangling
             | FaultKind::SlotMisplaced
             | FaultKind::DuplicateKey
-            | FaultKind::ValueDamaged => {
+            | FaultKind::ValueDamaged
+            | FaultKind::TagsDamaged => {
                 // Acquire, then AcqRel: as `load_slot` and `claim_slot`.
                 let slot = Slot(self.word(offset).load(Ordering::Acquire));
                 self.drop_entry(thread, slot);

@@ -39,6 +39,8 @@ pub enum FaultKind {
     DuplicateKey,
     /// A value's bytes do not fit its check.
     ValueDamaged,
+    /// The hashes of an entry's tags do not fit their check.
+    TagsDamaged,
     /// A block's control word holds a state that no version writes.
     BlockState,
     /// A block's tail is beyond its end.
@@ -157,6 +159,9 @@ impl Shared {
             return None;
         }
         verified.entries += 1;
+        if !self.tags_are_intact(found.location, &found.header) {
+            return Some(FaultKind::TagsDamaged);
+        }
         if !self.value_is_intact(found.value_offset(), found.value_bytes(), &found.header) {
             return Some(FaultKind::ValueDamaged);
         }

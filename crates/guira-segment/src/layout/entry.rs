@@ -6,7 +6,7 @@
 //! 16  born        u64   soft deadline, low 16 bits | birth on the invalidation clock 48
 //! 24  deadlines   u64   soft deadline, next 21 bits | hard deadline 43
 //! 32  made        u32   tenths of a second of the segment's clock at which it was written
-//! 36  [tags]            only with TAGS: count u8, name bytes u16, pad 1, hashes 8 each, names
+//! 36  [tags]            only with TAGS: count u8, name bytes u16, check u8, hashes 8 each, names
 //!     key               with NAMESPACE its first two bytes are the namespace's number
 //!     [pad to 16]       only with ALIGNED
 //!     value

@@ -119,17 +119,20 @@ impl Shared {
             return Look::Other;
         };
         match found.state.kind() {
-            Kind::Live => self.look(found, key),
+            Kind::Live => self.look(thread, found, key),
             Kind::Forward => self.follow(thread, pin, found, key),
             Kind::Writing | Kind::Dead => Look::Other,
         }
     }
 
     #[inline]
-    fn look<'s>(&'s self, found: Found<'s>, key: &Key<'_>) -> Look<'s> {
+    fn look<'s>(&'s self, thread: &ThreadState, found: Found<'s>, key: &Key<'_>) -> Look<'s> {
         if self.validity(found.location, &found.header, key.namespace) == Validity::Valid {
             Look::Hit(found)
         } else {
+            if !self.tags_are_intact(found.location, &found.header) {
+                thread.count(self, Counter::Damaged);
+            }
             // The only LIVE entry of the key, and it does not count.
             Look::Gone
         }
@@ -153,7 +156,7 @@ impl Shared {
             match next.state.kind() {
                 Kind::Writing => {
                     drop(next);
-                    return self.look(found, key);
+                    return self.look(thread, found, key);
                 }
                 Kind::Dead => return Look::Other,
                 Kind::Live | Kind::Forward => {
@@ -164,7 +167,7 @@ impl Shared {
                     };
                     drop(next);
                     if moved.state.kind() == Kind::Live {
-                        return self.look(moved, key);
+                        return self.look(thread, moved, key);
                     }
                     if moved.state.kind() != Kind::Forward {
                         return Look::Other;
