@@ -3,7 +3,8 @@
 //! The futexes are shared ones (the kernel finds them by file and offset), so
 //! processes that mapped the file at different addresses meet.
 
-use crate::sync::AtomicU64;
+use crate::sync::point;
+use crate::sync::private::AtomicU64;
 use std::io;
 use std::time::Duration;
 
@@ -35,7 +36,9 @@ pub enum WaitOutcome {
 /// assert_eq!(wait(&word, 1, Duration::MAX), WaitOutcome::Changed);
 /// assert_eq!(wait(&word, 2, Duration::from_millis(1)), WaitOutcome::TimedOut);
 /// ```
+#[cfg_attr(guira_points, track_caller)]
 pub fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> WaitOutcome {
+    point("futex wait");
     let timeout = timeout.min(LONGEST_WAIT);
     let timespec = libc::timespec {
         tv_sec: timeout.as_secs() as libc::time_t,
@@ -63,7 +66,9 @@ pub fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> WaitOutcome {
 }
 
 /// Wakes up to `count` waiters of `word`; says how many it woke.
+#[cfg_attr(guira_points, track_caller)]
 pub fn wake(word: &AtomicU64, count: u32) -> usize {
+    point("futex wake");
     let count = count.min(i32::MAX as u32);
     // SAFETY: the word outlives the call; the kernel uses its address only.
     let woken = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count) };

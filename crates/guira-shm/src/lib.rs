@@ -38,6 +38,8 @@ pub mod fork;
 pub mod futex;
 pub mod lock;
 pub mod mutant;
+#[cfg(guira_points)]
+pub mod point;
 pub mod process;
 pub mod region;
 pub mod sync;

@@ -4,6 +4,7 @@
 //! every copy of it that `dup` or `fork` makes), not to a process or a thread.
 //! They never wait.
 
+use crate::sync::point;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::File;
@@ -51,6 +52,7 @@ impl ByteLocks {
     /// When the kernel refuses for another reason than a held lock, such as a
     /// file system without locks or a byte past `i64::MAX`.
     pub fn try_lock(&self, byte: u64) -> io::Result<bool> {
+        point("lock");
         match self.set(byte, libc::F_WRLCK) {
             Ok(()) => Ok(true),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
@@ -65,6 +67,7 @@ impl ByteLocks {
     ///
     /// When the kernel refuses.
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
+        point("unlock");
         Ok(self.set(byte, libc::F_UNLCK)?)
     }
 

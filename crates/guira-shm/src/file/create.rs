@@ -3,6 +3,7 @@
 use super::file_system::directory_of;
 use super::room::available_of;
 use super::{FileError, FileSystem, MappedFile};
+use crate::sync::point;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, OFlag, RenameFlags, fallocate, open, openat, renameat2};
 use nix::sys::resource::{Resource, getrlimit};
@@ -81,6 +82,7 @@ pub fn create_unnamed(final_path: &Path, options: &CreateOptions) -> Result<Pend
     let file_system = FileSystem::check(&directory, &path)?;
     let (file, hidden_name) = open_new(directory, &directory_path, options.mode)?;
     let mode = Mode::from_bits_truncate(options.mode & 0o7777);
+    point("fchmod");
     fchmod(&file, mode).map_err(|e| FileError::io("set the mode of", &path, e))?;
     if file_system == FileSystem::Btrfs {
         turn_copy_on_write_off(&file).map_err(|e| FileError::CopyOnWrite {
@@ -142,6 +144,7 @@ fn open_new(
     // Owner's bits only until the exact mode is set.
     let mode = Mode::from_bits_truncate(mode & 0o600);
     if proc_shows_descriptors() {
+        point("open without a name");
         match openat(&directory, ".", access | OFlag::O_TMPFILE, mode) {
             Ok(file) => return Ok((file.into(), None)),
             // The file system, or the kernel, has no unnamed files.
@@ -153,6 +156,7 @@ fn open_new(
     }
     let name = format!(".guira-{:016x}.tmp", crate::fork::random_id());
     let flags = access | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
+    point("open by a hidden name");
     let file = openat(&directory, name.as_str(), flags, mode)
         .map_err(|errno| FileError::from_errno("create a file in", directory_path, errno))?;
     Ok((
@@ -170,6 +174,7 @@ fn proc_shows_descriptors() -> bool {
 }
 
 fn link_open_file(file: &File, path: &Path) -> nix::Result<()> {
+    point("link");
     let shown = format!("/proc/self/fd/{}", file.as_raw_fd());
     match linkat(
         AT_FDCWD,
@@ -224,6 +229,7 @@ fn allocate(file: &File, path: &Path, size_bytes: u64) -> Result<(), FileError> 
         let (Ok(offset), Ok(len)) = (i64::try_from(from), i64::try_from(step)) else {
             return Err(too_large(i64::MAX as u64));
         };
+        point("fallocate");
         match fallocate(file, FallocateFlags::empty(), offset, len) {
             Ok(()) => from += step,
             Err(Errno::EINTR) => {}
@@ -244,6 +250,7 @@ struct HiddenName {
 
 impl HiddenName {
     fn rename(self, path: &Path) -> nix::Result<()> {
+        point("rename");
         renameat2(
             &self.directory,
             &self.name,
@@ -256,6 +263,7 @@ impl HiddenName {
 
 impl Drop for HiddenName {
     fn drop(&mut self) {
+        point("unlink");
         // After a rename there is no such name any more, which is as well.
         let _ = unlinkat(&self.directory, &self.name, UnlinkatFlags::NoRemoveDir);
     }

@@ -2,7 +2,7 @@
 
 use super::{FileError, FileSystem};
 use crate::region::{REGION_ALIGN_BYTES, Region};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, point};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -128,6 +128,7 @@ impl MappedFile {
     /// What the kernel says when writing fails.
     pub fn sync(&self, range: Range<usize>) -> Result<(), FileError> {
         let range = self.checked(range);
+        point("write back");
         self.mapping()
             .flush(range)
             .map_err(|e| FileError::io("write back", &self.path, e))

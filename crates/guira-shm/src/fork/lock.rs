@@ -2,7 +2,8 @@
 
 use super::process_id;
 use crate::futex;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::Ordering;
+use crate::sync::private::{AtomicU32, AtomicU64};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};

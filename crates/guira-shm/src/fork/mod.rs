@@ -9,7 +9,8 @@ mod lock;
 
 pub use lock::{ForkLock, ForkLockGuard};
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::Ordering;
+use crate::sync::private::AtomicU64;
 use memmap2::{MmapMut, MmapRaw};
 use std::io;
 use std::sync::atomic::AtomicPtr;

@@ -12,6 +12,8 @@
 
 #[cfg(any(miri, not(target_arch = "x86_64")))]
 mod by_atomics;
+#[cfg(guira_points)]
+mod by_halves;
 #[cfg(all(not(miri), target_arch = "x86_64"))]
 mod opaque;
 mod search;
@@ -166,7 +168,10 @@ impl Region {
     ///
     /// When the run is not inside the region.
     #[inline]
+    #[cfg_attr(guira_points, track_caller)]
     pub fn copy_in(&self, offset_bytes: usize, src: &[u8]) {
+        #[cfg(guira_points)]
+        let (offset_bytes, src) = self.first_half_in(offset_bytes, src);
         self.run(offset_bytes, src.len()).copy_in(src);
     }
 
@@ -185,7 +190,10 @@ impl Region {
     /// # Panics
     ///
     /// When the run is not inside the region.
+    #[cfg_attr(guira_points, track_caller)]
     pub fn zero(&self, offset_bytes: usize, len_bytes: usize) {
+        #[cfg(guira_points)]
+        let (offset_bytes, len_bytes) = self.zero_first_half(offset_bytes, len_bytes);
         self.run(offset_bytes, len_bytes).zero();
     }
 
@@ -205,6 +213,7 @@ impl Region {
     ///
     /// When it is not inside the region or not aligned.
     #[inline]
+    #[cfg_attr(guira_points, track_caller)]
     pub fn write_u32(&self, offset_bytes: usize, value: u32) {
         self.half_word(offset_bytes).store(value, Ordering::Relaxed);
     }
@@ -225,6 +234,7 @@ impl Region {
     ///
     /// When it is not inside the region or not aligned.
     #[inline]
+    #[cfg_attr(guira_points, track_caller)]
     pub fn write_u64(&self, offset_bytes: usize, value: u64) {
         self.word(offset_bytes).store(value, Ordering::Relaxed);
     }

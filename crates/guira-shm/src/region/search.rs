@@ -37,6 +37,7 @@ impl Region {
     /// # Panics
     ///
     /// When a run is not inside the region, or they overlap.
+    #[cfg_attr(guira_points, track_caller)]
     pub fn copy_within(&self, from_bytes: usize, to_bytes: usize, len_bytes: usize) {
         assert!(
             from_bytes + len_bytes <= to_bytes || to_bytes + len_bytes <= from_bytes,
