@@ -71,6 +71,11 @@ pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
     table
 }
 
+/// A count and what is counted: `1 entry`, `2,000 entries`.
+pub(crate) fn show_counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", show_count(count), if count == 1 { one } else { many })
+}
+
 /// A count with commas: `5,000,000`.
 pub(crate) fn show_count(count: u64) -> String {
     let digits = count.to_string();

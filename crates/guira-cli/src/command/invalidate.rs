@@ -45,7 +45,7 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
     let namespace = args.scope.name();
     if args.keys.is_empty() && args.tags.is_empty() && namespace.is_none() && !args.all {
         return Err(CliError::Usage(
-            "nothing to invalidate; give --key, --tag, --ns, --fn or --all".to_owned(),
+            "nothing to invalidate; give --key K, --tag T, --ns N, --fn F or --all".to_owned(),
         ));
     }
     if args.keys.is_empty() && !args.tags.is_empty() && namespace.is_some() {

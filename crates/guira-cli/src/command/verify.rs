@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{show_count, table, write_json};
+use crate::output::{show_counted, table, write_json};
 use crate::target::Target;
 
 /// Check a whole segment, and mend it if asked
@@ -82,20 +82,23 @@ pub(crate) fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Exit, CliErr
 fn write_text(out: &mut dyn Write, outcome: &Outcome) -> Result<(), CliError> {
     let mut text = String::new();
     if outcome.recovered > 0 {
-        text += &format!("{} dead processes recovered from\n", outcome.recovered);
+        text += &format!(
+            "recovered from {}\n",
+            show_counted(outcome.recovered as u64, "dead process", "dead processes")
+        );
     }
     if let Some(repair) = &outcome.repair {
         text += &format!(
-            "{} faults found; {} entries dropped, {} blocks given back\n",
-            show_count(repair.found.len() as u64),
-            show_count(repair.dropped_entries),
-            show_count(repair.freed_blocks)
+            "{} found; {} dropped, {} given back\n",
+            show_counted(repair.found.len() as u64, "fault", "faults"),
+            show_counted(repair.dropped_entries, "entry", "entries"),
+            show_counted(repair.freed_blocks, "block", "blocks")
         );
     }
     text += &format!(
-        "{} entries checked, {} faults{}\n",
-        show_count(outcome.left.entries),
-        show_count(outcome.left.faults.len() as u64),
+        "{} checked, {}{}\n",
+        show_counted(outcome.left.entries, "entry", "entries"),
+        show_counted(outcome.left.faults.len() as u64, "fault", "faults"),
         if outcome.repair.is_some() { " left" } else { "" }
     );
     if !outcome.left.is_clean() {

@@ -30,6 +30,11 @@ pub(crate) fn checks(args: &DoctorArgs) -> Vec<Check> {
     let mut checks = Vec::new();
     if args.path.is_file() {
         checks.push(segment(args));
+    } else if !args.path.exists() {
+        checks.push(Check::ok(
+            "segment",
+            format!("none at {}; one would lie there as follows", args.path.display()),
+        ));
     }
     checks.push(file_system(&directory));
     checks.push(room(&directory));
