@@ -5,7 +5,8 @@
 //! appear complete or not at all ([`mod@file`]), locks that the kernel drops at a
 //! process's death ([`lock`]), who a process is and whether it still runs
 //! ([`process`]), what a fork must forget ([`fork`]), waiting across processes
-//! ([`futex`]) and a clock on which all processes of one boot agree ([`clock`]).
+//! ([`futex`]), a clock on which all processes of one boot agree ([`clock`]) and
+//! what to do when a mapped file is cut ([`truncation`]).
 //!
 //! Everything here is Linux, 64-bit and little-endian: the lock, futex and
 //! memory-advice calls have no portable equal, and shared words are read by
@@ -43,6 +44,7 @@ pub mod point;
 pub mod process;
 pub mod region;
 pub mod sync;
+pub mod truncation;
 
 #[cfg(test)]
 mod testing;

@@ -41,6 +41,18 @@ impl Child {
     }
 }
 
+impl Child {
+    /// Waits for its end; the signal that ended it, if one did.
+    pub(crate) fn wait_for_signal(self) -> Option<Signal> {
+        let status = waitpid(self.0, None);
+        std::mem::forget(self);
+        match status.expect("the child is ours") {
+            WaitStatus::Signaled(_, signal, _) => Some(signal),
+            _ => None,
+        }
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         kill(self.0, Signal::SIGKILL).expect("the child is not reaped yet");

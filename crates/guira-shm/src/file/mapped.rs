@@ -3,6 +3,7 @@
 use super::{FileError, FileSystem};
 use crate::region::{REGION_ALIGN_BYTES, Region};
 use crate::sync::{Ordering, point};
+use crate::truncation::{Lost, Mark, Watch};
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -14,7 +15,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Size of a huge page, to which mappings are aligned.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -27,6 +28,8 @@ pub struct MappedFile {
     path: PathBuf,
     writable: bool,
     identity: (u64, u64),
+    /// Of the region's watch, if there is one: a copy that is quick to ask.
+    lost: Option<Lost>,
 }
 
 impl MappedFile {
@@ -46,6 +49,7 @@ impl MappedFile {
             path,
             writable,
             identity,
+            lost: None,
         })
     }
 
@@ -78,6 +82,41 @@ impl MappedFile {
             FileSystem::check(&self.file, &self.path),
             Ok(FileSystem::Tmpfs | FileSystem::Hugetlbfs)
         )
+    }
+
+    /// From now on, an access to a page that the file lost (it was cut, or the disk failed) does not end
+    /// this process: the whole region becomes zeroes of this process alone, and `mark`. See
+    /// [`truncation`](crate::truncation), also for what is not covered.
+    ///
+    /// # Errors
+    ///
+    /// When the handler cannot be installed, or too many mappings are watched.
+    ///
+    /// # Panics
+    ///
+    /// When the mark is not inside the region.
+    pub fn outlive_truncation(&mut self, mark: Mark) -> Result<(), FileError> {
+        let start = self.region.start().expose_provenance();
+        let mapping = self.mapping();
+        if mapping.watch.get().is_none() {
+            // SAFETY: the region's bytes, mapped as long as `mapping` lives, which drops the watch before
+            // its memory; regions reach them by atomics and opaque copies, and by slices whose makers
+            // answer for what other processes do to them.
+            let watch = unsafe { Watch::new(start, self.region.len(), mark) }
+                .map_err(|e| FileError::io("watch", &self.path, e))?;
+            // Nobody else could have set it: `self` is borrowed mutably.
+            let _ = mapping.watch.set(watch);
+        }
+        self.lost = self.mapping().watch.get().map(Watch::lost);
+        Ok(())
+    }
+
+    /// Whether the region was taken away from the file because the file was cut. Never so without
+    /// [`outlive_truncation`](MappedFile::outlive_truncation).
+    #[inline]
+    pub fn is_lost(&self) -> bool {
+        // The row is this mapping's: `region` keeps the mapping, and with it the watch.
+        self.lost.is_some_and(Lost::is_so)
     }
 
     /// Device and inode numbers.
@@ -119,6 +158,23 @@ impl MappedFile {
                 path: self.path.clone(),
                 source,
             })
+    }
+
+    /// Maps the first `len_bytes` bytes of the same file once more.
+    ///
+    /// # Errors
+    ///
+    /// As [`reopen`](MappedFile::reopen), and [`FileError::Truncated`] when the file is shorter.
+    pub fn map_again(&self, len_bytes: u64) -> Result<MappedFile, FileError> {
+        let file_bytes = self.current_len_bytes()?;
+        if file_bytes < len_bytes {
+            return Err(FileError::Truncated {
+                path: self.path.clone(),
+                needed_bytes: len_bytes,
+                len_bytes: file_bytes,
+            });
+        }
+        MappedFile::map(self.reopen()?, self.path.clone(), len_bytes, self.writable)
     }
 
     /// Writes the bytes of `range` to the disk and waits for it.
@@ -226,6 +282,8 @@ impl MappedFile {
 
 /// The memory of a mapped file.
 struct Mapping {
+    /// Declared first: it ends before the memory is unmapped.
+    watch: OnceLock<Watch>,
     /// The file's pages, or a reservation that holds them.
     memory: MmapRaw,
     /// Where the file's pages begin in `memory`.
@@ -255,6 +313,7 @@ fn map_region(file: &File, len_bytes: u64, writable: bool) -> io::Result<Region>
     let mapping = match map_aligned(file, len_bytes, writable) {
         Some(mapping) => mapping,
         None => Mapping {
+            watch: OnceLock::new(),
             memory: map_anywhere(file, len_bytes, writable)?,
             lead_bytes: 0,
         },
@@ -296,7 +355,11 @@ fn map_aligned(file: &File, len_bytes: usize, writable: bool) -> Option<Mapping>
             0,
         )
     };
-    (mapped != libc::MAP_FAILED).then_some(Mapping { memory, lead_bytes })
+    (mapped != libc::MAP_FAILED).then_some(Mapping {
+        watch: OnceLock::new(),
+        memory,
+        lead_bytes,
+    })
 }
 
 fn map_anywhere(file: &File, len_bytes: usize, writable: bool) -> io::Result<MmapRaw> {
