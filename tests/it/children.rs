@@ -136,6 +136,15 @@ impl Child {
         self.end();
     }
 
+    /// Waits for its end; the signal that ended it, if one did.
+    pub(crate) fn wait_for_signal(mut self) -> Option<Signal> {
+        use std::os::unix::process::ExitStatusExt;
+        // It answers nothing more, or it would not end.
+        assert!(self.answers.recv_timeout(WATCHDOG).is_err(), "it lives");
+        let status = self.process.wait().expect("our child");
+        status.signal().and_then(|signal| Signal::try_from(signal).ok())
+    }
+
     fn end(&mut self) {
         // Both fail only if it ended by itself.
         let _ = self.process.kill();

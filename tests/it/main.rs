@@ -37,5 +37,7 @@ mod stale;
 mod storm;
 /// Threads of one process against each other.
 mod threads;
+/// Files that are cut while they are in use.
+mod truncation;
 /// Bounds on time.
 mod watchdog;

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use guira_shm::clock::Clock;
-use guira_shm::file::{CreateOptions, FileError, OpenFile, OpenRules, create_unnamed, open_checked};
+use guira_shm::file::{
+    CreateOptions, FileError, MappedFile, OpenFile, OpenRules, create_unnamed, open_checked,
+};
 use guira_shm::region::Region;
 
 use crate::attach::AttachmentSlot;
@@ -18,6 +20,7 @@ use crate::layout::superblock::{
 use crate::memory::Memory;
 use crate::segment::Segment;
 use crate::shared::Shared;
+use crate::truncation::LOST;
 
 /// Settings for creating and opening; each has a default that is stated at its setter.
 ///
@@ -43,6 +46,7 @@ pub struct SegmentBuilder {
     salvage: bool,
     populate: bool,
     huge_pages: bool,
+    outlive_truncation: bool,
     clock: Clock,
 }
 
@@ -64,6 +68,7 @@ impl Default for SegmentBuilder {
             salvage: false,
             populate: false,
             huge_pages: false,
+            outlive_truncation: true,
             clock: Clock::system(),
         }
     }
@@ -173,6 +178,21 @@ impl SegmentBuilder {
         self
     }
 
+    /// Whether this process goes on when the file is cut while it is open; by default it does.
+    ///
+    /// It then has lost the segment: every read misses and counts as damaged, puts are
+    /// [`crate::StoreError::Truncated`], `verify` names it, and the bytes that a [`crate::ValueRef`] borrows
+    /// are zeroes. Values that were invalidated stay invalid for everybody. Drop the segment and open or
+    /// create it again to go on. Without this, the kernel ends the process (SIGBUS) at its next access.
+    ///
+    /// It takes a handler of SIGBUS, installed once in a process, that passes on what does not concern a
+    /// segment; [`guira_shm::truncation`] says exactly what it does and what it does not cover.
+    #[must_use]
+    pub const fn outlive_truncation(mut self, outlive: bool) -> Self {
+        self.outlive_truncation = outlive;
+        self
+    }
+
     /// The clock; by default the system's. A test passes one that it moves itself.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -197,7 +217,8 @@ impl SegmentBuilder {
         let pending = create_unnamed(path, &options)?;
         format_segment(pending.map().region(), &superblock, &self.clock, 1);
         declare_in_use(pending.map().region());
-        let file = pending.publish(path)?;
+        let mut file = pending.publish(path)?;
+        self.watch(&mut file)?;
         self.finish(Memory::of_file(file), superblock)
     }
 
@@ -205,7 +226,7 @@ impl SegmentBuilder {
     ///
     /// Safe to call: a file that anyone but its owner (or, if allowed, its group) can write is
     /// refused, and whoever can write it is trusted to follow the protocol. Truncating a file that is
-    /// mapped is outside that trust: its readers are then ended by the kernel (SIGBUS).
+    /// mapped is outside that trust; see [`SegmentBuilder::outlive_truncation`] for what happens then.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -219,7 +240,8 @@ impl SegmentBuilder {
             },
         )?;
         let superblock = read_superblock(&file, path)?;
-        let mapped = file.map(superblock.geometry.total_bytes as u64)?;
+        let mut mapped = file.map(superblock.geometry.total_bytes as u64)?;
+        self.watch(&mut mapped)?;
         crate::format::prepare_for_this_boot(&mapped, &superblock, &self.clock, self.salvage)?;
         self.finish(Memory::of_file(mapped), superblock)
     }
@@ -253,6 +275,13 @@ impl SegmentBuilder {
         format_segment(&region, &superblock, &self.clock, 1);
         declare_in_use(&region);
         self.finish(Memory::private(region), superblock)
+    }
+
+    fn watch(&self, file: &mut MappedFile) -> Result<(), FileError> {
+        if self.outlive_truncation {
+            file.outlive_truncation(LOST)?;
+        }
+        Ok(())
     }
 
     fn plan(&self) -> Result<Superblock, OpenError> {
@@ -336,6 +365,7 @@ impl SegmentBuilder {
             }
         }
         shared.attach()?;
+        shared.check_still_whole()?;
         Ok(Segment {
             shared: Arc::new(shared),
             namespace: 0,

@@ -183,6 +183,16 @@ pub enum StoreError {
     /// A forked child could not attach to the segment; `Segment::attach` says why.
     #[error("this process is not attached to the segment; call `attach` after a fork to learn why")]
     NotAttached,
+    /// The segment's file was cut while it was open, and this process has lost it. Nothing was stored. The
+    /// key's old value is untouched, for those who still have it; a put that was under way when the
+    /// cut was met has invalidated everything.
+    #[error(
+        "the segment's file of {size_bytes} bytes was truncated while it was open; create it anew, then open it again"
+    )]
+    Truncated {
+        /// Bytes it had.
+        size_bytes: u64,
+    },
     /// The value is not a decimal integer. It is untouched.
     #[error("the value is not a decimal integer of 64 bits; only such values can be incremented")]
     NotANumber,
@@ -207,6 +217,14 @@ pub enum NamespaceError {
         name_bytes: usize,
         /// Longest name.
         max_bytes: usize,
+    },
+    /// The segment's file was cut while it was open.
+    #[error(
+        "the segment's file of {size_bytes} bytes was truncated while it was open; create it anew, then open it again"
+    )]
+    Truncated {
+        /// Bytes it had.
+        size_bytes: u64,
     },
     /// Every row is taken.
     #[error("all {rows} namespaces of the segment are in use; use tags, or create a larger segment")]

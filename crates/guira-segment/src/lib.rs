@@ -44,6 +44,9 @@
 //! 4. `expire` promises less: the value stays readable, marked stale.
 //! 5. A damaged header, slot or (where values carry checks and are verified) value is never returned:
 //!    it is a miss, counted in [`Stats::damaged`]; the next put of the key replaces it.
+//! 6. A process whose segment's file is cut while it is open goes on without it: reads miss, puts are
+//!    [`StoreError::Truncated`], until the segment is opened anew
+//!    ([`SegmentBuilder::outlive_truncation`]).
 
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing)]
@@ -75,6 +78,7 @@ mod segment;
 mod shared;
 mod stats;
 mod tags;
+mod truncation;
 mod tuning;
 mod value;
 

@@ -31,6 +31,12 @@ impl Memory {
         &self.region
     }
 
+    /// Whether the file was cut and the bytes are this process's alone now.
+    #[inline]
+    pub(crate) fn is_lost(&self) -> bool {
+        self.file.as_ref().is_some_and(MappedFile::is_lost)
+    }
+
     pub(crate) const fn file(&self) -> Option<&MappedFile> {
         self.file.as_ref()
     }

@@ -17,6 +17,11 @@ impl Shared {
                 max_bytes: MAX_NAMESPACE_BYTES,
             });
         }
+        if self.is_lost() {
+            return Err(NamespaceError::Truncated {
+                size_bytes: self.geometry.total_bytes as u64,
+            });
+        }
         let hash = hash_key(self.superblock.hash_seed, 0, name).max(1);
         for row in 1..self.geometry.counts.namespaces as u16 {
             if self.claim_row(row, hash) && self.publish_name(row, name) {

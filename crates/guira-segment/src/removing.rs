@@ -47,6 +47,9 @@ impl Segment {
         let hash = hash_tag(self.shared.superblock.hash_seed, tag);
         // SeqCst: a maximum, in one order with the looks of puts and fills.
         self.shared.tag_stamp(hash).fetch_max(now, Ordering::SeqCst);
+        if self.shared.is_lost() {
+            self.shared.invalidate_for_others();
+        }
     }
 
     /// Invalidates everything in this handle's namespace, in constant time; as with a tag, a put that
@@ -61,6 +64,9 @@ impl Segment {
         let now = self.shared.next_clock();
         // SeqCst: as above.
         self.shared.word(CONTROL_FLOOR).fetch_max(now, Ordering::SeqCst);
+        if self.shared.is_lost() {
+            self.shared.invalidate_for_others();
+        }
     }
 
     /// Gives back what dead processes held; returns how many were found. The engine does this by

@@ -126,6 +126,7 @@ impl Segment {
     /// The key, checked, and this thread's line.
     pub(crate) fn begin<'k>(&self, bytes: &'k [u8]) -> Result<(Key<'k>, ThreadRef<'_>), StoreError> {
         Key::check_length(bytes)?;
+        self.shared.check_not_lost()?;
         let thread = self.shared.thread().ok_or(StoreError::NotAttached)?;
         Ok((self.key(bytes), thread))
     }

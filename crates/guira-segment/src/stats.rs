@@ -189,10 +189,10 @@ impl Shared {
 
     fn add_lines(&self, stats: &mut Stats) {
         // Acquire: pairs with the SeqCst raise of the mark before a line is first used.
-        let lines = self
-            .word(CONTROL_LINES_HIGH)
-            .load(Ordering::Acquire)
-            .min(self.geometry.counts.lines);
+        let high = self.word(CONTROL_LINES_HIGH).load(Ordering::Acquire);
+        // A lost segment has no mark, but goes on counting.
+        let high = if self.is_lost() { u64::MAX } else { high };
+        let lines = high.min(self.geometry.counts.lines);
         let mut sums = [0_u64; LINE_COUNTER_COUNT];
         for line in 0..lines as u32 {
             let offset = self.line_offset(line);

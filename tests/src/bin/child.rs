@@ -73,6 +73,7 @@ fn builder(settings: &[&str]) -> Result<SegmentBuilder, Failure> {
                 builder.exact_blocks(block_bytes.parse()?, blocks.parse()?)
             }
             "salvage" => builder.salvage(true),
+            "die-of-truncation" => builder.outlive_truncation(false),
             _ => return Err(format!("no such setting: {setting}").into()),
         };
     }
@@ -207,6 +208,7 @@ impl Session<'_> {
             ["threads", count] => use_many_threads(segment, count.parse()?),
             ["recover"] => segment.recover().to_string(),
             ["processes"] => segment.stats().processes.to_string(),
+            ["damaged"] => segment.stats().damaged.to_string(),
             ["faults"] => format!("{:?}", segment.verify().faults),
             // What a process does that makes itself a daemon.
             ["close-descriptors"] => {

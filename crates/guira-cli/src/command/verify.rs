@@ -163,6 +163,7 @@ const fn meaning(kind: FaultKind) -> &'static str {
         FaultKind::BlockLeaked => "the block belongs to nobody",
         FaultKind::StampAhead => "the invalidation clock, or a stamp, is ahead of what it can be",
         FaultKind::PinLeaked => "a pin that nobody holds",
+        FaultKind::Truncated => "the file ends before the segment does",
         _ => "a fault this command has no words for",
     }
 }

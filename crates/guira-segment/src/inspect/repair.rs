@@ -37,6 +37,9 @@ impl Segment {
             ..Repaired::default()
         };
         repaired.left = repaired.found.clone();
+        if shared.cut_at().is_some() {
+            return repaired;
+        }
         let Some(thread) = shared.thread() else {
             return repaired;
         };
@@ -110,6 +113,7 @@ impl Shared {
                 }
                 Mended::Other
             }
+            FaultKind::Truncated => Mended::Other,
         }
     }
 

@@ -52,6 +52,10 @@ pub enum FaultKind {
     StampAhead,
     /// A pin of a line that belongs to nobody, or of a block that does not exist.
     PinLeaked,
+    /// The file ends here, before the segment does; or it did for a while since it was opened, and this
+    /// process has lost it. Nothing else is reported then, and nothing is repaired: create the segment
+    /// anew.
+    Truncated,
 }
 
 /// One fault, and where: bytes from the start of the file.
@@ -87,6 +91,9 @@ impl Segment {
     #[must_use]
     pub fn verify(&self) -> Verified {
         let shared = &*self.shared;
+        if let Some(cut) = shared.verify_length() {
+            return cut;
+        }
         let mut verified = Verified {
             recovered: self.recover(),
             ..Verified::default()
@@ -98,11 +105,23 @@ impl Segment {
         shared.verify_index(&thread, &mut verified);
         shared.verify_blocks(&mut verified);
         shared.verify_pins(&mut verified);
-        verified
+        // Cut meanwhile: then what was looked at was not the segment.
+        shared.verify_length().unwrap_or(verified)
     }
 }
 
 impl Shared {
+    /// What is reported of a segment whose file was cut.
+    fn verify_length(&self) -> Option<Verified> {
+        self.cut_at().map(|offset| Verified {
+            faults: vec![Fault {
+                kind: FaultKind::Truncated,
+                offset,
+            }],
+            ..Verified::default()
+        })
+    }
+
     fn verify_index(&self, thread: &ThreadRef<'_>, verified: &mut Verified) {
         // Where each key's live entry was seen; its hash stands for the key, and a clash is settled
         // by the keys themselves.

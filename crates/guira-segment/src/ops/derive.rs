@@ -91,6 +91,7 @@ impl Shared {
                 Some(base) => self.replace_entry(thread, key, &base, &replacement, &token)?,
                 None => self.insert_derived(thread, key, &replacement, &mut token)?,
             };
+            self.check_not_lost()?;
             if let Some(derived) = done {
                 return Ok(derived);
             }

@@ -100,6 +100,9 @@ impl Shared {
                 Look::Other => Step::Continue,
             }
         });
+        if self.is_lost() {
+            thread.count(self, Counter::Damaged);
+        }
         match pass {
             Pass::Stopped(found) => found,
             // Unverified after all passes: a cache may always answer "miss".

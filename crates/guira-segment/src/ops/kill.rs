@@ -35,6 +35,9 @@ impl Shared {
         if !killed.is_certain {
             self.raise_namespace(key.namespace);
         }
+        if self.is_lost() {
+            self.invalidate_for_others();
+        }
         thread.count(self, Counter::Removes);
         killed.was_present
     }
@@ -53,6 +56,9 @@ impl Shared {
         if !killed.is_certain {
             self.raise_namespace(key.namespace);
         }
+        if self.is_lost() {
+            self.invalidate_for_others();
+        }
         thread.count(self, Counter::Invalidations);
         killed.was_present
     }
@@ -68,6 +74,9 @@ impl Shared {
         let now = self.next_clock();
         // SeqCst: a maximum, so that of two clears the later one stands whatever their order.
         self.namespace_stamp(namespace).fetch_max(now, Ordering::SeqCst);
+        if self.is_lost() {
+            self.invalidate_for_others();
+        }
     }
 
     /// Changes the key's stamp as every write does that is not an invalidation.

@@ -106,6 +106,10 @@ impl Shared {
             // old value is still there.
             self.remove(thread, &draft.key);
         }
+        if self.is_lost() {
+            // What was stored is nobody's.
+            return Err(self.truncated());
+        }
         result
     }
 
