@@ -155,6 +155,20 @@ fn only_the_last_process_to_leave_marks_the_file_clean() {
 }
 
 #[test]
+fn a_daemon_that_closed_its_descriptors_keeps_the_file_from_being_marked_clean() {
+    let Some(disk) = Disk::new() else { return };
+    let segment = small().create(&disk.path).expect("a segment");
+    let mut daemon = Child::with_segment(&disk.path);
+    assert_eq!(daemon.ask("close-descriptors"), "ok");
+    drop(segment);
+    assert_ne!(disk.word(STATE), CLEAN, "the daemon works on");
+    assert_eq!(daemon.ask("put k v"), "Stored");
+    assert_eq!(daemon.ask("faults"), "[]", "nor does it take the file for cut");
+    assert_eq!(daemon.ask("close"), "closed");
+    assert_eq!(disk.word(STATE), CLEAN, "it was the last");
+}
+
+#[test]
 fn a_file_in_use_at_a_crash_is_made_anew() {
     let Some(disk) = Disk::new() else { return };
     disk.crash_after("", &["put k v", "put-many 5000 100"]);

@@ -69,8 +69,10 @@ impl Shared {
     /// The file's length, if it was cut: it is too short, or this process was taken away from it.
     pub(crate) fn cut_at(&self) -> Option<u64> {
         let file = self.memory.file()?;
-        let found_bytes = file.current_len_bytes().unwrap_or(0);
-        (found_bytes < self.geometry.total_bytes as u64 || self.is_lost()).then_some(found_bytes)
+        let whole_bytes = self.geometry.total_bytes as u64;
+        // A file that nothing leads to any more cannot be asked, but it may well be whole.
+        let found_bytes = file.current_len_bytes().unwrap_or(whole_bytes);
+        (found_bytes < whole_bytes || self.is_lost()).then_some(found_bytes)
     }
 
     /// An invalidation that this process may have made in its own zeroes only: invalidates everything for

@@ -4,6 +4,7 @@
 //! every copy of it that `dup` or `fork` makes), not to a process or a thread.
 //! They never wait.
 
+use crate::file::KeptFile;
 use crate::sync::point;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -27,21 +28,26 @@ pub enum Probe {
 ///
 /// Dropping it closes the descriptor and so drops its locks, unless a forked
 /// child still holds a copy: see [`crate::file::MappedFile::reopen`].
+///
+/// In a process that closed its descriptors the locks are gone; every request then fails, and none
+/// reaches a file that got the number later.
 #[derive(Debug)]
 pub struct ByteLocks {
-    file: File,
+    file: KeptFile,
 }
 
 impl ByteLocks {
     /// Locks through `file`, which must be open for writing and should be a
     /// description of its own (not a `try_clone` of another).
     pub fn new(file: File) -> ByteLocks {
-        ByteLocks { file }
+        ByteLocks {
+            file: KeptFile::new(file),
+        }
     }
 
     /// The file whose bytes are locked.
     pub fn file(&self) -> &File {
-        &self.file
+        self.file.unchecked()
     }
 
     /// Takes the lock on `byte` unless another descriptor holds it. Succeeds
@@ -80,7 +86,7 @@ impl ByteLocks {
     /// When the kernel refuses.
     pub fn probe(&self, byte: u64) -> io::Result<Probe> {
         let mut flock = flock(byte, libc::F_WRLCK)?;
-        fcntl(&self.file, FcntlArg::F_OFD_GETLK(&mut flock))?;
+        fcntl(self.file.checked()?, FcntlArg::F_OFD_GETLK(&mut flock))?;
         let free = i32::from(flock.l_type) == libc::F_UNLCK;
         Ok(if free { Probe::Free } else { Probe::Held })
     }
@@ -88,7 +94,7 @@ impl ByteLocks {
     fn set(&self, byte: u64, kind: i32) -> nix::Result<()> {
         let flock = flock(byte, kind)?;
         loop {
-            match fcntl(&self.file, FcntlArg::F_OFD_SETLK(&flock)) {
+            match fcntl(self.file.checked()?, FcntlArg::F_OFD_SETLK(&flock)) {
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),

@@ -40,11 +40,7 @@ impl Shared {
             Some(locks) => locks.probe(RECORD_LOCK_BASE + u64::from(record)),
         };
         match probe {
-            Ok(Probe::Free)
-                if self.process_exists(record) == Some(true) && !self.was_left_by_exec(record) =>
-            {
-                Liveness::Alive
-            }
+            Ok(Probe::Free) if self.lives_without_lock(record) => Liveness::Alive,
             Ok(Probe::Free) => Liveness::Dead,
             Ok(Probe::Held) if thoroughly && self.process_exists(record) == Some(false) => {
                 Liveness::DeadLockInherited
@@ -72,6 +68,14 @@ impl Shared {
             // A zombie's threads may still run; only its lock says that they do not.
             Existence::Zombie | Existence::Unknown => None,
         }
+    }
+
+    /// Whether a record, whose lock is free, has a holder all the same: a process that closed its
+    /// descriptors.
+    pub(crate) fn lives_without_lock(&self, record: u16) -> bool {
+        // Acquire: as in `process_exists`.
+        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+        owner.pid() != 0 && self.process_exists(record) == Some(true) && !self.was_left_by_exec(record)
     }
 
     /// Whether the record, whose lock is free, names this very process but none of its attachments: what

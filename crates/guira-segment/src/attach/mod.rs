@@ -278,11 +278,16 @@ impl Shared {
         drop(locks);
     }
 
-    /// Whether a record other than `own` has an owner and its byte is held. A held byte alone may be
-    /// an echo: a child between fork and exec holds copies of its parent's descriptors.
+    /// Whether a record other than `own` has an owner, and its byte is held or the process exists: one that
+    /// closed its descriptors has lost its lock but works on. A held byte alone may be an echo: a child
+    /// between fork and exec holds copies of its parent's descriptors.
     fn others_attached(&self, locks: &ByteLocks, own: u16) -> bool {
         (0..self.geometry.counts.records as u16)
-            .any(|record| record != own && is_attached(self.record_word(record, RECORD_OWNER), locks, record))
+            .filter(|&record| record != own)
+            .any(|record| {
+                let owner = self.record_word(record, RECORD_OWNER);
+                is_attached(owner, locks, record) || self.lives_without_lock(record)
+            })
     }
 }
 

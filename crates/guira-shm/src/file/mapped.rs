@@ -1,6 +1,6 @@
 //! A file and its mapping.
 
-use super::{FileError, FileSystem};
+use super::{FileError, FileSystem, KeptFile};
 use crate::region::{REGION_ALIGN_BYTES, Region};
 use crate::sync::{Ordering, point};
 use crate::truncation::{Lost, Mark, Watch};
@@ -24,7 +24,7 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 #[derive(Debug)]
 pub struct MappedFile {
     region: Region,
-    file: File,
+    file: KeptFile,
     path: PathBuf,
     writable: bool,
     identity: (u64, u64),
@@ -45,7 +45,7 @@ impl MappedFile {
         let identity = (metadata.dev(), metadata.ino());
         Ok(MappedFile {
             region,
-            file,
+            file: KeptFile::new(file),
             path,
             writable,
             identity,
@@ -59,9 +59,10 @@ impl MappedFile {
         &self.region
     }
 
-    /// The file behind it.
+    /// The file behind it, by the descriptor that it was mapped from: in a process that closed its
+    /// descriptors, that may be none or another's.
     pub fn file(&self) -> &File {
-        &self.file
+        self.file.unchecked()
     }
 
     /// Its absolute path (of a pending file: the one it is meant for).
@@ -79,8 +80,10 @@ impl MappedFile {
     /// system cannot be asked, the careful answer is yes.
     pub fn survives_reboot(&self) -> bool {
         !matches!(
-            FileSystem::check(&self.file, &self.path),
-            Ok(FileSystem::Tmpfs | FileSystem::Hugetlbfs)
+            self.file
+                .checked()
+                .map(|file| FileSystem::check(file, &self.path)),
+            Ok(Ok(FileSystem::Tmpfs | FileSystem::Hugetlbfs))
         )
     }
 
@@ -130,11 +133,13 @@ impl MappedFile {
     ///
     /// When the file cannot be inspected.
     pub fn current_len_bytes(&self) -> Result<u64, FileError> {
-        let metadata = self
-            .file
-            .metadata()
-            .map_err(|e| FileError::io("inspect", &self.path, e))?;
-        Ok(metadata.len())
+        let metadata = match self.file.checked() {
+            Ok(file) => file.metadata(),
+            Err(_) => self.reopen()?.metadata(),
+        };
+        Ok(metadata
+            .map_err(|e| FileError::io("inspect", &self.path, e))?
+            .len())
     }
 
     /// Opens the same file anew: the result shares neither locks nor position
@@ -150,7 +155,7 @@ impl MappedFile {
         } else {
             OFlag::O_RDONLY
         } | OFlag::O_CLOEXEC;
-        let shown = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        let shown = PathBuf::from(format!("/proc/self/fd/{}", self.file.unchecked().as_raw_fd()));
         let by_number = self.open_same(&shown, access);
         by_number
             .or_else(|_| self.open_same(&self.path, access | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK))

@@ -10,6 +10,7 @@
 mod create;
 mod error;
 mod file_system;
+mod kept;
 mod mapped;
 mod open;
 mod room;
@@ -18,6 +19,8 @@ mod tests;
 
 pub use create::{CreateOptions, PendingFile, create_unnamed};
 pub use error::FileError;
+pub(crate) use kept::KeptFile;
+
 pub use file_system::{FileSystem, file_system_of};
 pub use mapped::MappedFile;
 pub use open::{OpenFile, OpenRules, open_checked};

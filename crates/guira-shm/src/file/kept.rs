@@ -1,0 +1,86 @@
+//! A file whose descriptor others may close behind its owner's back.
+//!
+//! A process that makes itself a daemon closes every number it knows of, and the next file that it
+//! opens gets one of them. Whoever goes on with the old number then asks, locks and closes a file of
+//! somebody else.
+
+use nix::errno::Errno;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
+/// An open file, used and closed only as long as its descriptor leads to it.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    /// There until it is dropped.
+    file: Option<File>,
+    /// Device and inode numbers; none if they could not be had.
+    identity: Option<(u64, u64)>,
+}
+
+impl KeptFile {
+    pub(crate) fn new(file: File) -> KeptFile {
+        KeptFile {
+            identity: identity_of(&file),
+            file: Some(file),
+        }
+    }
+
+    /// The file, wherever its descriptor leads by now.
+    pub(crate) fn unchecked(&self) -> &File {
+        self.file.as_ref().expect("it is there until it is dropped")
+    }
+
+    /// The file, if its descriptor still leads to it; `EBADF` as for a closed one otherwise.
+    pub(crate) fn checked(&self) -> Result<&File, Errno> {
+        let file = self.unchecked();
+        if self.identity.is_some() && identity_of(file) == self.identity {
+            Ok(file)
+        } else {
+            Err(Errno::EBADF)
+        }
+    }
+}
+
+impl Drop for KeptFile {
+    fn drop(&mut self) {
+        let is_ours = self.checked().is_ok();
+        if let Some(file) = self.file.take()
+            && !is_ours
+        {
+            // The number is closed, or somebody else's: not ours to close.
+            std::mem::forget(file);
+        }
+    }
+}
+
+fn identity_of(file: &File) -> Option<(u64, u64)> {
+    let metadata = file.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Outcome, in_child};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_file_whose_number_is_anothers_is_neither_used_nor_closed() {
+        let [first, second] = [(); 2].map(|()| tempfile::tempfile().expect("a file"));
+        let outcome = in_child(move || {
+            let number = first.as_raw_fd();
+            let kept = KeptFile::new(first);
+            let before = kept.checked().is_ok();
+            nix::unistd::close(number).expect("closed behind its back");
+            let closed = kept.checked().err();
+            let other = second.try_clone().expect("the lowest free number");
+            let taken = other.as_raw_fd() == number;
+            let foreign = kept.checked().err();
+            drop(kept);
+            let left_open = other.metadata().is_ok();
+            let both = [closed, foreign] == [Some(Errno::EBADF); 2];
+            Outcome::of(before && both && taken && left_open)
+        });
+        assert_eq!(outcome, Outcome::Passed);
+    }
+}
