@@ -10,6 +10,8 @@ const HEAD_WORDS: usize = 512;
 const HEAD_END: usize = 0;
 const HEAD_ROWS: usize = 1;
 const HEAD_EXTRA: usize = 2;
+const HEAD_OWN_ROWS: usize = 3;
+const HEAD_TICKETS: usize = 4;
 
 /// Words of a row.
 pub const ROW_WORDS: usize = 512;
@@ -55,6 +57,20 @@ pub const ROW_NO_RUN: usize = 18;
 pub const ROW_LONGEST_RAN_NS: usize = 19;
 /// The same of the one that is longest without waits for a processor, ns.
 pub const ROW_LONGEST_OWN_RAN_NS: usize = 20;
+/// Children that were forked.
+pub const ROW_FORKS: usize = 21;
+/// Of these, killed by their parent.
+pub const ROW_FORKED_KILLS: usize = 22;
+/// Programs that were replaced by exec without detaching.
+pub const ROW_EXECS: usize = 23;
+/// Attachments, one for each handle that was opened.
+pub const ROW_JOINS: usize = 24;
+/// Attachments that were refused because every record or line was taken.
+pub const ROW_REFUSED_JOINS: usize = 25;
+/// Operations that were refused in forked children that could not attach.
+pub const ROW_NOT_ATTACHED: usize = 26;
+/// Processes that closed every descriptor.
+pub const ROW_DAEMONS: usize = 27;
 /// Completed operations by kind.
 pub const ROW_KINDS: usize = 32;
 /// Kinds that fit.
@@ -69,21 +85,30 @@ pub const HISTOGRAM_WORDS: usize = ROW_WORDS - ROW_HISTOGRAM;
 pub struct Board {
     file: MappedFile,
     rows: usize,
+    own_rows: usize,
 }
 
 impl Board {
-    /// Creates a board of `rows` rows, one for each thread of each worker, and `extra_words` more.
+    /// Creates a board of `own_rows` rows, one for each thread of each worker, of `shared_rows` rows that
+    /// several processes write, and of `extra_words` more.
     ///
     /// # Errors
     /// The file cannot be created.
-    pub fn create(path: &Path, rows: usize, extra_words: usize) -> Result<Self, FileError> {
+    pub fn create(
+        path: &Path,
+        own_rows: usize,
+        shared_rows: usize,
+        extra_words: usize,
+    ) -> Result<Self, FileError> {
+        let rows = own_rows + shared_rows;
         let words = HEAD_WORDS + rows * ROW_WORDS + extra_words;
         let pending = create_unnamed(path, &CreateOptions::new(words as u64 * 8))?;
         let region = pending.map().region();
         region.write_u64(HEAD_ROWS * 8, rows as u64);
+        region.write_u64(HEAD_OWN_ROWS * 8, own_rows as u64);
         region.write_u64(HEAD_EXTRA * 8, extra_words as u64);
         let file = pending.publish(path)?;
-        Ok(Self { file, rows })
+        Ok(Self { file, rows, own_rows })
     }
 
     /// Opens the board that the conductor made.
@@ -101,7 +126,8 @@ impl Board {
         let len_bytes = file.len_bytes()?;
         let file = file.map(len_bytes)?;
         let rows = file.region().read_u64(HEAD_ROWS * 8) as usize;
-        Ok(Self { file, rows })
+        let own_rows = file.region().read_u64(HEAD_OWN_ROWS * 8) as usize;
+        Ok(Self { file, rows, own_rows })
     }
 
     fn word(&self, index: usize) -> &AtomicU64 {
@@ -131,10 +157,25 @@ impl Board {
         self.word(HEAD_WORDS + self.rows * ROW_WORDS + index)
     }
 
-    /// Adds to a word that only the caller's thread writes.
+    /// Adds to a word that, unless its row is a shared one, only the caller's thread writes.
     pub fn add(&self, row: usize, field: usize, count: u64) {
         let word = self.row_word(row, field);
+        if row >= self.own_rows {
+            word.fetch_add(count, Ordering::Relaxed);
+            return;
+        }
         word.store(word.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    /// A number that nobody else gets.
+    pub fn ticket(&self) -> u64 {
+        self.word(HEAD_TICKETS).fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The first shared row.
+    #[must_use]
+    pub const fn first_shared_row(&self) -> usize {
+        self.own_rows
     }
 
     /// Rows.

@@ -1,18 +1,22 @@
 //! The conductor: starts worker processes, kills and stops them at random, and watches that those
 //! that nobody stopped go on.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use guira_shm::sync::Ordering;
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use crate::board::{Board, ROW_CURRENT, ROW_OPERATIONS, ROW_STOPS_BEGUN, ROW_STOPS_ENDED};
+use crate::orphans::Orphans;
 use crate::random::Random;
 
 /// No worker that was left alone may stand still for so long.
@@ -21,11 +25,13 @@ const HANG: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(20);
 /// Looks at the workers' progress.
 const LOOK_PERIOD: Duration = Duration::from_millis(250);
+/// How long a kill or stop waits for a worker that is worth it.
+const AIM: Duration = Duration::from_millis(5);
 /// More crashes than this end the experiment.
 const MAX_CRASHES: usize = 5;
 
 /// What is done to the workers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     /// Processes.
     pub workers: usize,
@@ -39,6 +45,9 @@ pub struct Schedule {
     pub max_stop_ms: u64,
     /// The time over which kills and stops are spread.
     pub window: Duration,
+    /// Two of three kills and stops wait a moment for a worker that is in the middle of one of these kinds
+    /// of operations, or of any.
+    pub aims: Vec<usize>,
     /// Of the random times and choices.
     pub seed: u64,
 }
@@ -50,6 +59,8 @@ pub struct Conducted {
     pub kills: u64,
     /// Of these, while stopped.
     pub kills_of_stopped: u64,
+    /// Threads of killed workers by what they were in the middle of: one more than the kind, 0 for nothing.
+    pub kills_during: BTreeMap<u64, u64>,
     /// Workers stopped and continued.
     pub stops: u64,
     /// Workers that stood still though nobody stopped them.
@@ -75,24 +86,27 @@ struct Exit {
     incarnation: u64,
 }
 
-/// Runs the workers until `is_done`, then lets them finish. `command` gives the command of an
-/// incarnation of a worker.
+/// Runs the workers until `is_done`, then lets them finish. `start` starts an incarnation of a worker
+/// in a process group of its own; what else is in that group belongs to the worker.
 ///
 /// # Errors
 /// A worker cannot be started or signalled.
 pub fn conduct(
     board: &Board,
     schedule: &Schedule,
-    command: impl Fn(usize, u64) -> Command,
+    start: impl Fn(usize, u64) -> io::Result<Child>,
     mut is_done: impl FnMut(&Conducted) -> bool,
 ) -> io::Result<Conducted> {
+    // What a killed worker forked becomes ours to reap.
+    set_child_subreaper(true)?;
     let (exits, notices) = channel();
     let mut conductor = Conductor {
         board,
         schedule,
-        command,
+        start,
         exits,
         workers: Vec::new(),
+        orphans: Orphans::default(),
         random: Random::new(schedule.seed, u64::MAX),
         conducted: Conducted::default(),
     };
@@ -140,24 +154,25 @@ pub fn conduct(
     Ok(std::mem::take(&mut conductor.conducted))
 }
 
-struct Conductor<'b, C> {
+struct Conductor<'b, S> {
     board: &'b Board,
     schedule: &'b Schedule,
-    command: C,
+    start: S,
     exits: Sender<Exit>,
     workers: Vec<Worker>,
+    orphans: Orphans,
     random: Random,
     conducted: Conducted,
 }
 
-impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
+impl<S: Fn(usize, u64) -> io::Result<Child>> Conductor<'_, S> {
     fn after(&mut self, from: Instant, events: u64) -> Instant {
         let period_ns = (self.schedule.window.as_nanos() as u64) / events.max(1);
         from + Duration::from_nanos(self.random.below(period_ns.max(1) * 2))
     }
 
     fn start(&self, worker: usize, incarnation: u64) -> io::Result<Worker> {
-        let child = (self.command)(worker, incarnation).stdin(Stdio::null()).spawn()?;
+        let child = (self.start)(worker, incarnation)?;
         let pid = pid_of(&child);
         let exits = self.exits.clone();
         std::thread::spawn(move || {
@@ -187,7 +202,24 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
     }
 
     fn choose(&mut self) -> usize {
-        self.random.below(self.schedule.workers as u64) as usize
+        let all = self.schedule.workers;
+        let chosen = self.random.below(all as u64) as usize;
+        let aim = self.random.below(3);
+        if aim == 0 || self.schedule.aims.is_empty() {
+            return chosen;
+        }
+        let deadline = Instant::now() + AIM;
+        while Instant::now() < deadline {
+            for worker in (chosen..chosen + all).map(|worker| worker % all) {
+                let current = self.board.row_word(self.first_row(worker), ROW_CURRENT);
+                let kind = current.load(Ordering::Relaxed).checked_sub(1);
+                if kind.is_some_and(|kind| aim == 1 || self.schedule.aims.contains(&(kind as usize))) {
+                    return worker;
+                }
+            }
+            std::thread::yield_now();
+        }
+        chosen
     }
 
     fn kill_one(&mut self) -> io::Result<()> {
@@ -197,6 +229,10 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
             self.conducted.kills_of_stopped += u64::from(victim.continue_at.is_some());
             victim.child.kill()?;
             victim.child.wait()?;
+        }
+        for row in self.first_row(worker)..self.first_row(worker + 1) {
+            let current = self.board.row_word(row, ROW_CURRENT).load(Ordering::Relaxed);
+            *self.conducted.kills_during.entry(current).or_default() += 1;
         }
         self.restart(worker)
     }
@@ -212,6 +248,9 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
             self.board.row_word(row, ROW_CURRENT).store(0, Ordering::Relaxed);
         }
         let incarnation = self.workers.get(worker).map_or(0, |old| old.incarnation + 1);
+        if let Some(old) = self.workers.get(worker) {
+            self.orphans.of(pid_of(&old.child));
+        }
         let started = self.start(worker, incarnation)?;
         if let Some(place) = self.workers.get_mut(worker) {
             *place = started;
@@ -220,7 +259,16 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
     }
 
     fn stop_one(&mut self) -> io::Result<()> {
-        let worker = self.choose();
+        // One that is stopped already would only be stopped for longer.
+        let first = self.choose();
+        let all = self.workers.len();
+        let Some(worker) = (first..first + all).map(|worker| worker % all).find(|&worker| {
+            self.workers
+                .get(worker)
+                .is_some_and(|worker| worker.continue_at.is_none())
+        }) else {
+            return Ok(());
+        };
         self.conducted.stops += 1;
         let stop_ms = 1 + self.random.below(self.schedule.max_stop_ms);
         let row = self.first_row(worker);
@@ -228,14 +276,12 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
             return Ok(());
         };
         let continue_at = Instant::now() + Duration::from_millis(stop_ms);
-        if victim.continue_at.is_none() {
-            // AcqRel: counted before the signal, so that the worker sees it after the stop.
-            self.board
-                .row_word(row, ROW_STOPS_BEGUN)
-                .fetch_add(1, Ordering::AcqRel);
-            kill(pid_of(&victim.child), Signal::SIGSTOP)?;
-        }
-        victim.continue_at = victim.continue_at.max(Some(continue_at));
+        // AcqRel: counted before the signal, so that the worker sees it after the stop.
+        self.board
+            .row_word(row, ROW_STOPS_BEGUN)
+            .fetch_add(1, Ordering::AcqRel);
+        kill(pid_of(&victim.child), Signal::SIGSTOP)?;
+        victim.continue_at = Some(continue_at);
         Ok(())
     }
 
@@ -256,6 +302,7 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
 
     /// Looks for workers that stand still.
     fn look(&mut self, now: Instant) -> io::Result<()> {
+        self.orphans.reap(&mut self.conducted.crashes);
         for index in 0..self.workers.len() {
             let progress = self.progress_of(index);
             let Some(worker) = self.workers.get_mut(index) else {
@@ -348,22 +395,29 @@ impl<C: Fn(usize, u64) -> Command> Conductor<'_, C> {
                 worker.child.kill()?;
             }
             let status = worker.child.wait()?;
+            self.orphans.of(pid_of(&worker.child));
             if *ended && !status.success() {
                 let report = describe_end(index, status);
                 self.conducted.crashes.push(report);
             }
         }
+        let left = self.orphans.reap_all(deadline, &mut self.conducted.crashes);
+        if left > 0 {
+            let report = format!("at the end: the children of {left} workers did not end");
+            self.conducted.hangs.push(report);
+        }
         Ok(())
     }
 }
 
-impl<C> Drop for Conductor<'_, C> {
+impl<S> Drop for Conductor<'_, S> {
     fn drop(&mut self) {
         for worker in &mut self.workers {
             // After an error nobody else would end them; those that ended are past harm.
             let _ = worker.child.kill();
             let _ = worker.child.wait();
         }
+        self.orphans.kill();
     }
 }
 
@@ -380,6 +434,8 @@ fn pid_of(child: &Child) -> Pid {
 pub fn worker_command(program: &Path, plan: &str, worker: usize, incarnation: u64) -> Command {
     let mut command = Command::new(program);
     command
+        .stdin(Stdio::null())
+        .process_group(0)
         .arg("worker")
         .arg("--plan")
         .arg(plan)

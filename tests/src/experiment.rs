@@ -23,6 +23,8 @@ pub struct World {
     pub exact_blocks: Option<(u64, u64)>,
     /// Entries that the index is made for.
     pub index_entries: Option<u64>,
+    /// Processes that can attach at once, and threads with a line of their own.
+    pub room: Option<Room>,
     /// Bits of a generation that are compared.
     pub generation_bits: u64,
     /// Whether values carry checks that every read compares.
@@ -41,6 +43,15 @@ pub struct World {
     pub seconds: f64,
     /// Of every random choice.
     pub seed: u64,
+}
+
+/// How many there is room for in the segment; with less than come, some are refused.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Room {
+    /// Attach records.
+    pub processes: u64,
+    /// Thread lines.
+    pub threads: u64,
 }
 
 /// An experiment, as a worker is told of it.
@@ -91,6 +102,7 @@ impl World {
             size_bytes: 16 << 20,
             exact_blocks: None,
             index_entries: None,
+            room: None,
             generation_bits: 12,
             checked_values: false,
             workers: 3,
@@ -137,6 +149,7 @@ impl World {
             stops: self.stops,
             max_stop_ms: self.max_stop_ms,
             window: Duration::from_secs_f64(self.seconds),
+            aims: Vec::new(),
             seed: self.seed,
         }
     }
@@ -149,6 +162,9 @@ impl World {
             .verify_values(self.checked_values);
         if let Some(entries) = self.index_entries {
             builder = builder.index_entries(entries);
+        }
+        if let Some(room) = self.room {
+            builder = builder.max_processes(room.processes).max_threads(room.threads);
         }
         if let Some((block_bytes, blocks)) = self.exact_blocks {
             builder = builder.exact_blocks(block_bytes, blocks);
@@ -188,19 +204,26 @@ impl Plan {
     pub fn work(&self, assignment: Assignment) -> Result<(), ExperimentError> {
         let world = self.world();
         let board = Board::open(&world.board_path())?;
-        let segment = match self {
-            Self::Storm(plan) => crate::storm::open(plan, &board, assignment)?,
-            Self::Stale(_) => world.open_segment()?,
-        };
+        match self {
+            Self::Storm(plan) => crate::storm::live(self, plan, &board, assignment),
+            Self::Stale(plan) => {
+                let segment = world.open_segment()?;
+                world.on_threads(|thread| crate::stale::work(plan, &board, &segment, assignment, thread))
+            }
+        }
+    }
+}
+
+impl World {
+    /// Runs `part` on every thread of a worker.
+    pub(crate) fn on_threads(
+        &self,
+        part: impl Fn(usize) -> Result<(), ExperimentError> + Sync,
+    ) -> Result<(), ExperimentError> {
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..world.threads)
-                .map(|thread| {
-                    let (board, segment) = (&board, &segment);
-                    scope.spawn(move || match self {
-                        Self::Storm(plan) => crate::storm::work(plan, board, segment, assignment, thread),
-                        Self::Stale(plan) => crate::stale::work(plan, board, segment, assignment, thread),
-                    })
-                })
+            let part = &part;
+            let threads: Vec<_> = (0..self.threads)
+                .map(|thread| scope.spawn(move || part(thread)))
                 .collect();
             for thread in threads {
                 thread.join().expect("a worker's thread does not panic")?;

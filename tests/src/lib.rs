@@ -5,6 +5,8 @@ pub mod board;
 pub mod conductor;
 pub mod experiment;
 pub mod journal;
+pub mod namespaces;
+mod orphans;
 pub mod random;
 pub mod record;
 pub mod stale;

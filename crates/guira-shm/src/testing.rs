@@ -1,10 +1,10 @@
 //! Forked children for tests of what happens across processes.
 
+use crate::fork::fork_child;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, geteuid};
+use nix::unistd::{Pid, geteuid};
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// How a child's part of a test ended.
@@ -106,14 +106,6 @@ pub(crate) fn eventually(mut condition: impl FnMut() -> bool) {
 }
 
 fn run_child(part: impl FnOnce() -> i32) -> Child {
-    // SAFETY: the child uses this thread's memory only and leaves by `_exit`; the C library
-    // keeps its allocator usable in a forked child.
-    match unsafe { fork() }.expect("fork") {
-        ForkResult::Parent { child } => Child(child),
-        ForkResult::Child => {
-            let code = catch_unwind(AssertUnwindSafe(part)).unwrap_or(101);
-            // SAFETY: ends the child at once, running none of the parent's exit handlers.
-            unsafe { libc::_exit(code) }
-        }
-    }
+    let pid = fork_child(part).expect("fork");
+    Child(Pid::from_raw(pid.cast_signed()))
 }

@@ -8,13 +8,14 @@
 )]
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use guira_tests::experiment::{Assignment, ExperimentError, Plan, World};
+use guira_tests::namespaces;
 use guira_tests::stale::{self, StalePlan};
-use guira_tests::storm::{self, StormPlan};
+use guira_tests::storm::{self, LegsReport, StormPlan};
 use guira_tests::summary::{Summary, fresh_seed};
 use serde::Serialize;
 
@@ -41,10 +42,28 @@ enum Task {
         worker: usize,
         #[arg(long)]
         incarnation: u64,
+        /// It is the first process of a pid namespace
+        #[arg(long)]
+        proc: Option<ProcMount>,
+    },
+    /// Opens the segment, works a little and leaves; what workers fork does
+    #[command(hide = true)]
+    Visit {
+        #[arg(long)]
+        plan: String,
+        #[arg(long)]
+        worker: usize,
     },
 }
 
-#[derive(Debug, Args)]
+/// Which `/proc` the first process of a pid namespace sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum ProcMount {
+    Own,
+    Foreign,
+}
+
+#[derive(Clone, Debug, Args)]
 struct WorldArguments {
     /// Worker processes
     #[arg(long, default_value_t = 4)]
@@ -52,18 +71,19 @@ struct WorldArguments {
     /// Threads of each worker
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// Kills, at random times
-    #[arg(long, default_value_t = 500)]
-    kills: u64,
-    /// Stops, at random times
-    #[arg(long, default_value_t = 500)]
-    stops: u64,
+    /// Kills, at random times; by default 8 a second
+    #[arg(long)]
+    kills: Option<u64>,
+    /// Stops, at random times; by default 8 a second
+    #[arg(long)]
+    stops: Option<u64>,
     /// Longest stop, ms
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 120)]
     max_stop_ms: u64,
-    /// Where the segment is made, in a directory of its own
-    #[arg(long, default_value = "/dev/shm")]
-    path: PathBuf,
+    /// Where the segment is made, in a directory of its own; a storm is by default in memory and on
+    /// disk, a hunt in memory
+    #[arg(long)]
+    path: Option<PathBuf>,
     /// Bytes of the segment
     #[arg(long)]
     size_bytes: Option<u64>,
@@ -101,7 +121,7 @@ struct StormArguments {
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// Keys; the segment holds about a tenth of them
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 400_000)]
     keys: u64,
     /// Without values that take runs of blocks
     #[arg(long)]
@@ -135,12 +155,16 @@ fn parse_count(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Kills, and stops, by default.
+const EVENTS_PER_SECOND: f64 = 8.0;
 /// Bytes that an average entry of a storm takes, block ends included.
 const ENTRY_BYTES: u64 = 640;
 
 impl WorldArguments {
     fn world(&self, directory: PathBuf, seconds: f64, default_bytes: u64) -> World {
+        let per_second = |rate: f64| (rate * seconds) as u64;
         World {
+            room: None,
             directory,
             size_bytes: self.size_bytes.unwrap_or(default_bytes),
             exact_blocks: self.block_bytes.zip(self.blocks),
@@ -149,8 +173,8 @@ impl WorldArguments {
             checked_values: self.checked_values,
             workers: self.workers,
             threads: self.threads,
-            kills: self.kills,
-            stops: self.stops,
+            kills: self.kills.unwrap_or(per_second(EVENTS_PER_SECOND)),
+            stops: self.stops.unwrap_or(per_second(EVENTS_PER_SECOND)),
             max_stop_ms: self.max_stop_ms,
             seconds,
             seed: self.seed.unwrap_or_else(fresh_seed),
@@ -180,6 +204,48 @@ impl WorldArguments {
     }
 }
 
+impl StormArguments {
+    fn run(&self) -> Result<ExitCode, ExperimentError> {
+        let world = &self.world;
+        let (legs, notes) = storm::legs(world.path.as_deref(), world.workers as u64, world.threads as u64);
+        for note in &notes {
+            eprintln!("left out: {note}");
+        }
+        let seed = world.seed.unwrap_or_else(fresh_seed);
+        let seconds = self.minutes * 60.0 / legs.len() as f64;
+        let size_bytes = (self.keys / 10 * ENTRY_BYTES).max(8 << 20);
+        let mut reports = Vec::new();
+        for (number, leg) in legs.iter().enumerate() {
+            let directory = tempfile::tempdir_in(&leg.place.path)?;
+            let share = |events: Option<u64>| events.map(|events| events.div_ceil(legs.len() as u64));
+            let plan = StormPlan {
+                world: World {
+                    room: leg.room,
+                    seed: seed + number as u64,
+                    ..WorldArguments {
+                        kills: share(world.kills),
+                        stops: share(world.stops),
+                        ..world.clone()
+                    }
+                    .world(directory.path().to_owned(), seconds, size_bytes)
+                },
+                keys: self.keys,
+                large_values: !self.no_large_values,
+                customs: leg.customs,
+            };
+            let name = format!("{}, {}", leg.place.name, leg.name);
+            eprintln!("{name}: {seconds:.0} s");
+            reports.push((name, storm::run(&std::env::current_exe()?, &plan)?));
+        }
+        let report = LegsReport {
+            seed,
+            notes,
+            legs: reports,
+        };
+        world.conclude(&report, &report.summary(), &report.anomalies())
+    }
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().task) {
         Ok(code) => code,
@@ -192,21 +258,10 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode, ExperimentError> {
     match task {
-        Task::Storm(arguments) => {
-            let world = &arguments.world;
-            let directory = tempfile::tempdir_in(&world.path)?;
-            let size_bytes = (arguments.keys / 10 * ENTRY_BYTES).max(8 << 20);
-            let plan = StormPlan {
-                world: world.world(directory.path().to_owned(), arguments.minutes * 60.0, size_bytes),
-                keys: arguments.keys,
-                large_values: !arguments.no_large_values,
-            };
-            let report = storm::run(&std::env::current_exe()?, &plan)?;
-            world.conclude(&report, &report.summary(), &report.anomalies())
-        }
+        Task::Storm(arguments) => arguments.run(),
         Task::Stale(arguments) => {
             let world = &arguments.world;
-            let directory = tempfile::tempdir_in(&world.path)?;
+            let directory = tempfile::tempdir_in(world.path.as_deref().unwrap_or(Path::new("/dev/shm")))?;
             let plan = StalePlan {
                 world: world.world(directory.path().to_owned(), arguments.seconds, 8 << 20),
                 operations: arguments.operations,
@@ -220,12 +275,20 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
             plan,
             worker,
             incarnation,
+            proc,
         } => {
+            if proc == Some(ProcMount::Own) {
+                namespaces::mount_own_proc()?;
+            }
             // A worker whose conductor is gone has nobody to end it.
             nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
                 .map_err(std::io::Error::from)?;
             let plan: Plan = serde_json::from_str(&plan)?;
             plan.work(Assignment { worker, incarnation })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Visit { plan, worker } => {
+            storm::visit(&serde_json::from_str(&plan)?, worker)?;
             Ok(ExitCode::SUCCESS)
         }
     }

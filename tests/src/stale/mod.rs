@@ -72,12 +72,12 @@ pub fn run(program: &Path, plan: &StalePlan) -> Result<StaleReport, ExperimentEr
     let world = &plan.world;
     let segment = world.create_segment()?;
     let extra_words = plan.hot_keys as usize * WORDS_PER_KEY;
-    let board = Board::create(&world.board_path(), world.rows(), extra_words)?;
+    let board = Board::create(&world.board_path(), world.rows(), 0, extra_words)?;
     let told = serde_json::to_string(&Plan::Stale(plan.clone()))?;
     let conducted = conduct(
         &board,
         &world.schedule(),
-        |worker, incarnation| worker_command(program, &told, worker, incarnation),
+        |worker, incarnation| worker_command(program, &told, worker, incarnation).spawn(),
         |_| board.sum(ROW_OPERATIONS) >= plan.operations,
     )?;
     let verified = segment.verify();

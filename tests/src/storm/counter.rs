@@ -46,6 +46,12 @@ impl Field {
         }
     }
 
+    /// For one that only reads.
+    #[must_use]
+    pub(super) fn reader() -> Self {
+        Self::new(usize::MAX)
+    }
+
     /// Whether this worker has a field; others may only read.
     #[must_use]
     pub(super) const fn counts(&self) -> bool {

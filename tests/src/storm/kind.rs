@@ -6,6 +6,8 @@
 pub(super) enum Kind {
     /// Opening the segment.
     Open,
+    /// Detaching in order.
+    Detach,
     /// A look-up that borrows.
     Get,
     /// A look-up that copies.
@@ -55,8 +57,9 @@ pub(super) enum Kind {
 }
 
 /// All kinds, in the order of their numbers.
-pub(super) const KINDS: [Kind; 24] = [
+pub(super) const KINDS: [Kind; 25] = [
     Kind::Open,
+    Kind::Detach,
     Kind::Get,
     Kind::GetInto,
     Kind::GetMany,

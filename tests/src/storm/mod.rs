@@ -7,15 +7,20 @@
 
 mod counter;
 mod counting;
+mod guest;
 mod history;
 mod kind;
+mod legs;
+mod life;
 mod reading;
 mod report;
 mod worker;
 mod writing;
 
-use std::collections::{HashMap, VecDeque};
+use std::cell::Cell;
+use std::io;
 use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -23,17 +28,18 @@ use guira_segment::{Expiry, Fault, Segment};
 use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
-use crate::conductor::{conduct, worker_command};
-use crate::experiment::{Assignment, ExperimentError, Plan, World};
-use crate::journal::Journal;
+use crate::conductor::{Schedule, conduct, worker_command};
+use crate::experiment::{ExperimentError, Plan, World};
+use crate::namespaces;
 use crate::random::Random;
 use crate::record::read_value;
-use crate::stopwatch::Stopwatch;
-use counter::{COUNTERS, Field};
-use history::History;
+use counter::COUNTERS;
 use kind::Kind;
-use worker::{Hand, key_bytes, key_of};
+use worker::{key_bytes, key_of};
 
+pub use guest::visit;
+pub use legs::{Leg, LegsReport, Place, legs};
+pub(crate) use life::live;
 pub use report::{After, Longest, StormReport};
 
 /// A storm.
@@ -45,6 +51,24 @@ pub struct StormPlan {
     pub keys: u64,
     /// Whether some values take runs of blocks.
     pub large_values: bool,
+    /// What workers do besides.
+    pub customs: Customs,
+}
+
+/// What workers do besides operations on a segment that they opened once.
+#[derive(Clone, Copy, Default, Debug, Serialize, Deserialize)]
+pub struct Customs {
+    /// They fork children, which use the segment or not, are killed, or leave without detaching.
+    pub fork: bool,
+    /// They replace their program by exec without detaching.
+    pub exec: bool,
+    /// Some attach and detach all the time.
+    pub come_and_go: bool,
+    /// Some close every descriptor. Not together with `namespaces`: the lock alone tells the death of a
+    /// process of another namespace, and closing its descriptor gives the lock up.
+    pub daemons: bool,
+    /// Some live in a pid namespace of their own, half of them with a `/proc` of it.
+    pub namespaces: bool,
 }
 
 const SIDE: &str = "side";
@@ -59,8 +83,14 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
     let world = &plan.world;
     let segment = world.create_segment()?;
     segment.namespace(SIDE)?;
-    let board = Board::create(&world.board_path(), world.rows(), COUNTERS as usize)?;
+    let board = Board::create(
+        &world.board_path(),
+        world.rows(),
+        world.workers,
+        COUNTERS as usize,
+    )?;
     let told = serde_json::to_string(&Plan::Storm(plan.clone()))?;
+    let namespaced = Cell::new(0);
     let window = Duration::from_secs_f64(world.seconds);
     let (conducted, meanwhile) = std::thread::scope(|scope| {
         let (over, is_over) = channel::<()>();
@@ -70,8 +100,14 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
         });
         let conducted = conduct(
             &board,
-            &world.schedule(),
-            |worker, incarnation| worker_command(program, &told, worker, incarnation),
+            &Schedule {
+                aims: vec![Kind::Open as usize, Kind::Detach as usize, Kind::Recover as usize],
+                ..world.schedule()
+            },
+            |worker, incarnation| {
+                let mut command = worker_command(program, &told, worker, incarnation);
+                start(&mut command, plan, worker, incarnation, &namespaced)
+            },
             |so_far| so_far.elapsed >= window && so_far.kills >= world.kills && so_far.stops >= world.stops,
         );
         drop(over);
@@ -80,9 +116,29 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
     })?;
     let after = After {
         meanwhile,
+        namespaced: namespaced.get(),
         ..look_after(&segment)?
     };
     Ok(StormReport::new(plan, &board, conducted, &after))
+}
+
+/// Starts a worker, in a namespace of its own if it falls to it.
+fn start(
+    command: &mut Command,
+    plan: &StormPlan,
+    worker: usize,
+    incarnation: u64,
+    namespaced: &Cell<u64>,
+) -> io::Result<Child> {
+    let mut random = Random::new(plan.world.seed ^ incarnation, worker as u64 | 1 << 40);
+    if !plan.customs.namespaces || !random.one_in(3) {
+        return command.spawn();
+    }
+    command
+        .arg("--proc")
+        .arg(if random.one_in(2) { "own" } else { "foreign" });
+    namespaced.set(namespaced.get() + 1);
+    namespaces::spawn(command)
 }
 
 /// Verifies now and then while others work: what moves or goes meanwhile is no fault.
@@ -120,52 +176,4 @@ fn look_after(segment: &Segment) -> Result<After, ExperimentError> {
     after.stats = segment.stats();
     after.verified_again = segment.verify();
     Ok(after)
-}
-
-/// Opens the segment as a worker does, timed.
-pub(crate) fn open(
-    plan: &StormPlan,
-    board: &Board,
-    assignment: Assignment,
-) -> Result<Segment, ExperimentError> {
-    let row = assignment.worker * plan.world.threads;
-    let mut stopwatch = Stopwatch::new(board, row, row);
-    let running = stopwatch.begin(Kind::Open as usize);
-    let segment = plan.world.open_segment()?;
-    stopwatch.end(running);
-    Ok(segment)
-}
-
-/// Works until the board says that it is over.
-pub(crate) fn work(
-    plan: &StormPlan,
-    board: &Board,
-    segment: &Segment,
-    assignment: Assignment,
-    thread: usize,
-) -> Result<(), ExperimentError> {
-    let worker_row = assignment.worker * plan.world.threads;
-    let row = worker_row + thread;
-    let writer = (row as u64) << 32 | assignment.incarnation;
-    let side = segment.namespace(SIDE)?;
-    let block_bytes = segment.stats().block_bytes;
-    let mut hand = Hand {
-        segment,
-        side: &side,
-        board,
-        row,
-        writer,
-        keys: plan.keys,
-        large_bytes: if plan.large_values { 2 * block_bytes } else { 0 },
-        random: Random::new(plan.world.seed, writer),
-        stopwatch: Stopwatch::new(board, row, worker_row),
-        journal: Journal::open(&plan.world.journal_path(), board, row, writer)?,
-        history: History::new(writer),
-        field: Field::new(row),
-        reserved: HashMap::new(),
-        sequence: 0,
-        guards: VecDeque::new(),
-    };
-    hand.run();
-    Ok(())
 }

@@ -1,14 +1,16 @@
 //! What a storm found, for people and as JSON.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use guira_segment::{Fault, FaultKind, Stats, Verified};
 use serde::Serialize;
 
 use crate::board::{
-    Board, ROW_CONTENDED, ROW_DELAYED, ROW_FALSE_MISSES, ROW_HITS, ROW_KINDS, ROW_LONGEST_KIND,
-    ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS,
-    ROW_MISSES, ROW_NO_RUN, ROW_NO_SPACE, ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_SUPERSEDED, ROW_WRONG,
+    Board, ROW_CONTENDED, ROW_DAEMONS, ROW_DELAYED, ROW_EXECS, ROW_FALSE_MISSES, ROW_FORKED_KILLS, ROW_FORKS,
+    ROW_HITS, ROW_JOINS, ROW_KINDS, ROW_LONGEST_KIND, ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND,
+    ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS, ROW_MISSES, ROW_NO_RUN, ROW_NO_SPACE,
+    ROW_NOT_ATTACHED, ROW_OPERATIONS, ROW_REFUSED_JOINS, ROW_SLOW, ROW_STOPPED, ROW_SUPERSEDED, ROW_WRONG,
 };
 use crate::conductor::Conducted;
 use crate::journal::first_lines;
@@ -29,6 +31,8 @@ pub struct After {
     pub verified_again: Verified,
     /// Faults that checks found while others worked.
     pub meanwhile: Vec<Fault>,
+    /// Workers that were started in a pid namespace of their own.
+    pub namespaced: u64,
     /// Live entries by the blocks' counts.
     pub counted: u64,
     /// Entries with a record.
@@ -44,6 +48,8 @@ pub struct After {
 /// What a storm found.
 #[derive(Clone, Debug, Serialize)]
 pub struct StormReport {
+    /// Where.
+    pub directory: PathBuf,
     /// With this seed.
     pub seed: u64,
     /// Processes.
@@ -68,8 +74,26 @@ pub struct StormReport {
     pub kills: u64,
     /// Of these, while stopped.
     pub kills_of_stopped: u64,
+    /// Threads of killed workers by what they were in the middle of.
+    pub kills_during: Vec<(String, u64)>,
     /// Stops.
     pub stops: u64,
+    /// Children that workers forked.
+    pub forks: u64,
+    /// Of these, killed.
+    pub forked_kills: u64,
+    /// Programs replaced by exec without detaching.
+    pub execs: u64,
+    /// Handles opened.
+    pub joins: u64,
+    /// Handles refused because every record or line was taken.
+    pub refused_joins: u64,
+    /// Operations refused in forked children for the same reason.
+    pub not_attached: u64,
+    /// Processes that closed every descriptor.
+    pub daemons: u64,
+    /// Workers in a pid namespace of their own.
+    pub namespaced: u64,
     /// Dead processes whose belongings were given back.
     pub recoveries: u64,
     /// Wrong values, torn values, values that came back, lost increments, unexpected errors.
@@ -161,6 +185,7 @@ impl StormReport {
         all_faults.extend(faults(&after.verified.faults, "after the storm"));
         all_faults.extend(faults(&after.verified_again.faults, "after writing over"));
         Self {
+            directory: plan.world.directory.clone(),
             seed: plan.world.seed,
             workers: plan.world.workers,
             threads: plan.world.threads,
@@ -176,7 +201,23 @@ impl StormReport {
             superseded: board.sum(ROW_SUPERSEDED),
             kills: conducted.kills,
             kills_of_stopped: conducted.kills_of_stopped,
+            kills_during: conducted
+                .kills_during
+                .iter()
+                .map(|(&current, &kills)| match current.checked_sub(1) {
+                    Some(kind) => (kind_name(kind), kills),
+                    None => ("between operations".to_owned(), kills),
+                })
+                .collect(),
             stops: conducted.stops,
+            forks: board.sum(ROW_FORKS),
+            forked_kills: board.sum(ROW_FORKED_KILLS),
+            execs: board.sum(ROW_EXECS),
+            joins: board.sum(ROW_JOINS),
+            refused_joins: board.sum(ROW_REFUSED_JOINS),
+            not_attached: board.sum(ROW_NOT_ATTACHED),
+            daemons: board.sum(ROW_DAEMONS),
+            namespaced: after.namespaced,
             recoveries: after.stats.recoveries,
             wrong: board.sum(ROW_WRONG),
             hangs: conducted.hangs,
@@ -239,6 +280,13 @@ impl StormReport {
             .count("values_checked", self.hits)
             .count("kills", self.kills)
             .count("stops", self.stops)
+            .count("forks", self.forks)
+            .count("kills_of_forked", self.forked_kills)
+            .count("execs", self.execs)
+            .count("joins", self.joins)
+            .count("refused_joins", self.refused_joins)
+            .count("daemons", self.daemons)
+            .count("in_pid_namespaces", self.namespaced)
             .count("recoveries", self.recoveries)
     }
 }
@@ -247,8 +295,12 @@ impl fmt::Display for StormReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "storm of seed {}: {} workers of {} threads, {:.1} s",
-            self.seed, self.workers, self.threads, self.seconds
+            "storm of seed {} in {}: {} workers of {} threads, {:.1} s",
+            self.seed,
+            self.directory.display(),
+            self.workers,
+            self.threads,
+            self.seconds
         )?;
         writeln!(
             f,
@@ -260,6 +312,24 @@ impl fmt::Display for StormReport {
             "  {} kills ({} of stopped workers), {} stops, {} recoveries",
             self.kills, self.kills_of_stopped, self.stops, self.recoveries
         )?;
+        writeln!(
+            f,
+            "  {} joins ({} refused), {} forked ({} of them killed, {} operations of unattached ones refused), {} execs, {} daemons, {} in pid namespaces",
+            self.joins,
+            self.refused_joins,
+            self.forks,
+            self.forked_kills,
+            self.not_attached,
+            self.execs,
+            self.daemons,
+            self.namespaced
+        )?;
+        let during: Vec<String> = self
+            .kills_during
+            .iter()
+            .map(|(kind, kills)| format!("{kind} {kills}"))
+            .collect();
+        writeln!(f, "  killed during: {}", during.join(", "))?;
         writeln!(
             f,
             "  {} wrong values, {} hangs, {} crashes, {} false misses, {} refused for space, {} for lack of a run, {} contended",

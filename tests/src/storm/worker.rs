@@ -6,21 +6,48 @@ use std::time::Duration;
 use guira_segment::{Expiry, Segment, StoreError, ValueRef};
 
 use crate::board::{
-    Board, ROW_CONTENDED, ROW_FALSE_MISSES, ROW_HITS, ROW_MISSES, ROW_NO_RUN, ROW_NO_SPACE, ROW_SUPERSEDED,
+    Board, ROW_CONTENDED, ROW_FALSE_MISSES, ROW_HITS, ROW_MISSES, ROW_NO_RUN, ROW_NO_SPACE, ROW_NOT_ATTACHED,
+    ROW_SUPERSEDED,
 };
+use crate::experiment::{ExperimentError, Plan};
 use crate::journal::Journal;
 use crate::random::Random;
 use crate::record::{MIN_RECORD_BYTES, Record, read_value};
 use crate::stopwatch::Stopwatch;
+use crate::storm::StormPlan;
 use crate::storm::counter::Field;
+use crate::storm::guest::Forked;
 use crate::storm::history::{Gone, History, Verdict};
 use crate::storm::kind::{Kind, kind_name};
 
+/// Operations of a round.
+const ROUND: u64 = 32;
+/// Rounds between forks.
+const FORK_PERIOD: u64 = 4_000;
+/// Rounds between replacements of the program.
+const SHIFT_PERIOD: u64 = 10_000;
 /// Guards that a thread keeps for a while.
 pub(super) const KEPT_GUARDS: usize = 3;
 
+/// Where a thread stands: which worker it belongs to, and which row of the board it writes.
+#[derive(Clone, Copy)]
+pub(super) struct Post<'s> {
+    pub(super) told: &'s Plan,
+    pub(super) plan: &'s StormPlan,
+    pub(super) board: &'s Board,
+    pub(super) worker: usize,
+    pub(super) row: usize,
+    /// Where the stops of its process are counted.
+    pub(super) worker_row: usize,
+    /// 0 in a worker, 1 in its children, 2 in theirs.
+    pub(super) generation: u32,
+    /// Whether it replaces its program now and then.
+    pub(super) shifts: bool,
+}
+
 /// What a thread works with.
 pub(super) struct Hand<'s> {
+    pub(super) post: Post<'s>,
     pub(super) segment: &'s Segment,
     pub(super) side: &'s Segment,
     pub(super) board: &'s Board,
@@ -37,16 +64,65 @@ pub(super) struct Hand<'s> {
     pub(super) reserved: HashMap<u64, i64>,
     pub(super) sequence: u64,
     pub(super) guards: VecDeque<(u64, ValueRef<'s>)>,
+    pub(super) children: Vec<Forked>,
 }
 
 impl<'s> Hand<'s> {
-    pub(super) fn run(&mut self) {
-        while !self.board.is_ended() {
-            for _ in 0..32 {
+    pub(super) fn new(
+        post: Post<'s>,
+        segment: &'s Segment,
+        side: &'s Segment,
+    ) -> Result<Self, ExperimentError> {
+        let Post { plan, board, row, .. } = post;
+        let writer = (row as u64) << 40 | board.ticket();
+        let block_bytes = segment.stats().block_bytes;
+        Ok(Self {
+            post,
+            segment,
+            side,
+            board,
+            row,
+            writer,
+            keys: plan.keys,
+            large_bytes: if plan.large_values { 2 * block_bytes } else { 0 },
+            random: Random::new(plan.world.seed, writer),
+            stopwatch: Stopwatch::new(board, row, post.worker_row),
+            journal: Journal::open(&plan.world.journal_path(), board, row, writer)?,
+            history: History::new(writer),
+            field: if post.generation == 0 {
+                Field::new(row)
+            } else {
+                Field::reader()
+            },
+            reserved: HashMap::new(),
+            sequence: 0,
+            guards: VecDeque::new(),
+            children: Vec::new(),
+        })
+    }
+
+    /// Works for so many rounds, or until the board says that it is over.
+    pub(super) fn run(&mut self, rounds: u64) {
+        let customs = self.post.plan.customs;
+        for _ in 0..rounds {
+            if self.board.is_ended() {
+                break;
+            }
+            for _ in 0..ROUND {
                 self.step();
             }
+            self.look_after_children();
+            if customs.fork && self.random.one_in(FORK_PERIOD) {
+                self.fork_maybe();
+            }
+            if self.post.shifts && self.random.one_in(SHIFT_PERIOD) {
+                self.shift();
+            }
         }
-        self.guards.clear();
+        if self.post.generation == 0 {
+            self.guards.clear();
+            self.wait_for_children();
+        }
     }
 
     pub(super) fn timed<R>(&mut self, kind: Kind, operation: impl FnOnce() -> R) -> R {
@@ -87,12 +163,14 @@ impl<'s> Hand<'s> {
             980..=989 => self.large(),
             990..=991 => self.invalidate_tag(),
             992 if self.random.one_in(20) => self.clear_side(),
-            993 if self.random.one_in(20) => {
-                let segment = self.segment;
-                self.timed(Kind::Recover, || segment.recover());
-            }
+            993 if self.random.one_in(20) => self.recover(),
             _ => self.release_guard(),
         }
+    }
+
+    pub(super) fn recover(&mut self) {
+        let segment = self.segment;
+        self.timed(Kind::Recover, || segment.recover());
     }
 
     /// Half of the operations go to a fiftieth of the keys.
@@ -204,6 +282,11 @@ impl<'s> Hand<'s> {
             Err(StoreError::NoSpace) if what == Kind::PutLarge => self.board.add(self.row, ROW_NO_RUN, 1),
             Err(StoreError::NoSpace) => self.board.add(self.row, ROW_NO_SPACE, 1),
             Err(StoreError::Contended { .. }) => self.board.add(self.row, ROW_CONTENDED, 1),
+            Err(StoreError::NotAttached)
+                if self.post.generation > 0 && self.post.plan.world.room.is_some() =>
+            {
+                self.board.add(self.row, ROW_NOT_ATTACHED, 1);
+            }
             Err(error) => self
                 .journal
                 .wrong(&format!("{what:?} of key {key} failed: {error}")),

@@ -5,8 +5,12 @@
 //! ([`ForkPage`]) tells the two apart without a fork hook; on it rest the random
 //! [`process_id`] and a lock whose holder a child can outlive ([`ForkLock`]).
 
+#[cfg(any(test, feature = "fork-child"))]
+mod child;
 mod lock;
 
+#[cfg(any(test, feature = "fork-child"))]
+pub use child::fork_child;
 pub use lock::{ForkLock, ForkLockGuard};
 
 use crate::sync::Ordering;

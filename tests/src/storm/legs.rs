@@ -1,0 +1,164 @@
+//! The legs of a storm: the same storm on other files, with other customs and with less room, one
+//! after the other.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use guira_shm::file::{FileSystem, file_system_of};
+use serde::Serialize;
+
+use crate::experiment::Room;
+use crate::namespaces;
+use crate::storm::Customs;
+use crate::storm::report::StormReport;
+use crate::summary::Summary;
+
+/// Where the segment lies.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// A directory, in which each leg makes one of its own.
+    pub path: PathBuf,
+    /// How it is called.
+    pub name: &'static str,
+}
+
+/// One leg.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// What is special about it.
+    pub name: &'static str,
+    /// Where.
+    pub place: Place,
+    /// What workers do besides.
+    pub customs: Customs,
+    /// Room for fewer processes and threads than come.
+    pub room: Option<Room>,
+}
+
+/// The legs that this machine permits, and what it does not permit. With `path`, all are there.
+#[must_use]
+pub fn legs(path: Option<&Path>, workers: u64, threads: u64) -> (Vec<Leg>, Vec<String>) {
+    let mut notes = Vec::new();
+    let places = match path {
+        Some(path) => vec![Place {
+            path: path.to_owned(),
+            name: "the given path",
+        }],
+        None => memory_and_disk(&mut notes),
+    };
+    let namespaces = match namespaces::probe() {
+        Ok(()) => true,
+        Err(error) => {
+            notes.push(format!("pid namespaces: not permitted here ({error})"));
+            false
+        }
+    };
+    let restless = Customs {
+        fork: true,
+        exec: true,
+        come_and_go: true,
+        daemons: false,
+        namespaces,
+    };
+    let daemons = Customs {
+        daemons: true,
+        namespaces: false,
+        ..restless
+    };
+    // Two records and a few lines more than the workers need: their children and second handles
+    // find them taken more often than not.
+    let crowded = Room {
+        processes: workers + 2,
+        threads: workers * (threads + 1) + 2,
+    };
+    let kinds = [
+        ("forks, execs, joins, namespaces", restless, None),
+        ("full tables", restless, Some(crowded)),
+        ("daemons", daemons, None),
+    ];
+    let mut legs = Vec::new();
+    for (name, customs, room) in kinds {
+        for place in &places {
+            legs.push(Leg {
+                name,
+                place: place.clone(),
+                customs,
+                room,
+            });
+        }
+    }
+    (legs, notes)
+}
+
+fn memory_and_disk(notes: &mut Vec<String>) -> Vec<Place> {
+    let mut places = vec![Place {
+        path: PathBuf::from("/dev/shm"),
+        name: "tmpfs",
+    }];
+    let temporary = std::env::temp_dir();
+    match file_system_of(&temporary) {
+        Ok(FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs) => places.push(Place {
+            path: temporary,
+            name: "disk",
+        }),
+        _ => notes.push(format!(
+            "a disk file: {} is on none; set TMPDIR to a directory on ext4, xfs or btrfs",
+            temporary.display()
+        )),
+    }
+    places
+}
+
+/// What all legs found.
+#[derive(Clone, Debug, Serialize)]
+pub struct LegsReport {
+    /// Of every random choice.
+    pub seed: u64,
+    /// What this machine does not permit.
+    pub notes: Vec<String>,
+    /// Each leg.
+    pub legs: Vec<(String, StormReport)>,
+}
+
+impl LegsReport {
+    /// What must not have happened, one sentence each; empty if all is well.
+    #[must_use]
+    pub fn anomalies(&self) -> Vec<String> {
+        let of_leg = |(name, report): &(String, StormReport)| -> Vec<String> {
+            let found = report.anomalies().into_iter();
+            found.map(|anomaly| format!("{name}: {anomaly}")).collect()
+        };
+        self.legs.iter().flat_map(of_leg).collect()
+    }
+
+    /// What the ledger keeps.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let seconds = self.legs.iter().map(|(_, report)| report.seconds).sum();
+        let mut sum = Summary::new("storm", self.seed, seconds, 0);
+        for (_, report) in &self.legs {
+            for (name, count) in report.summary().counts {
+                *sum.counts.entry(name).or_default() += count;
+            }
+        }
+        sum
+    }
+}
+
+impl fmt::Display for LegsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, report) in &self.legs {
+            writeln!(f, "[{name}] {report}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "left out: {note}")?;
+        }
+        let sum = self.summary();
+        let counts: Vec<String> = sum
+            .counts
+            .iter()
+            .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
+            .collect();
+        write!(f, "in all, {:.0} s: {}", sum.seconds, counts.join(", "))
+    }
+}
