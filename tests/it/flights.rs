@@ -281,3 +281,31 @@ fn when_no_cell_is_free_a_caller_computes_alone() {
     drop(leads);
     assert_eq!(segment.stats().flights, 0);
 }
+
+#[test]
+fn whoever_was_replaced_does_not_end_the_flight_of_the_one_who_took_over_in_its_own_process() {
+    let segment = Segment::builder()
+        .size(SMALL_BYTES)
+        .private()
+        .expect("a private segment");
+    let token = segment.fill_token(b"k");
+    let join = |patience| segment.flight(b"k", &token, patience);
+    let Flight::Lead(late) = join(Duration::ZERO) else {
+        panic!("nobody else computes")
+    };
+    let wait = || match join(LONG) {
+        Flight::Wait(wait) => wait,
+        other => panic!("{other:?}"),
+    };
+    let (first, second) = (wait(), wait());
+    let FlightEnd::TakenOver(lead) = first.wait(LONG) else {
+        panic!("a late flight is taken over")
+    };
+    // Of two who wait exactly one takes over.
+    assert!(matches!(second.wait(Duration::ZERO), FlightEnd::Landed));
+    drop(late);
+    assert_eq!(segment.stats().flights, 1, "the flight was ended by another");
+    assert!(matches!(wait().wait(Duration::ZERO), FlightEnd::TimedOut));
+    drop(lead);
+    assert_eq!(segment.stats().flights, 0);
+}

@@ -164,11 +164,17 @@ impl Shared {
         }
     }
 
-    /// The owner word of a flight of `process`: two flights of one process in one cell differ in the
-    /// sixteen bits of the cell's sequence between record and incarnation.
-    fn flight_owner(&self, cell: usize, process: LineOwner) -> u64 {
-        let sequence = self.flight_word(cell, FLIGHT_FUTEX).load(Ordering::Relaxed) & 0xffff;
-        process.0 | sequence << 16
+    /// The owner word of a flight of `process` that follows `from`'s in the cell: two flights of one
+    /// process differ in sixteen bits between record and incarnation. They are the cell's sequence, which
+    /// every end raises, or one more than those of the flight that is taken over: that raises the sequence
+    /// only later.
+    fn flight_owner(&self, cell: usize, from: u64, process: LineOwner) -> u64 {
+        let sequence = if from == 0 {
+            self.flight_word(cell, FLIGHT_FUTEX).load(Ordering::Relaxed)
+        } else {
+            (from >> 16).wrapping_add(1)
+        };
+        process.0 | (sequence & 0xffff) << 16
     }
 
     /// Whether the cell's owner has described it, and as a flight of the key with `hash`.
@@ -220,7 +226,8 @@ impl Shared {
         attachment: &Attachment,
         claim: &Claim,
     ) -> Option<FlightLead<'s>> {
-        let own = self.flight_owner(cell, LineOwner::new(attachment.record, attachment.incarnation));
+        let process = LineOwner::new(attachment.record, attachment.incarnation);
+        let own = self.flight_owner(cell, from, process);
         // SeqCst: the last owner's writes are before, this one's after it; in one order with the looks of
         // somebody who claims the other cell.
         let owner = self.flight_word(cell, FLIGHT_OWNER);
