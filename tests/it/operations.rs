@@ -248,3 +248,25 @@ fn a_stale_value_is_refreshed_by_the_one_who_saw_it() {
             .is_some_and(|ttl| ttl > Duration::from_secs(59))
     );
 }
+
+#[test]
+fn an_aligned_value_that_is_put_again_has_its_old_version() {
+    // Whatever lay where the value is put: what aligns it is no part of the entry.
+    let segment = Segment::builder()
+        .exact_blocks(4096, 8)
+        .private()
+        .expect("a private segment");
+    let aligned = never().aligned(true);
+    let mut versions = Vec::new();
+    for round in 0..200_u8 {
+        for key in 0..3 {
+            let other = vec![round | 1; usize::from(round) * (7 + usize::from(key)) % 300];
+            segment.put(&[key], &other, Expiry::never()).expect("room");
+        }
+        segment.put_with(b"k", b"value", &aligned).expect("room");
+        versions.extend(segment.metadata(b"k").map(|metadata| metadata.version));
+    }
+    assert!(versions.len() > 100);
+    versions.dedup();
+    assert_eq!(versions.len(), 1, "one entry, many versions");
+}

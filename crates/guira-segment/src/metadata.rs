@@ -63,15 +63,17 @@ impl Shared {
     }
 
     pub(crate) fn version(&self, found: &Found<'_>) -> Version {
-        let mut bytes = Vec::new();
-        // Tags, key and value are one run of bytes behind the header.
-        let begin = found.offset() + HEADER_BYTES;
-        let end = found.value_offset() + found.value_bytes();
-        self.region().append_to(begin, end - begin, &mut bytes);
+        // Tags and key are one run of bytes behind the header. What aligns the value is left out: it is
+        // whatever the block held before.
+        let mut head = Vec::new();
+        let head_bytes = found.tags_bytes + found.header.key_bytes();
+        self.region()
+            .append_to(found.offset() + HEADER_BYTES, head_bytes, &mut head);
         let mut hasher = Xxh3::with_seed(self.superblock.hash_seed);
         hasher.update(&found.header.born.to_le_bytes());
         hasher.update(&found.header.deadlines.to_le_bytes());
-        hasher.update(&bytes);
+        hasher.update(&head);
+        hasher.update(&self.value_of(found));
         Version(hasher.digest())
     }
 
