@@ -9,20 +9,23 @@
 //! An offset outside the region is a bug of the caller, never data: every
 //! access checks its bounds and panics. Offsets that come out of shared memory
 //! are checked by the caller before they get here.
+//!
+//! A sanitizer does not see what `opaque` does. `cargo xtask sanitize` builds
+//! with `--cfg guira_plain_copies`, which takes `by_atomics` on every machine.
 
-#[cfg(any(miri, not(target_arch = "x86_64")))]
+#[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
 mod by_atomics;
 #[cfg(guira_points)]
 mod by_halves;
-#[cfg(all(not(miri), target_arch = "x86_64"))]
+#[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
 mod opaque;
 mod search;
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(miri, not(target_arch = "x86_64")))]
+#[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
 use by_atomics::SharedRun;
-#[cfg(all(not(miri), target_arch = "x86_64"))]
+#[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
 use opaque::SharedRun;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -261,9 +264,9 @@ impl Region {
     /// A hint: any offset is allowed.
     #[inline]
     pub fn prefetch(&self, offset_bytes: usize) {
-        #[cfg(all(not(miri), target_arch = "x86_64"))]
+        #[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
         opaque::prefetch(self.start.as_ptr().wrapping_add(offset_bytes));
-        #[cfg(any(miri, not(target_arch = "x86_64")))]
+        #[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
         let _ = offset_bytes;
     }
 
@@ -271,9 +274,9 @@ impl Region {
     /// soon. A hint: any offset is allowed.
     #[inline]
     pub fn prefetch_write(&self, offset_bytes: usize) {
-        #[cfg(all(not(miri), target_arch = "x86_64"))]
+        #[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
         opaque::prefetch_write(self.start.as_ptr().wrapping_add(offset_bytes));
-        #[cfg(any(miri, not(target_arch = "x86_64")))]
+        #[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
         let _ = offset_bytes;
     }
 
