@@ -33,6 +33,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::any::Any;
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ impl Region {
     /// When `len_bytes` is 0 or no such memory can be had.
     pub fn heap(len_bytes: usize) -> Region {
         let heap = HeapMemory::zeroed(len_bytes);
-        let (start, len_bytes) = (heap.start, heap.layout.size());
+        let (start, len_bytes) = (heap.start, heap.len_bytes);
         Region {
             start,
             len_bytes,
@@ -353,8 +354,11 @@ fn misaligned(offset_bytes: usize, align_bytes: usize) -> ! {
 
 /// Zeroed memory of this process, freed when dropped.
 struct HeapMemory {
-    start: NonNull<u8>,
+    allocation: NonNull<u8>,
     layout: Layout,
+    /// The first aligned byte of the allocation.
+    start: NonNull<u8>,
+    len_bytes: usize,
 }
 
 // SAFETY: a plain allocation; freeing it is allowed from any thread.
@@ -365,20 +369,32 @@ unsafe impl Sync for HeapMemory {}
 impl HeapMemory {
     fn zeroed(len_bytes: usize) -> HeapMemory {
         assert!(len_bytes > 0, "a region of 0 bytes was asked for");
-        let layout = Layout::from_size_align(len_bytes.next_multiple_of(8), REGION_ALIGN_BYTES)
+        let len_bytes = len_bytes.next_multiple_of(8);
+        // With room to align it here: the allocator would clear aligned memory itself, every page of it,
+        // where it gets other memory zeroed from the kernel, page by page as it is used.
+        let layout = Layout::from_size_align(len_bytes + REGION_ALIGN_BYTES, 8)
             .expect("a region is shorter than isize::MAX");
         // SAFETY: the layout's size is not 0.
-        let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else {
+        let allocation = unsafe { alloc_zeroed(layout) };
+        let Some(allocation) = NonNull::new(allocation) else {
             handle_alloc_error(layout)
         };
-        HeapMemory { start, layout }
+        let aligned = |address: NonZeroUsize| {
+            let address = address.get().next_multiple_of(REGION_ALIGN_BYTES);
+            NonZeroUsize::new(address).expect("rounded up")
+        };
+        HeapMemory {
+            allocation,
+            layout,
+            start: allocation.map_addr(aligned),
+            len_bytes,
+        }
     }
 }
 
 impl Drop for HeapMemory {
     fn drop(&mut self) {
         // SAFETY: allocated in `zeroed` with this very layout, freed once.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        unsafe { dealloc(self.allocation.as_ptr(), self.layout) }
     }
 }
