@@ -17,6 +17,8 @@ mod clock;
 mod creators;
 /// Damage while the segment is in use.
 mod damage;
+/// That the oracle calls every public method of the engine.
+mod every_method;
 /// One computation among many processes.
 mod flights;
 /// Hits on the recorded trace that ships.

@@ -7,6 +7,7 @@ pub mod experiment;
 pub mod journal;
 pub mod namespaces;
 mod orphans;
+pub mod oracle;
 pub mod random;
 pub mod record;
 pub mod stale;

@@ -1,4 +1,4 @@
-//! The experiments with processes, which run too long for a test: built for release, then run.
+//! The experiments, which run too long for a test: built, then run.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,6 +21,13 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
             name,
         ],
     );
+    command.args(passed_on);
+    run_command(command)
+}
+
+/// Runs the oracle: with debug assertions and overflow checks, which are part of what it is to find.
+pub(crate) fn oracle(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    let mut command = cargo(root, &["run", "-p", "guira-tests", "--bin", "oracle", "--"]);
     command.args(passed_on);
     run_command(command)
 }

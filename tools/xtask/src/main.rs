@@ -78,6 +78,17 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Random sequences of every operation against a plain map (--help for more)
+    #[command(disable_help_flag = true)]
+    Oracle {
+        /// Passed to the oracle as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ORACLE_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
     /// Runs a proof and keeps what it found in the ledger, or sums up the ledger
     Proof {
         #[command(subcommand)]
@@ -159,6 +170,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
                 steps.run("proof table", || proof::refresh_table(&root, since.as_deref()));
             }
         },
+        Task::Oracle { passed_on } => {
+            steps.run("oracle", || experiment::oracle(&root, &passed_on));
+        }
         Task::Bench { passed_on } => {
             steps.run("bench", || bench::run(&root, &passed_on));
         }

@@ -1,0 +1,142 @@
+//! How often each operation came to each outcome: what a run has really tried.
+
+use std::collections::BTreeMap;
+
+/// Counts by operation and outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: BTreeMap<&'static str, u64>,
+    operations: u64,
+}
+
+impl Tally {
+    /// One operation is begun.
+    pub(super) fn begin(&mut self) {
+        self.operations += 1;
+    }
+
+    /// An operation came to `outcome`.
+    pub(super) fn note(&mut self, outcome: &'static str) {
+        debug_assert!(OUTCOMES.contains(&outcome), "{outcome} is not in the list");
+        *self.counts.entry(outcome).or_default() += 1;
+    }
+
+    /// Adds what another run counted.
+    pub fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
+        for (outcome, count) in &other.counts {
+            *self.counts.entry(outcome).or_default() += count;
+        }
+    }
+
+    /// Operations in all.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    /// Every outcome that there is, and how often it was met.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        OUTCOMES
+            .iter()
+            .map(|outcome| (*outcome, self.counts.get(outcome).copied().unwrap_or(0)))
+    }
+
+    /// Outcomes that were never met: a run that should have met them all proves nothing of them.
+    pub fn never_met(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.outcomes()
+            .filter_map(|(outcome, count)| (count == 0).then_some(outcome))
+    }
+}
+
+/// Every operation and outcome.
+const OUTCOMES: &[&str] = &[
+    "get hit",
+    "get miss",
+    "get_into hit",
+    "get_into miss",
+    "get_many",
+    "contains yes",
+    "contains no",
+    "metadata hit",
+    "metadata miss",
+    "ttl hit",
+    "ttl miss",
+    "tags hit",
+    "tags miss",
+    "value held in place",
+    "value held as a copy",
+    "held value compared",
+    "put stored",
+    "put refused",
+    "put too large",
+    "put without space",
+    "add stored",
+    "add exists",
+    "add refused",
+    "add too large",
+    "copy to another key",
+    "replace stored",
+    "replace not found",
+    "replace refused",
+    "replace too large",
+    "swap stored",
+    "swap conflict",
+    "swap not found",
+    "swap refused",
+    "swap too large",
+    "increment summed",
+    "increment initial",
+    "increment none",
+    "increment refused",
+    "increment not a number",
+    "increment overflow",
+    "decrement of the least number",
+    "append stored",
+    "append not found",
+    "append refused",
+    "append too large",
+    "touch stored",
+    "touch not found",
+    "touch refused",
+    "expire yes",
+    "expire no",
+    "remove yes",
+    "remove no",
+    "invalidate yes",
+    "invalidate no",
+    "invalidate_tag",
+    "clear",
+    "clear_all",
+    "lookup hit",
+    "lookup stale",
+    "lookup miss",
+    "fill stored",
+    "fill superseded by a write",
+    "fill superseded by an invalidation",
+    "fill of a key that has a value",
+    "fill with the token of another key",
+    "fill of a stale value",
+    "fill refused",
+    "fill too large",
+    "flight led",
+    "flight led after an invalidation or write",
+    "flight waited for",
+    "flight timed out",
+    "flight taken over",
+    "flight alone",
+    "flight ended",
+    "entries",
+    "all_entries",
+    "verify",
+    "repair",
+    "stats",
+    "names",
+    "attachment",
+    "reopen",
+    "on another thread",
+    "world that evicted",
+    "world where entries survived a drain",
+    "world where entries expired",
+    "world where slots were moved",
+];
