@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use guira_segment::{Expiry, OpenError, Segment};
+use guira_tests::lock_release::measure;
+use guira_tests::storm::Place;
 use tempfile::TempDir;
 
 use crate::children::Child;
@@ -463,4 +465,19 @@ fn handles_of_one_file_in_one_process_are_apart() {
     drop(guard);
     assert_eq!(host.segment.stats().processes, 1);
     host.assert_clean();
+}
+
+#[test]
+fn the_lock_of_a_killed_process_is_free_soon_wherever_its_pages_were_mapped() {
+    let directory = in_memory();
+    let place = Place {
+        path: directory.path().to_owned(),
+        name: "memory",
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_storm"));
+    for (size_bytes, populated) in [(4 << 20, false), (16 << 20, true)] {
+        let released = measure(program, &place, size_bytes, populated, 2).expect("measured");
+        assert_eq!(released.free_ms.len(), 2);
+        assert!(released.free_ms.iter().all(|&ms| ms < 10_000.0), "{released}");
+    }
 }

@@ -18,6 +18,7 @@ fn calm_after_with(world: World, keys: u64, large_values: bool, customs: Customs
         keys,
         large_values,
         customs,
+        latency: false,
     };
     let report = run(Path::new(env!("CARGO_BIN_EXE_storm")), &plan).expect("the experiment can be made");
     assert!(report.anomalies().is_empty(), "{report}");

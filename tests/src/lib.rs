@@ -4,7 +4,10 @@
 pub mod board;
 pub mod conductor;
 pub mod experiment;
+pub mod histogram;
 pub mod journal;
+pub mod latency;
+pub mod lock_release;
 pub mod namespaces;
 mod orphans;
 pub mod oracle;

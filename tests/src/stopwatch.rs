@@ -18,6 +18,7 @@ use crate::board::{
     ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS,
     ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_STOPS_BEGUN, ROW_STOPS_ENDED,
 };
+use crate::histogram;
 
 /// What nobody may wait for another process.
 pub const TOO_LONG_NS: u64 = 100_000_000;
@@ -27,6 +28,10 @@ const LONG_NS: u64 = 2_000_000;
 const STOLEN_PERIOD_NS: u64 = 20_000_000;
 /// Operations between readings of the run queue's time.
 const READING_PERIOD: u64 = 64;
+/// From here a precise stopwatch looks at the run queue's time.
+const PRECISE_NS: u64 = 20_000;
+/// Words on the board for each kind of a precise stopwatch: whole durations, and own ones.
+pub const WORDS_PER_KIND: usize = 2 * histogram::WORDS;
 
 /// Times the operations of one thread into its row of the board.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct Stopwatch<'b> {
     last_stolen_ns: u64,
     last_stolen_at_ns: u64,
     operations: u64,
+    /// The first of the board's extra words with durations by kind.
+    precise: Option<usize>,
 }
 
 /// A running operation.
@@ -84,9 +91,19 @@ impl<'b> Stopwatch<'b> {
             last_stolen_ns: 0,
             last_stolen_at_ns: 0,
             operations: 0,
+            precise: None,
         };
         stopwatch.since_last();
         stopwatch
+    }
+
+    /// It also counts durations by kind, whole and without waits for a processor, from the extra word
+    /// `first_word` of the board on: [`WORDS_PER_KIND`] for each kind. It reads the kernel's count before
+    /// every operation.
+    #[must_use]
+    pub const fn precise(mut self, first_word: usize) -> Self {
+        self.precise = Some(first_word);
+        self
     }
 
     /// An operation begins.
@@ -94,7 +111,7 @@ impl<'b> Stopwatch<'b> {
     pub fn begin(&mut self, kind: usize) -> Running {
         self.operations += 1;
         let began_ns = now_ns();
-        if self.operations.is_multiple_of(READING_PERIOD) {
+        if self.precise.is_some() || self.operations.is_multiple_of(READING_PERIOD) {
             self.since_last();
             if began_ns - self.last_stolen_at_ns > STOLEN_PERIOD_NS {
                 self.stolen_since_last(began_ns);
@@ -126,9 +143,9 @@ impl<'b> Stopwatch<'b> {
             }
             return None;
         }
-        add(ROW_HISTOGRAM + histogram_index(took_ns));
+        add(ROW_HISTOGRAM + histogram::step_of(took_ns, HISTOGRAM_WORDS));
         let mut spent = Spent::default();
-        if took_ns > LONG_NS {
+        if took_ns > LONG_NS || self.precise.is_some() && took_ns > PRECISE_NS {
             spent = self.since_last();
         }
         if took_ns > STOLEN_PERIOD_NS {
@@ -136,6 +153,11 @@ impl<'b> Stopwatch<'b> {
         }
         let queued_ns = spent.queued_ns;
         let own_ns = took_ns.saturating_sub(queued_ns);
+        if let Some(first_word) = self.precise {
+            let of_kind = first_word + running.kind * WORDS_PER_KIND;
+            histogram::record(|word| board.extra_word(of_kind + word), took_ns);
+            histogram::record(|word| board.extra_word(of_kind + histogram::WORDS + word), own_ns);
+        }
         self.raise(
             took_ns,
             [ROW_LONGEST_NS, ROW_LONGEST_KIND, ROW_LONGEST_RAN_NS],
@@ -230,53 +252,11 @@ fn read_stolen_ns(machine: &File) -> Option<u64> {
     Some(ticks * 10_000_000)
 }
 
-/// Eight steps for each doubling.
-fn histogram_index(ns: u64) -> usize {
-    let exponent = (63 - ns.max(8).leading_zeros()) as usize;
-    let index = (exponent - 3) * 8 + ((ns.max(8) >> (exponent - 3)) & 7) as usize;
-    index.min(HISTOGRAM_WORDS - 1)
-}
-
-/// The end of a step, ns.
-fn histogram_end_ns(index: usize) -> u64 {
-    let (exponent, step) = (index / 8, index % 8);
-    (8 + step as u64 + 1) << exponent
-}
-
 /// The duration that `fraction` of all operations on the board did not exceed, ns.
 #[must_use]
 pub fn quantile_ns(board: &Board, fraction: f64) -> u64 {
     let counts: Vec<u64> = (0..HISTOGRAM_WORDS)
         .map(|index| board.sum(ROW_HISTOGRAM + index))
         .collect();
-    let total: u64 = counts.iter().sum();
-    let allowed = (total as f64 * (1.0 - fraction)) as u64;
-    let mut beyond = 0;
-    for (index, count) in counts.iter().enumerate().rev() {
-        beyond += count;
-        if beyond > allowed {
-            return histogram_end_ns(index);
-        }
-    }
-    0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_duration_lies_in_its_step() {
-        let mut last = 0;
-        for ns in (0..1_000_u64).chain((10..40).map(|shift| 1 << shift)) {
-            let index = histogram_index(ns);
-            assert!(index >= last, "{ns}");
-            assert!(ns < histogram_end_ns(index), "{ns} in step {index}");
-            assert!(
-                histogram_end_ns(index) <= ns.max(8) + ns.max(8) / 8 + 1,
-                "{ns} in step {index}"
-            );
-            last = index;
-        }
-    }
+    histogram::quantile_ns(&counts, fraction)
 }

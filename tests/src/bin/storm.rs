@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use guira_tests::experiment::{Assignment, ExperimentError, Plan, World};
+use guira_tests::latency::{self, LatencyPlan};
+use guira_tests::lock_release;
 use guira_tests::namespaces;
 use guira_tests::stale::{self, StalePlan};
 use guira_tests::storm::{self, LegsReport, StormPlan};
@@ -31,8 +33,20 @@ struct Arguments {
 enum Task {
     /// Every operation at once while workers are killed and stopped
     Storm(StormArguments),
+    /// What kills and stops cost other operations: the same work, calm and in a storm, in turns
+    Latency(LatencyArguments),
     /// Fills, puts and invalidations of a few keys race: no read may be stale
     Stale(StaleArguments),
+    /// How long after its death a process's lock is free, by the size of the segment
+    LockRelease(LockReleaseArguments),
+    /// Holds a segment until it is killed; what `lock-release` starts
+    #[command(hide = true)]
+    Hold {
+        #[arg(long)]
+        path: PathBuf,
+        #[arg(long)]
+        populated: bool,
+    },
     /// Starts a worker; the other commands do
     #[command(hide = true)]
     Worker {
@@ -65,9 +79,9 @@ enum ProcMount {
 
 #[derive(Clone, Debug, Args)]
 struct WorldArguments {
-    /// Worker processes
-    #[arg(long, default_value_t = 4)]
-    workers: usize,
+    /// Worker processes; by default 4, and 2 where latency is measured
+    #[arg(long)]
+    workers: Option<usize>,
     /// Threads of each worker
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -129,6 +143,37 @@ struct StormArguments {
 }
 
 #[derive(Debug, Args)]
+struct LatencyArguments {
+    #[command(flatten)]
+    world: WorldArguments,
+    /// How long in all
+    #[arg(long, default_value_t = 4.0)]
+    minutes: f64,
+    /// Rounds of a calm and a stormy half
+    #[arg(long, default_value_t = 8)]
+    rounds: u64,
+    /// Keys; the segment holds about a tenth of them
+    #[arg(long, default_value_t = 400_000)]
+    keys: u64,
+}
+
+#[derive(Debug, Args)]
+struct LockReleaseArguments {
+    /// Sizes of the segment
+    #[arg(long, value_delimiter = ',', default_value = "4,64,256,1024")]
+    mib: Vec<u64>,
+    /// Measurements of each
+    #[arg(long, default_value_t = 15)]
+    repeats: usize,
+    /// Where; by default in memory and on disk
+    #[arg(long)]
+    path: Option<PathBuf>,
+    /// The figures as JSON, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct StaleArguments {
     #[command(flatten)]
     world: WorldArguments,
@@ -155,10 +200,19 @@ fn parse_count(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Workers by default.
+const WORKERS: usize = 4;
+/// Workers where latency is measured: more than there are processors would measure the machine.
+const MEASURED_WORKERS: usize = 2;
 /// Kills, and stops, by default.
 const EVENTS_PER_SECOND: f64 = 8.0;
 /// Bytes that an average entry of a storm takes, block ends included.
 const ENTRY_BYTES: u64 = 640;
+
+/// A segment that holds about a tenth of so many keys.
+fn segment_bytes(keys: u64) -> u64 {
+    (keys / 10 * ENTRY_BYTES).max(8 << 20)
+}
 
 impl WorldArguments {
     fn world(&self, directory: PathBuf, seconds: f64, default_bytes: u64) -> World {
@@ -171,7 +225,7 @@ impl WorldArguments {
             index_entries: self.index_entries,
             generation_bits: self.generation_bits,
             checked_values: self.checked_values,
-            workers: self.workers,
+            workers: self.workers.unwrap_or(WORKERS),
             threads: self.threads,
             kills: self.kills.unwrap_or(per_second(EVENTS_PER_SECOND)),
             stops: self.stops.unwrap_or(per_second(EVENTS_PER_SECOND)),
@@ -204,16 +258,47 @@ impl WorldArguments {
     }
 }
 
+/// A worker whose conductor is gone has nobody to end it.
+fn die_with_parent() -> std::io::Result<()> {
+    Ok(nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?)
+}
+
+impl LockReleaseArguments {
+    fn run(&self) -> Result<ExitCode, ExperimentError> {
+        let mut notes = Vec::new();
+        let places = storm::places(self.path.as_deref(), &mut notes);
+        for note in &notes {
+            eprintln!("left out: {note}");
+        }
+        let program = std::env::current_exe()?;
+        for place in &places {
+            for (&mib, populated) in self.mib.iter().flat_map(|mib| [(mib, false), (mib, true)]) {
+                let released = lock_release::measure(&program, place, mib << 20, populated, self.repeats)?;
+                if self.json {
+                    println!("{}", serde_json::to_string(&released)?);
+                } else {
+                    println!("{released}");
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 impl StormArguments {
     fn run(&self) -> Result<ExitCode, ExperimentError> {
         let world = &self.world;
-        let (legs, notes) = storm::legs(world.path.as_deref(), world.workers as u64, world.threads as u64);
+        let (legs, notes) = storm::legs(
+            world.path.as_deref(),
+            world.workers.unwrap_or(WORKERS) as u64,
+            world.threads as u64,
+        );
         for note in &notes {
             eprintln!("left out: {note}");
         }
         let seed = world.seed.unwrap_or_else(fresh_seed);
         let seconds = self.minutes * 60.0 / legs.len() as f64;
-        let size_bytes = (self.keys / 10 * ENTRY_BYTES).max(8 << 20);
+        let size_bytes = segment_bytes(self.keys);
         let mut reports = Vec::new();
         for (number, leg) in legs.iter().enumerate() {
             let directory = tempfile::tempdir_in(&leg.place.path)?;
@@ -232,6 +317,7 @@ impl StormArguments {
                 keys: self.keys,
                 large_values: !self.no_large_values,
                 customs: leg.customs,
+                latency: false,
             };
             let name = format!("{}, {}", leg.place.name, leg.name);
             eprintln!("{name}: {seconds:.0} s");
@@ -271,6 +357,31 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
             let report = stale::run(&std::env::current_exe()?, &plan)?;
             world.conclude(&report, &report.summary(), &report.anomalies())
         }
+        Task::Latency(arguments) => {
+            let world = &arguments.world;
+            let seconds = arguments.minutes * 30.0 / arguments.rounds as f64;
+            let directory = world.path.clone().unwrap_or_else(|| "/dev/shm".into());
+            let plan = LatencyPlan {
+                world: World {
+                    workers: world.workers.unwrap_or(MEASURED_WORKERS),
+                    ..world.world(directory, seconds, segment_bytes(arguments.keys))
+                },
+                keys: arguments.keys,
+                rounds: arguments.rounds,
+            };
+            let report = latency::run(&std::env::current_exe()?, &plan)?;
+            world.conclude(&report, &report.summary(), &report.anomalies())
+        }
+        Task::LockRelease(arguments) => arguments.run(),
+        Task::Hold { path, populated } => {
+            die_with_parent()?;
+            let segment = lock_release::hold(&path, populated)?;
+            println!("{}", lock_release::HELD);
+            loop {
+                std::thread::park();
+                std::hint::black_box(&segment);
+            }
+        }
         Task::Worker {
             plan,
             worker,
@@ -280,9 +391,7 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
             if proc == Some(ProcMount::Own) {
                 namespaces::mount_own_proc()?;
             }
-            // A worker whose conductor is gone has nobody to end it.
-            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
-                .map_err(std::io::Error::from)?;
+            die_with_parent()?;
             let plan: Plan = serde_json::from_str(&plan)?;
             plan.work(Assignment { worker, incarnation })?;
             Ok(ExitCode::SUCCESS)

@@ -39,13 +39,7 @@ pub struct Leg {
 #[must_use]
 pub fn legs(path: Option<&Path>, workers: u64, threads: u64) -> (Vec<Leg>, Vec<String>) {
     let mut notes = Vec::new();
-    let places = match path {
-        Some(path) => vec![Place {
-            path: path.to_owned(),
-            name: "the given path",
-        }],
-        None => memory_and_disk(&mut notes),
-    };
+    let places = places(path, &mut notes);
     let namespaces = match namespaces::probe() {
         Ok(()) => true,
         Err(error) => {
@@ -90,7 +84,14 @@ pub fn legs(path: Option<&Path>, workers: u64, threads: u64) -> (Vec<Leg>, Vec<S
     (legs, notes)
 }
 
-fn memory_and_disk(notes: &mut Vec<String>) -> Vec<Place> {
+/// The given path, or memory and disk; what is not there is noted.
+pub fn places(path: Option<&Path>, notes: &mut Vec<String>) -> Vec<Place> {
+    if let Some(path) = path {
+        return vec![Place {
+            path: path.to_owned(),
+            name: "the given path",
+        }];
+    }
     let mut places = vec![Place {
         path: PathBuf::from("/dev/shm"),
         name: "tmpfs",

@@ -30,15 +30,17 @@ use serde::{Deserialize, Serialize};
 use crate::board::Board;
 use crate::conductor::{Schedule, conduct, worker_command};
 use crate::experiment::{ExperimentError, Plan, World};
+use crate::histogram::{self, Histogram};
 use crate::namespaces;
 use crate::random::Random;
 use crate::record::read_value;
+use crate::stopwatch::WORDS_PER_KIND;
 use counter::COUNTERS;
-use kind::Kind;
+use kind::{KINDS, Kind};
 use worker::{key_bytes, key_of};
 
 pub use guest::visit;
-pub use legs::{Leg, LegsReport, Place, legs};
+pub use legs::{Leg, LegsReport, Place, legs, places};
 pub(crate) use life::live;
 pub use report::{After, Longest, StormReport};
 
@@ -53,6 +55,45 @@ pub struct StormPlan {
     pub large_values: bool,
     /// What workers do besides.
     pub customs: Customs,
+    /// Whether durations are counted by kind, see [`Latencies`].
+    pub latency: bool,
+}
+
+impl StormPlan {
+    /// The board's first extra word with the durations of a worker's thread.
+    fn latency_words(&self, row: usize) -> Option<usize> {
+        let is_worker = row < self.world.rows();
+        (self.latency && is_worker).then_some(COUNTERS as usize + row * KINDS.len() * WORDS_PER_KIND)
+    }
+}
+
+/// Durations of each kind of operation.
+#[derive(Clone, Debug, Default)]
+pub struct Latencies {
+    /// By kind: its name, whole durations, durations without waits for a processor.
+    pub kinds: Vec<(String, Histogram, Histogram)>,
+}
+
+impl Latencies {
+    fn read(plan: &StormPlan, board: &Board) -> Self {
+        let of_kind = |kind: usize, first: usize| {
+            let mut histogram = Histogram::default();
+            for row in 0..plan.world.rows() {
+                if let Some(words) = plan.latency_words(row) {
+                    let begin = words + kind * WORDS_PER_KIND + first;
+                    histogram.add(|word| board.extra_word(begin + word));
+                }
+            }
+            histogram
+        };
+        let kinds = KINDS.iter().enumerate().map(|(kind, name)| {
+            let name = format!("{name:?}");
+            (name, of_kind(kind, 0), of_kind(kind, histogram::WORDS))
+        });
+        Self {
+            kinds: kinds.collect(),
+        }
+    }
 }
 
 /// What workers do besides operations on a segment that they opened once.
@@ -87,7 +128,12 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
         &world.board_path(),
         world.rows(),
         world.workers,
-        COUNTERS as usize,
+        COUNTERS as usize
+            + if plan.latency {
+                world.rows() * KINDS.len() * WORDS_PER_KIND
+            } else {
+                0
+            },
     )?;
     let told = serde_json::to_string(&Plan::Storm(plan.clone()))?;
     let namespaced = Cell::new(0);
@@ -119,7 +165,10 @@ pub fn run(program: &Path, plan: &StormPlan) -> Result<StormReport, ExperimentEr
         namespaced: namespaced.get(),
         ..look_after(&segment)?
     };
-    Ok(StormReport::new(plan, &board, conducted, &after))
+    Ok(StormReport {
+        latencies: Latencies::read(plan, &board),
+        ..StormReport::new(plan, &board, conducted, &after)
+    })
 }
 
 /// Starts a worker, in a namespace of its own if it falls to it.

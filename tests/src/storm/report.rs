@@ -15,8 +15,8 @@ use crate::board::{
 use crate::conductor::Conducted;
 use crate::journal::first_lines;
 use crate::stopwatch::quantile_ns;
-use crate::storm::StormPlan;
 use crate::storm::kind::{KINDS, kind_name};
+use crate::storm::{Latencies, StormPlan};
 use crate::summary::Summary;
 
 /// Lines of the journal in a report.
@@ -140,6 +140,9 @@ pub struct StormReport {
     pub damage_met: u64,
     /// The first lines of the workers' journal.
     pub journal: Vec<String>,
+    /// Durations, if they were asked for.
+    #[serde(skip)]
+    pub latencies: Latencies,
 }
 
 /// A long operation.
@@ -243,6 +246,7 @@ impl StormReport {
             evictions: after.stats.evictions,
             damage_met: after.stats.damaged,
             journal: first_lines(&plan.world.journal_path(), JOURNAL_LINES),
+            latencies: Latencies::default(),
         }
     }
 

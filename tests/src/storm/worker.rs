@@ -1,7 +1,7 @@
 //! One thread of a storm: random operations, each timed, each value that is read checked.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guira_segment::{Expiry, Segment, StoreError, ValueRef};
 
@@ -22,10 +22,10 @@ use crate::storm::kind::{Kind, kind_name};
 
 /// Operations of a round.
 const ROUND: u64 = 32;
-/// Rounds between forks.
-const FORK_PERIOD: u64 = 4_000;
-/// Rounds between replacements of the program.
-const SHIFT_PERIOD: u64 = 10_000;
+/// Most time between forks, ms.
+const FORK_PERIOD_MS: u64 = 400;
+/// Most time before a replacement of the program, ms.
+const SHIFT_PERIOD_MS: u64 = 2_000;
 /// Guards that a thread keeps for a while.
 pub(super) const KEPT_GUARDS: usize = 3;
 
@@ -86,7 +86,10 @@ impl<'s> Hand<'s> {
             keys: plan.keys,
             large_bytes: if plan.large_values { 2 * block_bytes } else { 0 },
             random: Random::new(plan.world.seed, writer),
-            stopwatch: Stopwatch::new(board, row, post.worker_row),
+            stopwatch: match plan.latency_words(row) {
+                Some(first_word) => Stopwatch::new(board, row, post.worker_row).precise(first_word),
+                None => Stopwatch::new(board, row, post.worker_row),
+            },
             journal: Journal::open(&plan.world.journal_path(), board, row, writer)?,
             history: History::new(writer),
             field: if post.generation == 0 {
@@ -104,6 +107,8 @@ impl<'s> Hand<'s> {
     /// Works for so many rounds, or until the board says that it is over.
     pub(super) fn run(&mut self, rounds: u64) {
         let customs = self.post.plan.customs;
+        let mut next_fork = self.within(FORK_PERIOD_MS);
+        let next_shift = self.within(SHIFT_PERIOD_MS);
         for _ in 0..rounds {
             if self.board.is_ended() {
                 break;
@@ -112,10 +117,12 @@ impl<'s> Hand<'s> {
                 self.step();
             }
             self.look_after_children();
-            if customs.fork && self.random.one_in(FORK_PERIOD) {
+            let now = Instant::now();
+            if customs.fork && now >= next_fork {
+                next_fork = self.within(FORK_PERIOD_MS);
                 self.fork_maybe();
             }
-            if self.post.shifts && self.random.one_in(SHIFT_PERIOD) {
+            if self.post.shifts && now >= next_shift {
                 self.shift();
             }
         }
@@ -123,6 +130,10 @@ impl<'s> Hand<'s> {
             self.guards.clear();
             self.wait_for_children();
         }
+    }
+
+    fn within(&mut self, period_ms: u64) -> Instant {
+        Instant::now() + Duration::from_micros(self.random.below(period_ms * 1_000))
     }
 
     pub(super) fn timed<R>(&mut self, kind: Kind, operation: impl FnOnce() -> R) -> R {

@@ -67,6 +67,28 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// What kills and stops cost the operations of others, by kind (--help for more)
+    #[command(disable_help_flag = true)]
+    Latency {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "LATENCY_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
+    /// How long after its death a process's lock is free, by the size of the segment (--help for more)
+    #[command(disable_help_flag = true)]
+    LockRelease {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "LOCK_RELEASE_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
     /// Fills, puts and invalidations race, and no read may be stale (--help for more)
     #[command(disable_help_flag = true)]
     Stale {
@@ -158,6 +180,14 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         Task::Doc => doc::run(&root, &mut steps),
         Task::Storm { passed_on } => {
             steps.run("storm", || experiment::run(&root, "storm", &passed_on));
+        }
+        Task::Latency { passed_on } => {
+            steps.run("latency", || experiment::run(&root, "latency", &passed_on));
+        }
+        Task::LockRelease { passed_on } => {
+            steps.run("lock-release", || {
+                experiment::run(&root, "lock-release", &passed_on)
+            });
         }
         Task::Stale { passed_on } => {
             steps.run("stale", || experiment::run(&root, "stale", &passed_on));
