@@ -290,31 +290,33 @@ impl StormArguments {
         let world = &self.world;
         let (legs, notes) = storm::legs(
             world.path.as_deref(),
-            world.workers.unwrap_or(WORKERS) as u64,
-            world.threads as u64,
+            world.workers.unwrap_or(WORKERS),
+            world.threads,
         );
         for note in &notes {
             eprintln!("left out: {note}");
         }
         let seed = world.seed.unwrap_or_else(fresh_seed);
         let seconds = self.minutes * 60.0 / legs.len() as f64;
-        let size_bytes = segment_bytes(self.keys);
         let mut reports = Vec::new();
         for (number, leg) in legs.iter().enumerate() {
             let directory = tempfile::tempdir_in(&leg.place.path)?;
             let share = |events: Option<u64>| events.map(|events| events.div_ceil(legs.len() as u64));
+            let keys = leg.keys.unwrap_or(self.keys);
             let plan = StormPlan {
                 world: World {
                     room: leg.room,
+                    threads: leg.threads,
+                    checked_values: leg.checked_values || world.checked_values,
                     seed: seed + number as u64,
                     ..WorldArguments {
                         kills: share(world.kills),
                         stops: share(world.stops),
                         ..world.clone()
                     }
-                    .world(directory.path().to_owned(), seconds, size_bytes)
+                    .world(directory.path().to_owned(), seconds, segment_bytes(keys))
                 },
-                keys: self.keys,
+                keys,
                 large_values: !self.no_large_values,
                 customs: leg.customs,
                 latency: false,

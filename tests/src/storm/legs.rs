@@ -13,6 +13,9 @@ use crate::storm::Customs;
 use crate::storm::report::StormReport;
 use crate::summary::Summary;
 
+/// Keys that everybody fights over.
+const FEW_KEYS: u64 = 200;
+
 /// Where the segment lies.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -33,11 +36,17 @@ pub struct Leg {
     pub customs: Customs,
     /// Room for fewer processes and threads than come.
     pub room: Option<Room>,
+    /// Threads of each worker.
+    pub threads: usize,
+    /// Keys, where they are not as many as wished.
+    pub keys: Option<u64>,
+    /// Whether values carry checks that every read compares.
+    pub checked_values: bool,
 }
 
 /// The legs that this machine permits, and what it does not permit. With `path`, all are there.
 #[must_use]
-pub fn legs(path: Option<&Path>, workers: u64, threads: u64) -> (Vec<Leg>, Vec<String>) {
+pub fn legs(path: Option<&Path>, workers: usize, threads: usize) -> (Vec<Leg>, Vec<String>) {
     let mut notes = Vec::new();
     let places = places(path, &mut notes);
     let namespaces = match namespaces::probe() {
@@ -62,26 +71,38 @@ pub fn legs(path: Option<&Path>, workers: u64, threads: u64) -> (Vec<Leg>, Vec<S
     // Two records and a few lines more than the workers need: their children and second handles
     // find them taken more often than not.
     let crowded = Room {
-        processes: workers + 2,
-        threads: workers * (threads + 1) + 2,
+        processes: workers as u64 + 2,
+        threads: (workers * (threads + 2) + 2) as u64,
     };
-    let kinds = [
-        ("forks, execs, joins, namespaces", restless, None),
-        ("full tables", restless, Some(crowded)),
-        ("daemons", daemons, None),
-    ];
-    let mut legs = Vec::new();
-    for (name, customs, room) in kinds {
-        for place in &places {
-            legs.push(Leg {
-                name,
-                place: place.clone(),
-                customs,
-                room,
-            });
-        }
-    }
-    (legs, notes)
+    let leg = |place: &Place, name, customs| Leg {
+        name,
+        place: place.clone(),
+        customs,
+        room: None,
+        threads,
+        keys: None,
+        checked_values: false,
+    };
+    let of_place = |place: &Place| {
+        [
+            leg(place, "forks, execs, joins, namespaces", restless),
+            Leg {
+                room: Some(crowded),
+                threads: threads + 1,
+                ..leg(place, "full tables", restless)
+            },
+            Leg {
+                checked_values: true,
+                ..leg(place, "daemons, checked values", daemons)
+            },
+            Leg {
+                keys: Some(FEW_KEYS),
+                threads: threads + 1,
+                ..leg(place, "few keys", restless)
+            },
+        ]
+    };
+    (places.iter().flat_map(of_place).collect(), notes)
 }
 
 /// The given path, or memory and disk; what is not there is noted.
