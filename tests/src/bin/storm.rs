@@ -200,6 +200,8 @@ fn parse_count(text: &str) -> Result<u64, String> {
     }
 }
 
+/// This program, even if its file is replaced while it runs.
+const PROGRAM: &str = "/proc/self/exe";
 /// Workers by default.
 const WORKERS: usize = 4;
 /// Workers where latency is measured: more than there are processors would measure the machine.
@@ -270,10 +272,10 @@ impl LockReleaseArguments {
         for note in &notes {
             eprintln!("left out: {note}");
         }
-        let program = std::env::current_exe()?;
         for place in &places {
             for (&mib, populated) in self.mib.iter().flat_map(|mib| [(mib, false), (mib, true)]) {
-                let released = lock_release::measure(&program, place, mib << 20, populated, self.repeats)?;
+                let released =
+                    lock_release::measure(Path::new(PROGRAM), place, mib << 20, populated, self.repeats)?;
                 if self.json {
                     println!("{}", serde_json::to_string(&released)?);
                 } else {
@@ -323,7 +325,7 @@ impl StormArguments {
             };
             let name = format!("{}, {}", leg.place.name, leg.name);
             eprintln!("{name}: {seconds:.0} s");
-            reports.push((name, storm::run(&std::env::current_exe()?, &plan)?));
+            reports.push((name, storm::run(Path::new(PROGRAM), &plan)?));
         }
         let report = LegsReport {
             seed,
@@ -356,7 +358,7 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
                 hot_keys: arguments.hot_keys,
                 cold_keys: arguments.cold_keys,
             };
-            let report = stale::run(&std::env::current_exe()?, &plan)?;
+            let report = stale::run(Path::new(PROGRAM), &plan)?;
             world.conclude(&report, &report.summary(), &report.anomalies())
         }
         Task::Latency(arguments) => {
@@ -371,7 +373,7 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
                 keys: arguments.keys,
                 rounds: arguments.rounds,
             };
-            let report = latency::run(&std::env::current_exe()?, &plan)?;
+            let report = latency::run(Path::new(PROGRAM), &plan)?;
             world.conclude(&report, &report.summary(), &report.anomalies())
         }
         Task::LockRelease(arguments) => arguments.run(),
