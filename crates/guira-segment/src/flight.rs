@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use guira_shm::futex;
-use guira_shm::sync::{AtomicU64, Ordering};
+use guira_shm::sync::{AtomicU64, Ordering, yield_now};
 
 use crate::attach::{Attachment, Counter};
 use crate::key::Key;
@@ -128,7 +128,7 @@ impl Shared {
             }
             if is_undescribed {
                 // Its taker is a few instructions from saying which key it computes.
-                std::thread::yield_now();
+                yield_now();
                 continue;
             }
             let Some(cell) = free else { return Flight::Alone };

@@ -67,6 +67,8 @@ mod layout;
 mod log;
 mod memory;
 mod metadata;
+#[cfg(all(test, guira_model))]
+mod models;
 mod modify;
 mod namespaces;
 mod ops;

@@ -1,6 +1,7 @@
 //! Where a segment's bytes are: a mapped file, or memory of this process alone.
 
-use guira_shm::file::MappedFile;
+use guira_shm::file::{FileError, MappedFile};
+use guira_shm::lock::ByteLocks;
 use guira_shm::region::Region;
 
 /// A segment's bytes.
@@ -10,6 +11,9 @@ pub(crate) struct Memory {
     region: Region,
     /// A file that other processes map too; without one the bytes die with the process.
     file: Option<MappedFile>,
+    /// What stands for a file's locks in a model.
+    #[cfg(all(test, guira_model))]
+    lock_table: Option<std::sync::Arc<guira_shm::lock::LockTable>>,
 }
 
 impl Memory {
@@ -18,12 +22,42 @@ impl Memory {
         Self {
             region: file.region().clone(),
             file: Some(file),
+            #[cfg(all(test, guira_model))]
+            lock_table: None,
         }
     }
 
     /// Private memory: one process, its threads, and Miri.
     pub(crate) const fn private(region: Region) -> Self {
-        Self { region, file: None }
+        Self {
+            region,
+            file: None,
+            #[cfg(all(test, guira_model))]
+            lock_table: None,
+        }
+    }
+
+    /// Memory of a model that several processes have.
+    #[cfg(all(test, guira_model))]
+    pub(crate) const fn of_model(
+        region: Region,
+        lock_table: std::sync::Arc<guira_shm::lock::LockTable>,
+    ) -> Self {
+        Self {
+            region,
+            file: None,
+            lock_table: Some(lock_table),
+        }
+    }
+
+    /// A descriptor of its own for a process's locks; `None` where there is one process only.
+    pub(crate) fn open_locks(&self) -> Result<Option<ByteLocks>, FileError> {
+        #[cfg(all(test, guira_model))]
+        if let Some(table) = &self.lock_table {
+            return Ok(Some(ByteLocks::of_table(table)));
+        }
+        let Some(file) = &self.file else { return Ok(None) };
+        Ok(Some(ByteLocks::new(file.reopen()?)))
     }
 
     #[inline]

@@ -21,7 +21,7 @@
 //! | `Move` | the entry whose slot is being moved, swept or evicted; the copy that a slot is swung to |
 //! | `Base` | the entry a conditional write is derived from; in a kill, every other entry of a forward chain |
 
-use guira_shm::sync::{AtomicU64, Ordering};
+use guira_shm::sync::{AtomicU64, Ordering, pairing_fence};
 
 use crate::attach::ThreadState;
 use crate::layout::block::BlockWord;
@@ -77,6 +77,7 @@ impl Shared {
         let word = PinWord::new(block, thread.owner.incarnation());
         // SeqCst, store then load: pairs with `change_block` and the fence before the scan of pins.
         pin.swap(word.0, Ordering::SeqCst);
+        pairing_fence();
         let word = BlockWord(self.block_word(block).load(Ordering::SeqCst));
         Pinned { pin, block, word }
     }

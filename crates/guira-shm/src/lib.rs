@@ -37,6 +37,10 @@ pub mod clock;
 pub mod file;
 pub mod fork;
 pub mod futex;
+#[cfg(not(guira_model))]
+pub mod lock;
+#[cfg(guira_model)]
+#[path = "lock_by_model.rs"]
 pub mod lock;
 pub mod mutant;
 #[cfg(guira_points)]

@@ -118,16 +118,14 @@ impl Shared {
     }
 
     fn new_attachment(&self) -> Result<Attachment, OpenError> {
-        let (record, incarnation, locks) = match self.memory.file() {
+        let (record, incarnation, locks) = match self.memory.open_locks()? {
             None => {
                 let owner = RecordOwner::new(1, std::process::id());
                 self.record_word(0, RECORD_OWNER)
                     .store(owner.0, Ordering::Release);
                 (0, 1, None)
             }
-            Some(file) => {
-                let descriptor = file.reopen()?;
-                let locks = ByteLocks::new(descriptor);
+            Some(locks) => {
                 let (record, incarnation) = self.take_record(&locks)?;
                 (record, incarnation, Some(locks))
             }

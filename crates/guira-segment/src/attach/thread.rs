@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 
 use guira_shm::fork::ForkLockGuard;
-use guira_shm::sync::{AtomicU64, Ordering};
+use guira_shm::sync::{AtomicU64, Ordering, thread_local};
 
 use super::Attachment;
 use crate::layout::block::BlockWord;

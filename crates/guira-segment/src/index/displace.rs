@@ -8,6 +8,8 @@
 
 use std::cell::RefCell;
 
+use guira_shm::sync::thread_local;
+
 use crate::attach::{Counter, ThreadState};
 use crate::key::Pair;
 use crate::layout::slot::{BUCKET_SLOTS, Slot};

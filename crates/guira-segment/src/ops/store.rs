@@ -18,7 +18,7 @@
 //! once: a raised stamp means superseded, another LIVE entry means overwritten by a concurrent put,
 //! for its own pass has forwarded whatever was LIVE before; otherwise it tries again.
 
-use guira_shm::sync::{Ordering, fence};
+use guira_shm::sync::{Ordering, fence, yield_now};
 
 use crate::attach::{Counter, ThreadState};
 use crate::error::StoreError;
@@ -275,6 +275,6 @@ pub(crate) fn pause(attempt: u32) {
             std::hint::spin_loop();
         }
     } else {
-        std::thread::yield_now();
+        yield_now();
     }
 }

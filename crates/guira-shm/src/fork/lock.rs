@@ -2,15 +2,16 @@
 
 use super::process_id;
 use crate::futex;
-use crate::sync::Ordering;
 use crate::sync::private::{AtomicU32, AtomicU64};
+use crate::sync::{Ordering, is_alone};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-const SPINS: u32 = 64;
-const YIELDS: u32 = 4;
+/// The model checker needs no spins: it looks at every order anyhow.
+const SPINS: u32 = if cfg!(guira_model) { 0 } else { 64 };
+const YIELDS: u32 = if cfg!(guira_model) { 0 } else { 4 };
 /// Upper bound of one sleep; a release wakes earlier.
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 
@@ -58,7 +59,7 @@ impl<T> ForkLock<T> {
             .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
         {
             Ok(_) => Some(ForkLockGuard::new(self, own, false)),
-            Err(other) if other != own => self.try_steal(other, own),
+            Err(other) if other != own || is_alone() => self.try_steal(other, own),
             Err(_) => None,
         }
     }

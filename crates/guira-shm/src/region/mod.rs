@@ -13,19 +13,29 @@
 //! A sanitizer does not see what `opaque` does. `cargo xtask sanitize` builds
 //! with `--cfg guira_plain_copies`, which takes `by_atomics` on every machine.
 
-#[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
+#[cfg(all(
+    not(guira_model),
+    any(miri, guira_plain_copies, not(target_arch = "x86_64"))
+))]
 mod by_atomics;
 #[cfg(guira_points)]
 mod by_halves;
-#[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
+#[cfg(guira_model)]
+mod by_model;
+#[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
 mod opaque;
 mod search;
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
+#[cfg(all(
+    not(guira_model),
+    any(miri, guira_plain_copies, not(target_arch = "x86_64"))
+))]
 use by_atomics::SharedRun;
-#[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
+#[cfg(guira_model)]
+use by_model::SharedRun;
+#[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
 use opaque::SharedRun;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -256,6 +266,8 @@ impl Region {
     /// When the run is not inside the region.
     #[inline]
     pub unsafe fn bytes(&self, offset_bytes: usize, len_bytes: usize) -> &[u8] {
+        #[cfg(guira_model)]
+        self.run(offset_bytes, len_bytes).settle();
         let at = self.at(offset_bytes, len_bytes);
         // SAFETY: in bounds and alive while `self` is; immutable by the caller's contract.
         unsafe { std::slice::from_raw_parts(at, len_bytes) }
@@ -265,9 +277,9 @@ impl Region {
     /// A hint: any offset is allowed.
     #[inline]
     pub fn prefetch(&self, offset_bytes: usize) {
-        #[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
+        #[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
         opaque::prefetch(self.start.as_ptr().wrapping_add(offset_bytes));
-        #[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
+        #[cfg(any(miri, guira_plain_copies, guira_model, not(target_arch = "x86_64")))]
         let _ = offset_bytes;
     }
 
@@ -275,9 +287,9 @@ impl Region {
     /// soon. A hint: any offset is allowed.
     #[inline]
     pub fn prefetch_write(&self, offset_bytes: usize) {
-        #[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
+        #[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
         opaque::prefetch_write(self.start.as_ptr().wrapping_add(offset_bytes));
-        #[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
+        #[cfg(any(miri, guira_plain_copies, guira_model, not(target_arch = "x86_64")))]
         let _ = offset_bytes;
     }
 

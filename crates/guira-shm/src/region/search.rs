@@ -14,13 +14,13 @@ impl Region {
     #[inline]
     pub fn match_high16(&self, offset_bytes: usize, high: u16) -> u32 {
         let line = self.at_aligned_line(offset_bytes);
-        #[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
+        #[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
         {
             // SAFETY: the line is in bounds, 16-byte aligned and alive while `self` is; the loads
             // are in opaque code, so a concurrent atomic store is no race of Rust accesses.
             unsafe { match_high16_sse2(line, high) }
         }
-        #[cfg(any(miri, guira_plain_copies, not(target_arch = "x86_64")))]
+        #[cfg(any(miri, guira_plain_copies, guira_model, not(target_arch = "x86_64")))]
         {
             let _ = line;
             (0..8).fold(0, |mask, word| {
@@ -71,7 +71,7 @@ impl Region {
 /// # Safety
 ///
 /// `line` is 16-byte aligned and readable for 64 bytes.
-#[cfg(all(not(any(miri, guira_plain_copies)), target_arch = "x86_64"))]
+#[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
 #[inline]
 unsafe fn match_high16_sse2(line: *const u8, high: u16) -> u32 {
     let mask: u32;

@@ -10,16 +10,29 @@
 //! | `guira_points` | the standard ones, with a named point before every change | `cargo xtask kill`, `linearize` |
 //! | `guira_model` | those of a model checker | `cargo xtask model` |
 
+#[cfg(guira_model)]
+mod by_model;
 #[cfg(guira_points)]
 mod points;
 
+#[cfg(guira_model)]
+pub use by_model::{AtomicU64, fence, is_alone, model, pairing_fence, yield_now};
 #[cfg(guira_points)]
 pub use points::{AtomicBool, AtomicU32, AtomicU64};
-#[cfg(guira_points)]
-pub use std::sync::atomic::{Ordering, fence};
-
+pub use std::sync::atomic::Ordering;
 #[cfg(not(any(guira_points, guira_model)))]
-pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+pub use std::sync::atomic::AtomicU64;
+#[cfg(not(guira_model))]
+pub use std::sync::atomic::fence;
+#[cfg(not(guira_points))]
+pub use std::sync::atomic::{AtomicBool, AtomicU32};
+
+#[cfg(not(guira_model))]
+pub use std::{thread::yield_now, thread_local};
+
+/// As the standard macro, of the checker's threads.
+#[cfg(guira_model)]
+pub use crate::model_thread_local as thread_local;
 
 /// Atomics that one process has for itself: a change of them is no point.
 pub mod private {
@@ -38,3 +51,19 @@ pub(crate) use crate::point::before as point;
 #[cfg(not(guira_points))]
 #[inline(always)]
 pub(crate) const fn point(_what: &'static str) {}
+
+/// What sequentially consistent accesses order between a store and a later load of another word.
+///
+/// The model checker takes sequentially consistent accesses for acquire and release ones, and knows
+/// the total order of fences only; a fence here stands for the order that the accesses around it have
+/// by themselves. Nothing in every other build.
+#[cfg(not(guira_model))]
+#[inline(always)]
+pub fn pairing_fence() {}
+
+/// Whether the caller is certain to be the only thread: between the explorations of a model.
+#[cfg(not(guira_model))]
+#[inline(always)]
+pub(crate) const fn is_alone() -> bool {
+    false
+}

@@ -1,0 +1,10 @@
+//! Models: protocols of the engine in every order of their steps, by the checker loom.
+//!
+//! A model sets up a tiny world, lets two or three threads run engine code in it, and judges what is
+//! left. `docs/models.md` says what each shows and what none does.
+
+#![allow(dead_code, reason = "wip")]
+mod run;
+mod world;
+
+mod put_put;

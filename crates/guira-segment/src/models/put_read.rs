@@ -1,0 +1,37 @@
+//! A put over a value against a read: the old value or the new one is read, never none.
+//!
+//! The new entry is linked in a slot before the old one's, which the reader may have passed by then.
+
+use guira_shm::mutant::Mutant;
+use guira_shm::sync::model::explore;
+
+use super::run::{catches, holds};
+use super::world::{ONE_BUCKET, World, key_of, putting, read, reading};
+use crate::Expiry;
+
+fn model() {
+    let segment = World::new(ONE_BUCKET).alone();
+    let (key, other) = (key_of(&segment, 0, 0, 0), key_of(&segment, 0, 0, 1));
+    segment.put(&other, b"x", Expiry::never()).expect("room");
+    segment.put(&key, b"0", Expiry::never()).expect("room");
+    segment.remove(&other);
+    let said = explore(vec![putting(&segment, &key, b"1"), reading(&segment, &key)]);
+    let value = said[1].clone().expect("the reader lives");
+    assert!(matches!(value.as_deref(), Some(b"0" | b"1")), "{value:?}");
+    assert_eq!(read(&segment, &key).as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
+fn a_value_that_is_replaced_is_never_missed() {
+    holds("put-read", 2, model);
+}
+
+#[test]
+fn a_miss_that_is_not_verified_is_caught() {
+    catches("put-read", Mutant::UnverifiedScan, 2, model);
+}
+
+#[test]
+fn a_slot_cleared_without_a_bump_is_caught() {
+    catches("put-read", Mutant::ClearWithoutBump, 2, model);
+}
