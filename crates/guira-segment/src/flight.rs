@@ -15,6 +15,7 @@
 use std::time::Duration;
 
 use guira_shm::futex;
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{AtomicU64, Ordering, yield_now};
 
 use crate::attach::{Attachment, Counter};
@@ -141,7 +142,7 @@ impl Shared {
                 !matches!(self.look_at_flight(other), Cell::Free)
                     && !matches!(self.look_at_flight(other), Cell::Of { hash, .. } if hash != key.hash)
             });
-            if !is_twin {
+            if !is_twin || Mutant::OtherFlightCellNotLookedAt.is_on() {
                 return Flight::Lead(lead);
             }
         }

@@ -21,6 +21,7 @@
 //! | `Move` | the entry whose slot is being moved, swept or evicted; the copy that a slot is swung to |
 //! | `Base` | the entry a conditional write is derived from; in a kill, every other entry of a forward chain |
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{AtomicU64, Ordering, pairing_fence};
 
 use crate::attach::ThreadState;
@@ -76,8 +77,12 @@ impl Shared {
     ) -> Pinned<'s> {
         let word = PinWord::new(block, thread.owner.incarnation());
         // SeqCst, store then load: pairs with `change_block` and the fence before the scan of pins.
-        pin.swap(word.0, Ordering::SeqCst);
-        pairing_fence();
+        if Mutant::UnorderedPin.is_on() {
+            pin.store(word.0, Ordering::Release);
+        } else {
+            pin.swap(word.0, Ordering::SeqCst);
+            pairing_fence();
+        }
         let word = BlockWord(self.block_word(block).load(Ordering::SeqCst));
         Pinned { pin, block, word }
     }
@@ -93,8 +98,10 @@ impl Shared {
     ) -> Option<Pinned<'s>> {
         let block = self.geometry.block_of(location.offset())?;
         let pinned = self.pin_block(thread, pin, block);
-        (pinned.word.is_readable() && self.same_generation(pinned.word.generation(), generation))
-            .then_some(pinned)
+        (pinned.word.is_readable()
+            && (self.same_generation(pinned.word.generation(), generation)
+                || Mutant::PinWithoutGeneration.is_on()))
+        .then_some(pinned)
     }
 
     /// Whether a pinned block still is of the generation it had when it was pinned, so that a change

@@ -49,7 +49,6 @@ pub struct ByteLocks {
 
 impl ByteLocks {
     /// Locks of a file that no model looks at.
-    #[expect(clippy::needless_pass_by_value, reason = "as the locks of a file")]
     pub fn new(file: std::fs::File) -> ByteLocks {
         drop(file);
         ByteLocks::of_table(&Arc::default())

@@ -29,6 +29,48 @@ macro_rules! mutants {
 }
 
 mutants! {
+    /// The slot of an entry that is forwarded is cleared without raising the move counter.
+    ClearWithoutBump = "clear-without-bump",
+    /// A slot is moved to the partner bucket without raising the move counter.
+    MoveWithoutBump = "move-without-bump",
+    /// A derivation forwards its base without raising the move counter first.
+    ForwardWithoutBump = "forward-without-bump",
+    /// A drainer swings a slot to its copy without raising the move counter.
+    SwingWithoutBump = "swing-without-bump",
+    /// A derivation does not ask whether its base's block still stood when it forwarded the base.
+    BaseNotLookedAtAgain = "base-not-looked-at-again",
+    /// Whoever takes over a drain does not swing slots for entries that are forwarded already.
+    NoSecondSwing = "no-second-swing",
+    /// A put or fill looks at the stamps without a fence behind its link.
+    StoreWithoutFence = "store-without-fence",
+    /// A put or fill does not look at the stamps before it settles its twins.
+    NoFirstLookAtStamps = "no-first-look-at-stamps",
+    /// A put or fill does not look at the stamps after it settled its twins.
+    NoSecondLookAtStamps = "no-second-look-at-stamps",
+    /// A put whose block was drained before it returned is put again.
+    EvictedPutIsRepeated = "evicted-put-is-repeated",
+    /// A twin whose state changed while it was settled counts as settled.
+    RacedTwinIsSettled = "raced-twin-is-settled",
+    /// A put forwards a LIVE twin without asking whether its own entry was helped or killed.
+    OwnEntryNotLookedAt = "own-entry-not-looked-at",
+    /// An invalidation scans without a fence behind its stamp.
+    InvalidateWithoutFence = "invalidate-without-fence",
+    /// A kill does not follow forwards.
+    KillStopsAtForward = "kill-stops-at-forward",
+    /// A pin is a store that nothing orders before the look at the block.
+    UnorderedPin = "unordered-pin",
+    /// A pinned block's generation is not compared.
+    PinWithoutGeneration = "pin-without-generation",
+    /// A retired block is freed whoever pins it.
+    PinsNotLookedAt = "pins-not-looked-at",
+    /// Pins are looked at without a fence behind the retirement.
+    ReclaimWithoutFence = "reclaim-without-fence",
+    /// A shared lane's block is appended to without asking, once it is pinned, whether it is open.
+    LaneNotLookedAtAgain = "lane-not-looked-at-again",
+    /// A block is sealed and its tail left open.
+    TailLeftOpen = "tail-left-open",
+    /// Who claimed a flight does not look whether the other cell has one of the same key.
+    OtherFlightCellNotLookedAt = "other-flight-cell-not-looked-at",
     /// A scan that found nothing is believed without a second look at the move counter.
     UnverifiedScan = "unverified-scan",
 }

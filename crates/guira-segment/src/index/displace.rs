@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::thread_local;
 
 use crate::attach::{Counter, ThreadState};
@@ -110,7 +111,8 @@ impl Shared {
         }
     }
 
-    fn move_slot(
+    /// Moves one word from its slot into a hole of its other bucket.
+    pub(crate) fn move_slot(
         &self,
         thread: &ThreadState,
         (from, from_slot, word): (usize, usize, Slot),
@@ -123,7 +125,9 @@ impl Shared {
         if !self.claim_slot(to, to_slot, hole, word) {
             return false;
         }
-        self.bump_moves(&Pair::of_bucket(&self.geometry, from, word.tag()));
+        if !Mutant::MoveWithoutBump.is_on() {
+            self.bump_moves(&Pair::of_bucket(&self.geometry, from, word.tag()));
+        }
         thread.count(self, Counter::Displaced);
         self.claim_slot(from, from_slot, word, Slot::EMPTY)
     }

@@ -18,7 +18,7 @@
 //!
 //! | kind | meaning | next |
 //! |---|---|---|
-//! | WRITING | complete bytes, not visible | LIVE (its writer, or a helper once another entry is forwarded to it), DEAD (any writer of the key) |
+//! | WRITING | complete bytes, not visible | LIVE (its writer, or a helper once another entry is forwarded to it), DEAD (any writer of the key), WRITING with the soft bit (expire) |
 //! | LIVE | the key's value | FWD (a replacing writer, or the drainer with a copy), DEAD (remove, invalidate, eviction), LIVE with the soft bit (expire) |
 //! | FWD | replaced by, or moved to, the entry it names | none: it goes with its block; a killer goes on to the entry it names |
 //! | DEAD | gone | |
@@ -136,6 +136,12 @@ impl State {
     #[inline]
     pub(crate) const fn to_kind(self, kind: Kind) -> Self {
         Self::new(kind, self.self_generation())
+    }
+
+    /// The same entry as LIVE, stale if it was marked so on its way.
+    #[inline]
+    pub(crate) const fn to_live(self) -> Self {
+        Self(self.to_kind(Kind::Live).0 | self.0 & SOFT_BIT)
     }
 
     /// The same entry, replaced by the one at `location` of a block of `generation`.

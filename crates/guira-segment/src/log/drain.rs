@@ -11,6 +11,7 @@
 //! A block whose walk meets bytes that are no entry of its generation ends there: space that a
 //! killed process reserved and never wrote. What lies beyond loses its second chance, no more.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use crate::attach::{Counter, ThreadState};
@@ -393,7 +394,9 @@ impl Shared {
             }
         });
         // After the swing, before the block is retired; also where an earlier drainer died in between.
-        self.bump_moves(pair);
+        if !Mutant::SwingWithoutBump.is_on() {
+            self.bump_moves(pair);
+        }
         pass == Pass::Stopped(())
     }
 
@@ -401,6 +404,9 @@ impl Shared {
     /// The one it leads to is helped if it is not LIVE yet: its writer may be stopped, and when this
     /// block is gone nobody could tell any more that it was to live.
     fn swing_again(&self, thread: &ThreadState, drain: &Drain, entry: &Walked) {
+        if Mutant::NoSecondSwing.is_on() {
+            return;
+        }
         let (hash, _) = self.walked_hash(entry);
         let pair = Pair::of_hash(&self.geometry, hash);
         let (location, generation) = (entry.state.forward_location(), entry.state.forward_generation());
@@ -422,7 +428,7 @@ impl Shared {
             return false;
         };
         if target.state.kind() == Kind::Writing
-            && self.change_state(location, target.state, target.state.to_kind(Kind::Live))
+            && self.change_state(location, target.state, target.state.to_live())
         {
             let size = Live::of_entry(target.entry_bytes).0;
             self.block_meta(pinned.block, META_LIVE)

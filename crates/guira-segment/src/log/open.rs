@@ -1,5 +1,6 @@
 //! Taking a free block and giving a retired one back.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence};
 
 use crate::attach::{Counter, ThreadState};
@@ -175,11 +176,13 @@ impl Shared {
         }
         // SeqCst: the generations changed before it, the pins are read after it; pairs with the
         // swap and load of a pinner.
-        fence(Ordering::SeqCst);
+        if !Mutant::ReclaimWithoutFence.is_on() {
+            fence(Ordering::SeqCst);
+        }
         let pinned = self.pinned_blocks();
         words
             .into_iter()
-            .filter(|(block, _)| !pinned.contains(block))
+            .filter(|(block, _)| !pinned.contains(block) || Mutant::PinsNotLookedAt.is_on())
             .map(|(block, word)| self.free_retired(thread, block, word))
             .sum()
     }

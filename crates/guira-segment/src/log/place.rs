@@ -9,6 +9,7 @@
 //! the tail carries the generation and is closed before the block is sealed, so two writers never
 //! get the same bytes and nobody appends to a sealed block.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use crate::attach::{PrivateLane, ThreadState};
@@ -149,7 +150,9 @@ impl Shared {
             let current = lane_word.load(Ordering::Acquire);
             if let Some((block, generation)) = self.lane_block(current) {
                 let pinned = self.pin_block(thread, thread.engine_pin(self, pin as usize), block);
-                if pinned.word.state() == BlockState::Open && pinned.word.generation() == generation {
+                let is_open =
+                    pinned.word.state() == BlockState::Open && pinned.word.generation() == generation;
+                if is_open || Mutant::LaneNotLookedAtAgain.is_on() {
                     if let Some(begin) = self.advance_tail(block, generation, bytes) {
                         let expires = self.block_meta(block, META_EXPIRES_MS);
                         if expires.load(Ordering::Relaxed) < hard_ms {
@@ -217,7 +220,7 @@ impl Shared {
         let tail_word = self.block_meta(block, META_TAIL);
         // Acquire: as in `advance_tail`.
         let mut tail = Tail(tail_word.load(Ordering::Acquire));
-        while tail.generation() == word.generation() && !tail.is_closed() {
+        while tail.generation() == word.generation() && !tail.is_closed() && !Mutant::TailLeftOpen.is_on() {
             // AcqRel: nobody advances it after this.
             match tail_word.compare_exchange_weak(
                 tail.0,

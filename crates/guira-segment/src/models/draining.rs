@@ -28,22 +28,22 @@ fn draining(segment: &Segment, block: u32) -> Box<dyn FnOnce() -> Said + Send> {
 
 fn against_a_read() {
     let (segment, block) = with_survivor();
-    let said = explore(vec![draining(&segment, block), reading(&segment, b"k")]);
-    assert_eq!(said[1], Some(Some(b"0".to_vec())));
+    let [_, value] = explore([draining(&segment, block), reading(&segment, b"k")]);
+    assert_eq!(value, Some(Some(b"0".to_vec())));
     assert_eq!(read(&segment, b"k").as_deref(), Some(&b"0"[..]));
     assert_sound(&segment);
 }
 
 fn against_an_invalidation() {
     let (segment, block) = with_survivor();
-    explore(vec![draining(&segment, block), invalidating(&segment, b"k")]);
+    explore([draining(&segment, block), invalidating(&segment, b"k")]);
     assert_eq!(read(&segment, b"k"), None);
     assert_sound(&segment);
 }
 
 fn against_a_put() {
     let (segment, block) = with_survivor();
-    explore(vec![draining(&segment, block), putting(&segment, b"k", b"1")]);
+    explore([draining(&segment, block), putting(&segment, b"k", b"1")]);
     assert_eq!(read(&segment, b"k").as_deref(), Some(&b"1"[..]));
     assert_sound(&segment);
 }

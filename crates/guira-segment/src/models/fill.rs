@@ -1,6 +1,7 @@
 //! A fill whose token was taken before: what is invalidated or put meanwhile wins.
 
 use guira_shm::mutant::Mutant;
+use guira_shm::sync::Ordering;
 use guira_shm::sync::model::explore;
 
 use super::run::{catches, holds};
@@ -22,21 +23,21 @@ fn filling(segment: &Segment) -> Box<dyn FnOnce() -> Said + Send> {
 
 fn fill_invalidate() {
     let segment = World::new(ONE_BUCKET).alone();
-    explore(vec![filling(&segment), invalidating(&segment, b"k")]);
+    explore([filling(&segment), invalidating(&segment, b"k")]);
     assert_eq!(read(&segment, b"k"), None);
     assert_sound(&segment);
 }
 
 fn fill_put() {
     let segment = World::new(ONE_BUCKET).alone();
-    explore(vec![filling(&segment), putting(&segment, b"k", b"put")]);
+    explore([filling(&segment), putting(&segment, b"k", b"put")]);
     assert_eq!(read(&segment, b"k").as_deref(), Some(&b"put"[..]));
     assert_sound(&segment);
 }
 
 fn fill_put_invalidate() {
     let segment = World::new(ONE_BUCKET).alone();
-    explore(vec![
+    explore([
         filling(&segment),
         putting(&segment, b"k", b"put"),
         invalidating(&segment, b"k"),
@@ -72,7 +73,7 @@ fn put_invalidate() {
             .expect("there is room");
         None
     });
-    explore(vec![put, invalidating(&segment, b"k")]);
+    explore([put, invalidating(&segment, b"k")]);
     assert_eq!(read(&segment, b"k"), None);
     assert_sound(&segment);
 }
@@ -84,14 +85,14 @@ fn fill_helped() {
     let fill = filling(&segment);
     let soon = Expiry::after(std::time::Duration::from_millis(1));
     segment.put(b"k", b"brief", soon).expect("room");
-    clock_ms.fetch_add(1_000, std::sync::atomic::Ordering::Relaxed);
+    clock_ms.fetch_add(1_000, Ordering::Relaxed);
     let add = thread(&segment, |segment| {
         segment
             .add(b"k", b"added", &PutOptions::default())
             .expect("there is room");
         None
     });
-    explore(vec![fill, add]);
+    explore([fill, add]);
     assert_eq!(read(&segment, b"k").as_deref(), Some(&b"added"[..]));
     assert_sound(&segment);
 }
@@ -104,7 +105,7 @@ fn fill_expire() {
         segment.expire(b"k");
         None
     });
-    explore(vec![fill, expire]);
+    explore([fill, expire]);
     assert!(
         segment.get(b"k").is_none_or(|value| value.is_stale()),
         "a fresh value"

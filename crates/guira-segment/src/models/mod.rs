@@ -3,8 +3,12 @@
 //! A model sets up a tiny world, lets two or three threads run engine code in it, and judges what is
 //! left. `docs/models.md` says what each shows and what none does.
 
-#![allow(dead_code, reason = "wip")]
 mod run;
 mod world;
 
+mod draining;
+mod fill;
+mod moving;
+mod pinning;
 mod put_put;
+mod put_read;

@@ -34,13 +34,13 @@ fn moving(segment: &Segment) -> Box<dyn FnOnce() -> Said + Send> {
 
 fn against_a_read() {
     let (segment, key) = in_partner_bucket();
-    let said = explore(vec![moving(&segment), reading(&segment, &key)]);
-    assert_eq!(said[1], Some(Some(b"v".to_vec())));
+    let [_, value] = explore([moving(&segment), reading(&segment, &key)]);
+    assert_eq!(value, Some(Some(b"v".to_vec())));
 }
 
 fn against_an_invalidation() {
     let (segment, key) = in_partner_bucket();
-    explore(vec![moving(&segment), invalidating(&segment, &key)]);
+    explore([moving(&segment), invalidating(&segment, &key)]);
     assert_eq!(read(&segment, &key), None);
 }
 

@@ -59,7 +59,7 @@ fn model() {
         }
         None
     });
-    explore(vec![reader, reclaiming(&segment, block)]);
+    explore([reader, reclaiming(&segment, block)]);
 }
 
 #[test]

@@ -1,27 +1,40 @@
-//! Two puts of one key: both say Stored, and one of the two values is there, once.
+//! Two puts of one key: one of the two values is there afterwards, once.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::model::explore;
 
-use super::run::holds;
-use super::world::{ONE_BUCKET, World};
+use super::run::{catches, holds};
+use super::world::{ONE_BUCKET, World, assert_sound, putting, read};
 use crate::Expiry;
 
-fn model() {
-    let world = World::new(ONE_BUCKET);
-    let segment = world.alone();
+fn over_a_value() {
+    let segment = World::new(ONE_BUCKET).alone();
     segment.put(b"k", b"0", Expiry::never()).expect("room");
-    let put = |value: &'static [u8]| {
-        let segment = segment.clone();
-        Box::new(move || {
-            segment.put(b"k", value, Expiry::never()).expect("room");
-        }) as Box<dyn FnOnce() + Send>
-    };
-    explore(vec![put(b"1"), put(b"2")]);
-    let value = segment.get(b"k").map(|value| value.to_vec());
+    explore([putting(&segment, b"k", b"1"), putting(&segment, b"k", b"2")]);
+    let value = read(&segment, b"k");
     assert!(matches!(value.as_deref(), Some(b"1" | b"2")), "{value:?}");
+    assert_sound(&segment);
+}
+
+fn of_an_absent_key() {
+    let segment = World::new(ONE_BUCKET).alone();
+    explore([putting(&segment, b"k", b"1"), putting(&segment, b"k", b"2")]);
+    let value = read(&segment, b"k");
+    assert!(matches!(value.as_deref(), Some(b"1" | b"2")), "{value:?}");
+    assert_sound(&segment);
 }
 
 #[test]
-fn of_two_puts_one_value_stays() {
-    holds("put-put", 1, model);
+fn of_two_puts_over_a_value_one_stays() {
+    holds("put-put-over-value", 1, over_a_value);
+}
+
+#[test]
+fn of_two_first_puts_one_stays() {
+    holds("put-put-first", 1, of_an_absent_key);
+}
+
+#[test]
+fn a_put_that_takes_a_raced_twin_for_settled_is_caught() {
+    catches("put-put-first", Mutant::RacedTwinIsSettled, 1, of_an_absent_key);
 }

@@ -1,15 +1,17 @@
 //! The world of a model: a segment of a few pages, with one or two processes attached.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64 as ManualMs;
+use std::sync::atomic::AtomicU64 as ManualMs; // process-private
 
 use guira_shm::clock::Clock;
 use guira_shm::lock::LockTable;
 use guira_shm::region::Region;
 
+use crate::Expiry;
 use crate::attach::AttachmentSlot;
 use crate::clock::SegmentClock;
 use crate::format::{declare_in_use, format_segment, read_clock_offset};
+use crate::layout::block::BlockState;
 use crate::layout::geometry::{Counts, Geometry};
 use crate::layout::superblock::Superblock;
 use crate::memory::Memory;
@@ -43,6 +45,7 @@ pub(super) struct World {
     region: Region,
     superblock: Superblock,
     clock: Clock,
+    clock_ms: Arc<ManualMs>,
     locks: Arc<LockTable>,
 }
 
@@ -75,7 +78,8 @@ impl World {
             created_ms: 1,
             geometry,
         };
-        let clock = Clock::manual(Arc::new(ManualMs::new(10_000)));
+        let clock_ms = Arc::new(ManualMs::new(10_000));
+        let clock = Clock::manual(Arc::clone(&clock_ms));
         let region = Region::heap(geometry.total_bytes);
         format_segment(&region, &superblock, &clock, 1);
         declare_in_use(&region);
@@ -83,6 +87,7 @@ impl World {
             region,
             superblock,
             clock,
+            clock_ms,
             locks: Arc::default(),
         }
     }
@@ -90,6 +95,11 @@ impl World {
     /// A process that has the segment to itself.
     pub(super) fn alone(&self) -> Segment {
         self.attached(Memory::private(self.region.clone()))
+    }
+
+    /// As `alone`, and the milliseconds that its clock shows.
+    pub(super) fn alone_with_clock(&self) -> (Segment, Arc<ManualMs>) {
+        (self.alone(), Arc::clone(&self.clock_ms))
     }
 
     /// Another process, with a record and a byte lock of its own.
@@ -112,4 +122,89 @@ impl World {
             namespace: 0,
         }
     }
+}
+
+/// A key of the wanted pair of buckets: the `nth` of them, each with another tag.
+pub(super) fn key_of(segment: &Segment, primary: usize, partner: usize, nth: usize) -> Vec<u8> {
+    (0_u32..)
+        .map(|number| format!("k{number}").into_bytes())
+        .filter(|name| {
+            let pair = segment.key(name).pair;
+            (pair.primary, pair.partner) == (primary, partner)
+        })
+        .nth(nth)
+        .expect("there is no end of names")
+}
+
+/// The value that a read gives.
+pub(super) fn read(segment: &Segment, key: &[u8]) -> Option<Vec<u8>> {
+    let mut value = Vec::new();
+    segment.get_into(key, &mut value).then_some(value)
+}
+
+/// What a thread of a model has to say of a read or a write; nothing where that is no matter.
+pub(super) type Said = Option<Vec<u8>>;
+
+/// A thread of the segment's process.
+pub(super) fn thread(
+    segment: &Segment,
+    act: impl FnOnce(&Segment) -> Said + Send + 'static,
+) -> Box<dyn FnOnce() -> Said + Send> {
+    let segment = segment.clone();
+    Box::new(move || act(&segment))
+}
+
+/// A thread that puts `value`.
+pub(super) fn putting(
+    segment: &Segment,
+    key: &[u8],
+    value: &'static [u8],
+) -> Box<dyn FnOnce() -> Said + Send> {
+    let key = key.to_vec();
+    thread(segment, move |segment| {
+        segment.put(&key, value, Expiry::never()).expect("there is room");
+        None
+    })
+}
+
+/// A thread that reads.
+pub(super) fn reading(segment: &Segment, key: &[u8]) -> Box<dyn FnOnce() -> Said + Send> {
+    let key = key.to_vec();
+    thread(segment, move |segment| read(segment, &key))
+}
+
+/// A thread that invalidates the key.
+pub(super) fn invalidating(segment: &Segment, key: &[u8]) -> Box<dyn FnOnce() -> Said + Send> {
+    let key = key.to_vec();
+    thread(segment, move |segment| {
+        segment.invalidate(&key);
+        None
+    })
+}
+
+/// Seals the block that `key`'s entry lies in, if it is open, and says which it is.
+pub(super) fn seal_block_of(segment: &Segment, key: &[u8]) -> u32 {
+    let block = segment.metadata(key).expect("the key is there").block;
+    let shared = &segment.shared;
+    let word = shared.block(block);
+    if word.state() == BlockState::Open {
+        assert!(shared.seal_block(block, word));
+    }
+    block
+}
+
+/// Drains a sealed block: what was read moves, and the block is retired and freed if nothing pins it.
+pub(super) fn drain(segment: &Segment, block: u32) {
+    let shared = &segment.shared;
+    let thread = shared.thread().expect("an attached process");
+    let word = shared.block(block);
+    if word.state() == BlockState::Sealed {
+        shared.evict_block(&thread, block, word);
+    }
+}
+
+/// The world is as `verify` wants it: no key twice, no leaked block, no pin left.
+pub(super) fn assert_sound(segment: &Segment) {
+    let verified = segment.verify();
+    assert!(verified.faults.is_empty(), "{:?}", verified.faults);
 }

@@ -10,6 +10,7 @@
 //! invalidation may kill the new entry before it is LIVE; then the derivation counts as having
 //! happened just before.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence};
 
 use crate::attach::{Counter, ThreadState};
@@ -165,7 +166,9 @@ impl Shared {
         }
         // A scan that read the new entry's place before the link must not meet the present entry only
         // when its block is gone or its slot taken: it sees the counter, and looks again.
-        self.bump_moves(&key.pair);
+        if !Mutant::ForwardWithoutBump.is_on() {
+            self.bump_moves(&key.pair);
+        }
         let forwarded = base.state.forwarded(slot.location(), slot.generation());
         if !self.change_state(base.location, base.state, forwarded) {
             self.abandon(key, &written, slot);
@@ -174,7 +177,8 @@ impl Shared {
         // The base's block may have been retired before: its entries keep their state words, but they are
         // gone, and what was done to the key since then must not be undone by a copy of one. Whoever
         // helped the new entry, though, reached it through the base, so the base stood.
-        if !self.still_stands(&base.pinned)
+        if !Mutant::BaseNotLookedAtAgain.is_on()
+            && !self.still_stands(&base.pinned)
             && self.change_state(slot.location(), written.state, written.state.to_kind(Kind::Dead))
         {
             self.unlink(&key.pair, slot, true);

@@ -1,5 +1,6 @@
 //! Killing a key's entries: remove, invalidate, and what a failed put leaves behind.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence};
 
 use crate::attach::{Counter, ThreadState};
@@ -51,7 +52,9 @@ impl Shared {
             .fetch_add(INVALIDATION, Ordering::SeqCst);
         // SeqCst: pairs with the fence of a put or fill between its link and its look at the stamp:
         // either it sees the stamp, or this scan sees its entry.
-        fence(Ordering::SeqCst);
+        if !Mutant::InvalidateWithoutFence.is_on() {
+            fence(Ordering::SeqCst);
+        }
         let killed = self.kill(thread, key);
         if !killed.is_certain {
             self.raise_namespace(key.namespace);
@@ -126,7 +129,7 @@ impl Shared {
             // A forward to a put in progress: readers still got the old value.
             let hid_old_value = hop > 0 && state.kind() == Kind::Writing;
             was_present |= (was_live || hid_old_value) && validity == Validity::Valid;
-            if state.kind() != Kind::Forward {
+            if state.kind() != Kind::Forward || Mutant::KillStopsAtForward.is_on() {
                 return Killed {
                     was_present,
                     is_certain: true,

@@ -27,6 +27,7 @@ use crate::layout::slot::{Location, Slot};
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::{WRITE_HOPS, WRITE_PASSES};
+use guira_shm::mutant::Mutant;
 
 /// Rounds of looking again after derivations were killed.
 const SETTLE_ROUNDS: u32 = 16;
@@ -116,6 +117,7 @@ impl Shared {
                         orphans.push(slot, true);
                         Step::Continue
                     }
+                    Twin::Raced if Mutant::RacedTwinIsSettled.is_on() => Step::Continue,
                     Twin::Raced => Step::Again,
                     Twin::Occupied => Step::Stop(Settled::Occupied),
                     Twin::OwnDecided => Step::Stop(Settled::Ready(Leftovers::default())),
@@ -228,6 +230,7 @@ impl Shared {
         }
         match self.load_state(own.location()).kind() {
             Kind::Writing => {}
+            _ if Mutant::OwnEntryNotLookedAt.is_on() => {}
             // Helped to LIVE, and perhaps replaced since: the twin may be newer, and to forward it to the
             // own entry could make two entries forward to each other.
             Kind::Live | Kind::Forward => return Twin::OwnDecided,
@@ -248,7 +251,7 @@ impl Shared {
 
     /// Makes a WRITING entry that is forwarded to LIVE, on behalf of its writer.
     pub(crate) fn help(&self, entry: &Found<'_>, state: State) {
-        if self.change_state(entry.location, state, state.to_kind(Kind::Live)) {
+        if self.change_state(entry.location, state, state.to_live()) {
             self.block_meta(entry.pinned.block, META_LIVE).fetch_add(
                 Live::of_entry(entry.entry_bytes()).0,
                 guira_shm::sync::Ordering::Relaxed,

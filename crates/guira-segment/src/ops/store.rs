@@ -18,6 +18,7 @@
 //! once: a raised stamp means superseded, another LIVE entry means overwritten by a concurrent put,
 //! for its own pass has forwarded whatever was LIVE before; otherwise it tries again.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence, yield_now};
 
 use crate::attach::{Counter, ThreadState};
@@ -136,7 +137,9 @@ impl Shared {
             }
             // SeqCst: the link is before it, the stamps are read after it; pairs with the fence of
             // `invalidate` between its stamp and its scan.
-            fence(Ordering::SeqCst);
+            if !Mutant::StoreWithoutFence.is_on() {
+                fence(Ordering::SeqCst);
+            }
             match self.go_live(thread, draft, token, intent, &written, slot) {
                 Step::Done(outcome) => return Ok(outcome),
                 Step::Retry => {
@@ -160,7 +163,7 @@ impl Shared {
         slot: Slot,
     ) -> Step {
         let key = &draft.key;
-        if !self.is_current(draft, token, intent) {
+        if !Mutant::NoFirstLookAtStamps.is_on() && !self.is_current(draft, token, intent) {
             self.abandon(key, written, slot);
             return Step::Done(StoreOutcome::Superseded);
         }
@@ -180,23 +183,36 @@ impl Shared {
                 return Step::Retry;
             }
         };
-        if !self.is_current(draft, token, intent) {
+        if !Mutant::NoSecondLookAtStamps.is_on() && !self.is_current(draft, token, intent) {
             self.abandon(key, written, slot);
             return Step::Done(StoreOutcome::Superseded);
         }
-        if self.change_state(
-            written.place.location,
-            written.state,
-            written.state.to_kind(Kind::Live),
-        ) {
-            self.block_meta(written.place.block, META_LIVE)
-                .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
-        } else if self.load_state(written.place.location).kind() == Kind::Dead {
-            self.unlink(&key.pair, slot, true);
-            return self.after_kill(thread, key, token, intent);
+        let location = written.place.location;
+        let mut state = written.state;
+        loop {
+            if self.change_state(location, state, state.to_live()) {
+                self.block_meta(written.place.block, META_LIVE)
+                    .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
+                break;
+            }
+            state = self.load_state(location);
+            match state.kind() {
+                // Marked as stale on its way: it goes LIVE with the mark.
+                Kind::Writing => {}
+                Kind::Dead => {
+                    self.unlink(&key.pair, slot, true);
+                    return self.after_kill(thread, key, token, intent);
+                }
+                // A helper was faster, and has counted the entry.
+                Kind::Live | Kind::Forward => break,
+            }
         }
-        // Else a helper was faster, and has counted the entry.
         self.clear_leftovers(key, &leftovers);
+        if Mutant::EvictedPutIsRepeated.is_on()
+            && self.block(written.place.block).generation() != written.place.generation
+        {
+            return Step::Retry;
+        }
         // If the block was drained meanwhile the entry goes with it: evicted right after its put. It is
         // not put again, for it may have been read, replaced and removed by now.
         Step::Done(StoreOutcome::Stored)

@@ -10,8 +10,8 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 /// The model checker needs no spins: it looks at every order anyhow.
-const SPINS: u32 = if cfg!(guira_model) { 0 } else { 64 };
-const YIELDS: u32 = if cfg!(guira_model) { 0 } else { 4 };
+const SPINS: u32 = if cfg!(guira_model) { 1 } else { 64 };
+const YIELDS: u32 = if cfg!(guira_model) { 1 } else { 4 };
 /// Upper bound of one sleep; a release wakes earlier.
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 

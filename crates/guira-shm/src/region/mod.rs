@@ -13,10 +13,7 @@
 //! A sanitizer does not see what `opaque` does. `cargo xtask sanitize` builds
 //! with `--cfg guira_plain_copies`, which takes `by_atomics` on every machine.
 
-#[cfg(all(
-    not(guira_model),
-    any(miri, guira_plain_copies, not(target_arch = "x86_64"))
-))]
+#[cfg(all(not(guira_model), any(miri, guira_plain_copies, not(target_arch = "x86_64"))))]
 mod by_atomics;
 #[cfg(guira_points)]
 mod by_halves;
@@ -28,10 +25,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-#[cfg(all(
-    not(guira_model),
-    any(miri, guira_plain_copies, not(target_arch = "x86_64"))
-))]
+#[cfg(all(not(guira_model), any(miri, guira_plain_copies, not(target_arch = "x86_64"))))]
 use by_atomics::SharedRun;
 #[cfg(guira_model)]
 use by_model::SharedRun;

@@ -19,9 +19,9 @@ mod points;
 pub use by_model::{AtomicU64, fence, is_alone, model, pairing_fence, yield_now};
 #[cfg(guira_points)]
 pub use points::{AtomicBool, AtomicU32, AtomicU64};
-pub use std::sync::atomic::Ordering;
 #[cfg(not(any(guira_points, guira_model)))]
 pub use std::sync::atomic::AtomicU64;
+pub use std::sync::atomic::Ordering;
 #[cfg(not(guira_model))]
 pub use std::sync::atomic::fence;
 #[cfg(not(guira_points))]

@@ -52,7 +52,7 @@ impl AtomicU64 {
         }
         match self.modeled() {
             Some((counterpart, base)) => Change::Modeled(counterpart, base),
-            None if std::thread::panicking() => Change::None,
+            None if model::is_killed() => Change::None,
             None => Change::Memory,
         }
     }

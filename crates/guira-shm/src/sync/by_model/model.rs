@@ -1,5 +1,6 @@
 //! Running a model: executions, threads, and threads that are killed or stopped.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -28,42 +29,50 @@ pub struct Bounds {
     pub time: Duration,
 }
 
-/// What an exploration came to, if no execution failed.
-#[derive(Clone, Copy, Debug, Default)]
+/// What an exploration came to.
+#[derive(Debug)]
 pub struct Explored {
     /// Executions looked at.
     pub executions: usize,
-    /// Every execution within the bound of preemptions was looked at.
+    /// Threads that ran side by side.
+    pub threads: usize,
+    /// No bound ended it but that of preemptions.
     pub is_complete: bool,
-}
-
-thread_local! {
-    static STOCK: Cell<usize> = const { Cell::new(STOCK_WORDS) };
-    /// Changes that the doomed thread still makes, if one is doomed.
-    static DOOM: Cell<Option<(loom::thread::ThreadId, usize)>> = const { Cell::new(None) };
+    /// In some execution a thread was killed.
+    pub has_killed: bool,
+    /// What the last execution panicked with, if it did.
+    pub failure: Option<Box<dyn Any + Send>>,
 }
 
 /// What a thread of a model does.
 pub type Body<T> = Box<dyn FnOnce() -> T + Send>;
+
+thread_local! {
+    static STOCK: Cell<usize> = const { Cell::new(STOCK_WORDS) };
+    static THREADS: Cell<usize> = const { Cell::new(0) };
+    /// Between a thread's kill and the end of its unwinding; no other runs meanwhile.
+    static KILLED: Cell<bool> = const { Cell::new(false) };
+    static HAS_KILLED: Cell<bool> = const { Cell::new(false) };
+    /// Changes that the doomed thread still makes, if one is doomed.
+    static DOOM: Cell<Option<(loom::thread::ThreadId, usize)>> = const { Cell::new(None) };
+}
 
 /// Looks at the executions of `model` until one panics, all were seen, or a bound is reached. The
 /// model sets up its world, calls [`explore`], and judges.
 pub fn check(bounds: &Bounds, model: impl Fn() + Send + Sync + 'static) -> Explored {
     let model = Arc::new(model);
     STOCK.set(STOCK_WORDS);
+    HAS_KILLED.set(false);
     loop {
-        match check_once(bounds, Arc::clone(&model)) {
-            Ok(explored) => return explored,
-            Err(cause) if cause.is::<table::OutOfStock>() => STOCK.set(STOCK.get() * 2),
-            Err(cause) => resume_unwind(cause),
+        let explored = check_once(bounds, Arc::clone(&model));
+        match &explored.failure {
+            Some(cause) if cause.is::<table::OutOfStock>() => STOCK.set(STOCK.get() * 2),
+            _ => return explored,
         }
     }
 }
 
-fn check_once(
-    bounds: &Bounds,
-    model: Arc<impl Fn() + Send + Sync + 'static>,
-) -> std::thread::Result<Explored> {
+fn check_once(bounds: &Bounds, model: Arc<impl Fn() + Send + Sync + 'static>) -> Explored {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
@@ -86,22 +95,23 @@ fn check_once(
     table::forget();
     local::forget();
     let executions = executions.load(Ordering::Relaxed);
-    result.map(|()| Explored {
+    Explored {
         executions,
+        threads: THREADS.get(),
         is_complete: executions < bounds.executions && begin.elapsed() < bounds.time,
-    })
+        has_killed: HAS_KILLED.get(),
+        failure: result.err(),
+    }
 }
 
 /// Runs `threads` side by side, in every order and with every value that the checker allows; what
 /// each returns, `None` for one that was killed. Afterwards the memory is what the last of them left.
-pub fn explore<T: Send + 'static>(threads: Vec<Body<T>>) -> Vec<Option<T>> {
+pub fn explore<T: Send + 'static, const N: usize>(threads: [Body<T>; N]) -> [Option<T>; N] {
+    THREADS.set(N);
     table::begin(STOCK.get());
-    let handles: Vec<_> = threads.into_iter().map(spawn).collect();
+    let handles = threads.map(spawn);
     loom::explore();
-    let results = handles
-        .into_iter()
-        .map(|handle| handle.join().expect("a thread of a model ends or is killed"))
-        .collect();
+    let results = handles.map(|handle| handle.join().expect("a thread of a model ends or is killed"));
     loom::stop_exploring();
     table::end();
     results
@@ -115,10 +125,18 @@ fn spawn<T: Send + 'static>(body: Body<T>) -> loom::thread::JoinHandle<Option<T>
                 local::drop_own();
                 Some(value)
             }
-            Err(cause) if cause.is::<Killed>() => None,
+            Err(cause) if cause.is::<Killed>() => {
+                KILLED.set(false);
+                None
+            }
             Err(cause) => resume_unwind(cause),
         })
         .expect("the checker has room for another thread")
+}
+
+/// Whether the calling thread is one that was killed, on its way out.
+pub(super) fn is_killed() -> bool {
+    KILLED.get()
 }
 
 /// What a thread unwinds with that was killed: it changes nothing any more.
@@ -129,17 +147,18 @@ pub fn die_after(changes: usize) {
     DOOM.set(Some((loom::thread::current().id(), changes)));
 }
 
-/// Whether the thread that was to die did not live to see its end.
-pub fn has_died() -> bool {
-    matches!(DOOM.take(), Some((_, usize::MAX)))
+/// The calling thread lives on, if it does.
+pub fn live_on() {
+    DOOM.set(None);
 }
 
 pub(super) fn before_change() {
     let Some((thread, left)) = DOOM.take() else { return };
-    if left == usize::MAX || loom::thread::current().id() != thread {
+    if loom::thread::current().id() != thread {
         DOOM.set(Some((thread, left)));
     } else if left == 0 {
-        DOOM.set(Some((thread, usize::MAX)));
+        KILLED.set(true);
+        HAS_KILLED.set(true);
         resume_unwind(Box::new(Killed));
     } else {
         DOOM.set(Some((thread, left - 1)));

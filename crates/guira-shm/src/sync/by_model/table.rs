@@ -48,8 +48,8 @@ fn new_counterpart() -> Rc<Counterpart> {
     Rc::new(ManuallyDrop::new(loom::sync::atomic::AtomicU64::new(0)))
 }
 
-/// Writes what every word holds in the end back to memory; says how many words were touched.
-pub(super) fn end() -> usize {
+/// Writes what every word holds in the end back to memory.
+pub(super) fn end() {
     EXPLORED.set(false);
     TABLE.with_borrow_mut(|table| {
         for (&address, (counterpart, base)) in &table.words {
@@ -61,9 +61,7 @@ pub(super) fn end() -> usize {
             let word = unsafe { std::sync::atomic::AtomicU64::from_ptr(word) };
             word.store(value.wrapping_add(*base), std::sync::atomic::Ordering::Relaxed);
         }
-        let touched = table.words.len();
         table.words.clear();
-        touched
     })
 }
 
