@@ -4,7 +4,6 @@ use crate::attach::Counter;
 use crate::entry::Found;
 use crate::error::StoreError;
 use crate::expiry::Expiry;
-use crate::index::scan::Pass;
 use crate::key::Key;
 use crate::layout::entry::FLAG_ALIGNED;
 use crate::metadata::Version;
@@ -13,7 +12,6 @@ use crate::options::PutOptions;
 use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::tags::Tags;
-use crate::tuning::STORE_ATTEMPTS;
 
 /// What became of a `replace`, `append` or `touch`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,23 +227,7 @@ impl Segment {
         if key.is_empty() {
             return false;
         }
-        let shared = &*self.shared;
-        shared.stamp_write(&hashed);
-        for _ in 0..STORE_ATTEMPTS {
-            // An entry that is forwarded to and not LIVE yet is helped there, or its mark would be lost.
-            match shared.present(&thread, &hashed) {
-                Pass::Stopped(found) => {
-                    if found.state.is_soft()
-                        || shared.change_state(found.location, found.state, found.state.with_soft())
-                    {
-                        return true;
-                    }
-                }
-                Pass::Complete => return false,
-                Pass::Unverified => {}
-            }
-        }
-        false
+        self.shared.expire(&thread, &hashed)
     }
 
     fn fresh(&self, value: &[u8], options: &PutOptions<'_>) -> Result<Replacement, StoreError> {
