@@ -13,6 +13,8 @@ mod children;
 mod cli;
 /// Deadlines on a clock that the test moves.
 mod clock;
+/// Images with all kinds of damage, under load.
+mod corrupt;
 /// Several creators of one file.
 mod creators;
 /// Damage while the segment is in use.
@@ -31,6 +33,8 @@ mod oracle;
 mod places;
 /// Many, killed, stopped, forgotten and separated processes.
 mod processes;
+/// Damage that shows when space is used again.
+mod repair;
 /// Detaching in order, reboots, salvage.
 mod restart;
 /// Fills, puts and invalidations race: no read is stale.

@@ -1,6 +1,6 @@
 //! How a segment is created or opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guira_shm::clock::Clock;
@@ -147,7 +147,8 @@ impl SegmentBuilder {
     }
 
     /// Whether this handle compares values with their checks on every read; by default not. A value
-    /// that does not fit is a miss, counted as damaged.
+    /// that does not fit is a miss, counted as damaged. Copies are compared as they were copied; bytes
+    /// that are borrowed are compared once, before they are given out.
     #[must_use]
     pub const fn verify_values(mut self, verify: bool) -> Self {
         self.verify_values = verify;
@@ -277,6 +278,26 @@ impl SegmentBuilder {
         self.finish(Memory::private(region), superblock)
     }
 
+    /// A private segment that begins with `image`, as a file with these bytes would: for whoever looks for
+    /// bytes that harm. What the image lacks of the size that its superblock says is zeroes.
+    ///
+    /// # Errors
+    /// As [`SegmentBuilder::open`].
+    #[doc(hidden)]
+    pub fn private_image(&self, image: &[u8]) -> Result<Segment, OpenError> {
+        let path = PathBuf::new();
+        let head = image
+            .first_chunk()
+            .ok_or(OpenError::Foreign { path: path.clone() })?;
+        let superblock = Unchecked(*head)
+            .check()
+            .map_err(|refusal| refusal.into_error(path))?;
+        let region = Region::heap(superblock.geometry.total_bytes);
+        let fitting = image.len().min(region.len());
+        region.copy_in(0, image.get(..fitting).unwrap_or(image));
+        self.finish(Memory::private(region), superblock)
+    }
+
     fn watch(&self, file: &mut MappedFile) -> Result<(), FileError> {
         if self.outlive_truncation {
             file.outlive_truncation(LOST)?;
@@ -401,28 +422,9 @@ fn read_superblock(file: &OpenFile, path: &Path) -> Result<Superblock, OpenError
             OpenError::Foreign { path }
         });
     }
-    let superblock = Unchecked(bytes).check().map_err(|refusal| match refusal {
-        Refusal::Foreign => OpenError::Foreign { path: path.clone() },
-        Refusal::WrongEndian => OpenError::WrongEndian { path: path.clone() },
-        Refusal::Version { major, minor } => OpenError::Version {
-            path: path.clone(),
-            major,
-            minor,
-            supported: MAJOR_VERSION,
-        },
-        Refusal::Features { unknown } => OpenError::Features {
-            path: path.clone(),
-            unknown,
-        },
-        Refusal::Checksum => OpenError::Damaged {
-            path: path.clone(),
-            what: "checksum",
-        },
-        Refusal::Geometry { field } => OpenError::Damaged {
-            path: path.clone(),
-            what: field,
-        },
-    })?;
+    let superblock = Unchecked(bytes)
+        .check()
+        .map_err(|refusal| refusal.into_error(path.clone()))?;
     let expected_bytes = superblock.geometry.total_bytes as u64;
     if found_bytes < expected_bytes {
         return Err(OpenError::Truncated {
@@ -432,4 +434,25 @@ fn read_superblock(file: &OpenFile, path: &Path) -> Result<Superblock, OpenError
         });
     }
     Ok(superblock)
+}
+
+impl Refusal {
+    fn into_error(self, path: PathBuf) -> OpenError {
+        match self {
+            Refusal::Foreign => OpenError::Foreign { path },
+            Refusal::WrongEndian => OpenError::WrongEndian { path },
+            Refusal::Version { major, minor } => OpenError::Version {
+                path,
+                major,
+                minor,
+                supported: MAJOR_VERSION,
+            },
+            Refusal::Features { unknown } => OpenError::Features { path, unknown },
+            Refusal::Checksum => OpenError::Damaged {
+                path,
+                what: "checksum",
+            },
+            Refusal::Geometry { field } => OpenError::Damaged { path, what: field },
+        }
+    }
 }

@@ -270,6 +270,17 @@ impl Shared {
         self.region().equals(offset + value_bytes, &check.to_le_bytes())
     }
 
+    /// Whether a copy of a found entry's value is what its check says. What was copied is what is
+    /// compared: damage may let others overwrite the original at any time.
+    pub(crate) fn copy_is_intact(&self, copy: &[u8], found: &Found<'_>) -> bool {
+        if !found.header.has(FLAG_CHECKED) {
+            return true;
+        }
+        let check = self.check_of(&[copy]);
+        self.region()
+            .equals(found.value_offset() + found.value_bytes(), &check.to_le_bytes())
+    }
+
     /// The check of a value that is given in parts.
     pub(crate) fn check_of(&self, parts: &[&[u8]]) -> u32 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::with_seed(self.superblock.hash_seed);

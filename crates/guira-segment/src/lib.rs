@@ -100,6 +100,8 @@ pub use expiry::Expiry;
 pub use flight::{Flight, FlightEnd, FlightLead, FlightWait};
 pub use guira_shm::clock::Clock;
 pub use guira_shm::file::FileError;
+#[doc(hidden)]
+pub use inspect::Part;
 pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, Verified};
 pub use metadata::{Metadata, Version};
 pub use modify::{Replace, Swap};

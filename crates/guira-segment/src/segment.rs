@@ -194,15 +194,14 @@ impl Segment {
         let Some(found) = shared.find_counted(thread, pin, key) else {
             return false;
         };
-        if shared.verify_values
-            && !shared.value_is_intact(found.value_offset(), found.value_bytes(), &found.header)
-        {
-            thread.count(shared, Counter::Damaged);
-            return false;
-        }
         shared
             .region()
             .append_to(found.value_offset(), found.value_bytes(), buffer);
+        if shared.verify_values && !shared.copy_is_intact(buffer, &found) {
+            thread.count(shared, Counter::Damaged);
+            buffer.clear();
+            return false;
+        }
         true
     }
 

@@ -95,7 +95,8 @@ impl Shared {
             .is_some_and(|bytes| Unchecked(*bytes).check() == Ok(self.superblock));
         if is_ours {
             // SeqCst, both: as in `clear_all`.
-            let now = region.word(CONTROL_CLOCK).fetch_add(1, Ordering::SeqCst) + 1;
+            let clock = region.word(CONTROL_CLOCK).fetch_add(1, Ordering::SeqCst);
+            let now = clock.wrapping_add(1);
             region.word(CONTROL_FLOOR).fetch_max(now, Ordering::SeqCst);
         }
     }

@@ -161,6 +161,8 @@ const fn meaning(kind: FaultKind) -> &'static str {
         FaultKind::BlockState => "the block is in a state that no version writes",
         FaultKind::BlockTail => "the block is filled beyond its end",
         FaultKind::BlockLeaked => "the block belongs to nobody",
+        FaultKind::EntriesOverlap => "two live entries share bytes",
+        FaultKind::RunBroken => "a large entry has lost a part of its space",
         FaultKind::StampAhead => "the invalidation clock, or a stamp, is ahead of what it can be",
         FaultKind::PinLeaked => "a pin that nobody holds",
         FaultKind::Truncated => "the file ends before the segment does",

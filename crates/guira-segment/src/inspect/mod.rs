@@ -1,9 +1,12 @@
 //! Looking at a whole segment: listing its entries, checking it, mending it.
 
 mod entries;
+mod extents;
+mod parts;
 mod repair;
 mod verify;
 
 pub use entries::{Entries, EntryInfo};
+pub use parts::Part;
 pub use repair::Repaired;
 pub use verify::{Fault, FaultKind, Verified};

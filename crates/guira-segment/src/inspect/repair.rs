@@ -80,7 +80,9 @@ impl Shared {
             | FaultKind::SlotMisplaced
             | FaultKind::DuplicateKey
             | FaultKind::ValueDamaged
-            | FaultKind::TagsDamaged => {
+            | FaultKind::TagsDamaged
+            | FaultKind::EntriesOverlap
+            | FaultKind::RunBroken => {
                 // Acquire, then AcqRel: as `load_slot` and `claim_slot`.
                 let slot = Slot(self.word(offset).load(Ordering::Acquire));
                 self.drop_entry(thread, slot);
@@ -92,7 +94,7 @@ impl Shared {
             FaultKind::BlockState | FaultKind::BlockTail | FaultKind::BlockLeaked => self
                 .geometry
                 .block_of(offset)
-                .map_or(Mended::Other, |block| self.mend_block(thread, block)),
+                .map_or(Mended::Other, |block| self.mend_block(thread, block, fault.kind)),
             FaultKind::StampAhead => {
                 let now = if offset == CONTROL_CLOCK {
                     self.highest_birth(thread) + 1
@@ -118,10 +120,17 @@ impl Shared {
     }
 
     /// Gives a faulty block back: by way of RETIRED, for a guard may still hold it.
-    fn mend_block(&self, thread: &ThreadRef<'_>, block: u32) -> Mended {
+    fn mend_block(&self, thread: &ThreadRef<'_>, block: u32, fault: FaultKind) -> Mended {
         let word = self.block(block);
         let Some(kind) = self.verify_block(block) else {
-            // Somebody's recovery was faster.
+            // Somebody's recovery was faster. Or the block is what it should be but for a tail before its
+            // last entries: nothing more is appended then.
+            if fault == FaultKind::BlockTail
+                && word.state() == BlockState::Open
+                && self.seal_block(block, word)
+            {
+                return Mended::Block;
+            }
             return Mended::Other;
         };
         // A leaked OPEN block may hold live entries: it is only sealed.

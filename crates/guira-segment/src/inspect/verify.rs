@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use guira_shm::sync::Ordering;
 
 use crate::attach::ThreadRef;
+use crate::entry::Found;
 use crate::layout::block::{BlockState, META_TAIL, Tail};
 use crate::layout::control::{CONTROL_CLOCK, CONTROL_FLOOR, CONTROL_LINES_HIGH, MAX_CLOCK};
 use crate::layout::entry::Kind;
@@ -43,10 +44,15 @@ pub enum FaultKind {
     TagsDamaged,
     /// A block's control word holds a state that no version writes.
     BlockState,
-    /// A block's tail is beyond its end.
+    /// A block's tail is beyond its end; or before the end of a live entry, in a block that is appended to.
     BlockTail,
     /// A block belongs to a process that is not attached, or is open in no lane: it is lost.
     BlockLeaked,
+    /// Two live entries share bytes.
+    EntriesOverlap,
+    /// A live entry lies in a run of blocks, and one of them is not the run's any more: whoever takes that
+    /// block overwrites the entry.
+    RunBroken,
     /// The invalidation clock is beyond what an entry's birth can hold, or a stamp is ahead of the
     /// clock: everything it covers would be refused for ever.
     StampAhead,
@@ -126,6 +132,7 @@ impl Shared {
         // Where each key's live entry was seen; its hash stands for the key, and a clash is settled
         // by the keys themselves.
         let mut seen: HashMap<u64, Slot> = HashMap::new();
+        let mut extents = Vec::new();
         for bucket in 0..self.geometry.counts.buckets as usize {
             for index in 0..BUCKET_SLOTS {
                 let slot = self.load_slot(bucket, index);
@@ -133,6 +140,7 @@ impl Shared {
                     continue;
                 }
                 let offset = (self.bucket_offset(bucket) + index * 8) as u64;
+                extents.extend(self.extent(thread, slot, offset));
                 let verdict = self.verify_slot(thread, bucket, slot, &mut seen, verified);
                 if let Some(kind) = verdict
                     && self.load_slot(bucket, index) == slot
@@ -151,6 +159,7 @@ impl Shared {
                 }
             }
         }
+        self.verify_extents(extents, verified);
     }
 
     pub(crate) fn verify_slot(
@@ -183,6 +192,9 @@ impl Shared {
         }
         if !self.value_is_intact(found.value_offset(), found.value_bytes(), &found.header) {
             return Some(FaultKind::ValueDamaged);
+        }
+        if !self.run_is_whole(&found) {
+            return Some(FaultKind::RunBroken);
         }
         let hash = crate::key::hash_key(self.superblock.hash_seed, namespace, &key);
         drop(found);
@@ -278,6 +290,14 @@ impl Shared {
         })
     }
 
+    /// Whether every block that the entry's run claims is a body of it. The pin keeps the run meanwhile.
+    fn run_is_whole(&self, found: &Found<'_>) -> bool {
+        let head = found.pinned.block;
+        let span = self.run_blocks(head, found.pinned.word.generation());
+        (head + 1..head + span)
+            .all(|block| self.block(block).state() == BlockState::Body && self.head_of(block) == Some(head))
+    }
+
     /// The head of the run that a BODY block belongs to.
     fn head_of(&self, block: u32) -> Option<u32> {
         let head = self
@@ -288,12 +308,19 @@ impl Shared {
             return None;
         }
         let word = self.block(head);
-        let generations = [word.generation(), word.generation().wrapping_sub(1)];
         let span = self
             .block_meta(head, crate::layout::block::META_SPAN)
             .load(Ordering::Acquire);
-        let covers = head.saturating_add(span as u32) > block && generations.contains(&((span >> 32) as u32));
-        (covers && word.state() != BlockState::Free).then_some(head)
+        let covers = head.saturating_add(span as u32) > block;
+        // A retired head is one generation ahead of its span, a claimed one may be.
+        let behind = word.generation().wrapping_sub((span >> 32) as u32);
+        let is_head = match word.state() {
+            BlockState::Open | BlockState::Sealed | BlockState::Drain => behind == 0,
+            BlockState::Retired => behind == 1,
+            BlockState::Claimed => behind <= 1,
+            BlockState::Free | BlockState::Body | BlockState::Damaged => false,
+        };
+        (covers && is_head).then_some(head)
     }
 
     fn verify_pins(&self, verified: &mut Verified) {

@@ -410,7 +410,7 @@ impl Shared {
         let (hash, _) = self.walked_hash(entry);
         let pair = Pair::of_hash(&self.geometry, hash);
         let (location, generation) = (entry.state.forward_location(), entry.state.forward_generation());
-        if self.make_live(thread, location, generation) {
+        if self.make_live(thread, location, generation, entry) {
             let to = Slot::new(pair.tag, generation, location);
             self.swing(&pair, self.slot_of(drain, entry, pair.tag), to);
         } else {
@@ -418,8 +418,9 @@ impl Shared {
         }
     }
 
-    /// Whether the entry that is forwarded to is LIVE, made so if it was WRITING.
-    fn make_live(&self, thread: &ThreadState, location: Location, generation: u16) -> bool {
+    /// Whether the entry that `from` is forwarded to is LIVE, made so if it was WRITING. One of another key
+    /// is not: the forward is damaged.
+    fn make_live(&self, thread: &ThreadState, location: Location, generation: u16, from: &Walked) -> bool {
         let pin = thread.engine_pin(self, EnginePin::Move as usize);
         let Some(pinned) = self.pin_location(thread, pin, location, generation) else {
             return false;
@@ -427,6 +428,9 @@ impl Shared {
         let Some(target) = self.walk_entry(location, pinned.block, pinned.word.generation()) else {
             return false;
         };
+        if self.walked_key(&target) != self.walked_key(from) {
+            return false;
+        }
         if target.state.kind() == Kind::Writing
             && self.change_state(location, target.state, target.state.to_live())
         {

@@ -5,7 +5,8 @@ use guira_shm::sync::{Ordering, fence};
 
 use crate::attach::{Counter, ThreadState};
 use crate::layout::block::{
-    BlockState, BlockWord, META_EXPIRES_MS, META_LIVE, META_OPENED_MS, META_SEALED_AT, META_TAIL, Pool, Tail,
+    BlockState, BlockWord, META_EXPIRES_MS, META_LIVE, META_OPENED_MS, META_SEALED_AT, META_SPAN, META_TAIL,
+    Pool, Tail,
 };
 use crate::layout::control::{
     CONTROL_FREE_HINT, CONTROL_GUARDED_BLOCKS, CONTROL_LINES_HIGH, CONTROL_SEAL_SEQUENCE,
@@ -142,6 +143,8 @@ impl Shared {
         self.block_meta(block, META_TAIL)
             .store(Tail::new(generation, 0).0, Ordering::Relaxed);
         self.block_meta(block, META_LIVE).store(0, Ordering::Relaxed);
+        // Tagged with its generation, it counts no more unless it was damaged.
+        self.block_meta(block, META_SPAN).store(0, Ordering::Relaxed);
         self.block_meta(block, META_EXPIRES_MS)
             .store(0, Ordering::Relaxed);
         self.block_meta(block, META_OPENED_MS)

@@ -89,6 +89,12 @@ impl Shared {
                 return Ok(Derived::Kept);
             };
             let done = match base {
+                // Once more: what was copied from it would get a check that fits.
+                Some(base)
+                    if !self.value_is_intact(base.value_offset(), base.value_bytes(), &base.header) =>
+                {
+                    None
+                }
                 Some(base) => self.replace_entry(thread, key, &base, &replacement, &token)?,
                 None => self.insert_derived(thread, key, &replacement, &mut token)?,
             };

@@ -68,8 +68,10 @@ impl Shared {
 
     /// Advances the invalidation clock; returns its new value, which everything born before is below.
     pub(crate) fn next_clock(&self) -> u64 {
-        // SeqCst: in one order with the stamps.
-        self.word(CONTROL_CLOCK).fetch_add(1, Ordering::SeqCst) + 1
+        // SeqCst: in one order with the stamps. Only a damaged clock wraps.
+        self.word(CONTROL_CLOCK)
+            .fetch_add(1, Ordering::SeqCst)
+            .wrapping_add(1)
     }
 
     /// Invalidates a namespace: everything born before now.

@@ -84,15 +84,14 @@ impl Shared {
             let Some(found) = self.find_counted(thread, pin, key) else {
                 continue;
             };
-            if self.verify_values
-                && !self.value_is_intact(found.value_offset(), found.value_bytes(), &found.header)
-            {
-                thread.count(self, Counter::Damaged);
-                continue;
-            }
             let begin = buffer.len();
             self.region()
                 .append_to(found.value_offset(), found.value_bytes(), buffer);
+            if self.verify_values && !self.copy_is_intact(buffer.get(begin..).unwrap_or(&[]), &found) {
+                thread.count(self, Counter::Damaged);
+                buffer.truncate(begin);
+                continue;
+            }
             *span = Some((begin, buffer.len()));
         }
     }

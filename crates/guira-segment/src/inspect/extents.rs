@@ -1,0 +1,117 @@
+//! The space that live entries take, compared with each other and with what their blocks say of it.
+
+use std::collections::HashMap;
+
+use guira_shm::sync::Ordering;
+
+use super::verify::{Fault, FaultKind, Verified};
+use crate::attach::ThreadRef;
+use crate::layout::block::{BlockState, META_TAIL, Tail};
+use crate::layout::entry::Kind;
+use crate::layout::slot::Slot;
+use crate::shared::Shared;
+
+/// The bytes of one live entry, and the slot that names it; offsets from the start of the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    begin: usize,
+    end: usize,
+    block: u32,
+    generation: u32,
+    slot_offset: u64,
+}
+
+impl Shared {
+    /// The extent of the entry that a slot names, if that is live.
+    pub(super) fn extent(&self, thread: &ThreadRef<'_>, slot: Slot, slot_offset: u64) -> Option<Extent> {
+        let (found, _, _) = self.walk_slot(thread, slot)?;
+        (found.state.kind() == Kind::Live).then(|| Extent {
+            begin: found.offset(),
+            end: found.offset() + found.entry_bytes(),
+            block: found.pinned.block,
+            generation: found.pinned.word.generation(),
+            slot_offset,
+        })
+    }
+
+    /// Entries that share bytes, and tails that lie before an entry: either way somebody overwrites one.
+    pub(super) fn verify_extents(&self, mut extents: Vec<Extent>, verified: &mut Verified) {
+        extents.sort_unstable_by_key(|extent| (extent.begin, extent.end));
+        let mut ends: HashMap<u32, Extent> = HashMap::new();
+        let mut reaches_furthest: Option<Extent> = None;
+        for extent in extents {
+            if let Some(other) = reaches_furthest
+                && other.begin != extent.begin
+                && other.end > extent.begin
+                && other.generation == extent.generation
+            {
+                for offset in [other.slot_offset, extent.slot_offset] {
+                    let kind = FaultKind::EntriesOverlap;
+                    verified.faults.push(Fault { kind, offset });
+                }
+            }
+            if reaches_furthest.is_none_or(|other| other.end < extent.end) {
+                reaches_furthest = Some(extent);
+            }
+            ends.entry(extent.block)
+                .and_modify(|last| {
+                    if last.generation != extent.generation || last.end < extent.end {
+                        *last = extent;
+                    }
+                })
+                .or_insert(extent);
+        }
+        ends.values().for_each(|last| self.verify_tail(last, verified));
+    }
+
+    /// `last` is the last live entry of its block that was met.
+    fn verify_tail(&self, last: &Extent, verified: &mut Verified) {
+        let word = self.block(last.block);
+        // Acquire: pairs with the AcqRel of whoever advanced it; the entry was seen before.
+        let tail = Tail(self.block_meta(last.block, META_TAIL).load(Ordering::Acquire));
+        let begin = self.geometry.block_offset(last.block);
+        if word.state() == BlockState::Open
+            && [word.generation(), tail.generation()] == [last.generation; 2]
+            && !tail.is_closed()
+            && tail.used_bytes() < (last.end - begin).min(self.geometry.block_bytes)
+        {
+            verified.faults.push(Fault {
+                kind: FaultKind::BlockTail,
+                offset: begin as u64,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Segment;
+
+    #[test]
+    fn both_of_two_entries_that_share_bytes_are_named_unless_one_is_of_an_earlier_generation() {
+        let segment = Segment::builder().size(8 << 20).private().expect("memory");
+        let extent = |begin, end, generation, slot_offset| Extent {
+            begin,
+            end,
+            block: 3,
+            generation,
+            slot_offset,
+        };
+        let extents = vec![
+            extent(1_000, 9_000, 5, 1),
+            extent(9_000, 9_100, 5, 2),
+            extent(9_096, 9_200, 5, 3),
+            extent(9_096, 9_200, 5, 4),
+            extent(9_150, 9_300, 6, 5),
+            extent(2_000, 2_100, 5, 6),
+        ];
+        let mut verified = Verified::default();
+        segment.shared.verify_extents(extents, &mut verified);
+        let mut offsets: Vec<u64> = verified.faults.iter().map(|fault| fault.offset).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        // The fourth slot names the same entry as the third.
+        assert_eq!(offsets, [1, 2, 3, 6]);
+    }
+}
