@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod conductor;
+pub mod corrupt;
 pub mod experiment;
 pub mod histogram;
 pub mod journal;

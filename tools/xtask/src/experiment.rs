@@ -28,7 +28,16 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
 
 /// Runs the oracle: with debug assertions and overflow checks, which are part of what it is to find.
 pub(crate) fn oracle(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
-    let mut command = cargo(root, &["run", "-p", "guira-tests", "--bin", "oracle", "--"]);
+    checked(root, "oracle", passed_on)
+}
+
+/// Runs the corruption of images, likewise checked.
+pub(crate) fn corrupt(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    checked(root, "corrupt", passed_on)
+}
+
+fn checked(root: &Path, binary: &str, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    let mut command = cargo(root, &["run", "-p", "guira-tests", "--bin", binary, "--"]);
     command.args(passed_on);
     run_command(command)
 }

@@ -111,6 +111,17 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Segments are damaged at rest and under load, then repaired (--help for more)
+    #[command(disable_help_flag = true)]
+    Corrupt {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "CORRUPT_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
     /// Runs a proof and keeps what it found in the ledger, or sums up the ledger
     Proof {
         #[command(subcommand)]
@@ -202,6 +213,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         },
         Task::Oracle { passed_on } => {
             steps.run("oracle", || experiment::oracle(&root, &passed_on));
+        }
+        Task::Corrupt { passed_on } => {
+            steps.run("corrupt", || experiment::corrupt(&root, &passed_on));
         }
         Task::Bench { passed_on } => {
             steps.run("bench", || bench::run(&root, &passed_on));
