@@ -381,7 +381,7 @@ impl<'p> Damage<'p> {
             0 => word,
             1 => old & !LOCATION_MASK | word & LOCATION_MASK,
             2 => old & !(0xffff << 48) | word & 0xffff << 48,
-            _ => old & !LOCATION_MASK | (old + self.random.below(8)) & LOCATION_MASK,
+            _ => old & !LOCATION_MASK | old.wrapping_add(self.random.below(8)) & LOCATION_MASK,
         };
         image.write(at, &forged.to_le_bytes())
     }
