@@ -25,6 +25,8 @@ mod every_method;
 mod flights;
 /// Hits on the recorded trace that ships.
 mod hit_ratio;
+/// What fuzzers found.
+mod inputs;
 /// Every operation, from one thread, on files and on private memory.
 mod operations;
 /// Random sequences against a plain map.

@@ -5,6 +5,7 @@ pub mod board;
 pub mod conductor;
 pub mod corrupt;
 pub mod experiment;
+pub mod fuzzed;
 pub mod histogram;
 pub mod journal;
 pub mod latency;

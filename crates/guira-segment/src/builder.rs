@@ -279,7 +279,7 @@ impl SegmentBuilder {
     }
 
     /// A private segment that begins with `image`, as a file with these bytes would: for whoever looks for
-    /// bytes that harm. What the image lacks of the size that its superblock says is zeroes.
+    /// bytes that harm.
     ///
     /// # Errors
     /// As [`SegmentBuilder::open`].
@@ -292,9 +292,14 @@ impl SegmentBuilder {
         let superblock = Unchecked(*head)
             .check()
             .map_err(|refusal| refusal.into_error(path))?;
-        let region = Region::heap(superblock.geometry.total_bytes);
-        let fitting = image.len().min(region.len());
-        region.copy_in(0, image.get(..fitting).unwrap_or(image));
+        let whole = image.get(..superblock.geometry.total_bytes);
+        let whole = whole.ok_or_else(|| OpenError::Truncated {
+            path: PathBuf::new(),
+            found_bytes: image.len() as u64,
+            expected_bytes: superblock.geometry.total_bytes as u64,
+        })?;
+        let region = Region::heap(whole.len());
+        region.copy_in(0, whole);
         self.finish(Memory::private(region), superblock)
     }
 

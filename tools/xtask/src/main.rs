@@ -12,6 +12,7 @@ mod cargo;
 mod doc;
 mod error;
 mod experiment;
+mod fuzz;
 mod lint;
 mod proof;
 mod steps;
@@ -122,6 +123,8 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Bytes that a fuzzer makes up: superblocks, images, command lines, traces
+    Fuzz(fuzz::FuzzArgs),
     /// Runs a proof and keeps what it found in the ledger, or sums up the ledger
     Proof {
         #[command(subcommand)]
@@ -217,6 +220,7 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         Task::Corrupt { passed_on } => {
             steps.run("corrupt", || experiment::corrupt(&root, &passed_on));
         }
+        Task::Fuzz(args) => steps.run("fuzz", || fuzz::run(&root, &args)),
         Task::Bench { passed_on } => {
             steps.run("bench", || bench::run(&root, &passed_on));
         }
