@@ -49,7 +49,7 @@ pub struct Report {
     pub deaths: u64,
     /// Processes that hung.
     pub hangs: u64,
-    /// Values that were wrong, and operations that took too long.
+    /// Values that were wrong, and operations that ran too long.
     pub wrong: u64,
     /// Images that did not work again after the repair.
     pub unmended: u64,
