@@ -13,7 +13,7 @@ use super::{Attachment, Liveness};
 use crate::layout::block::BlockState;
 use crate::layout::control::{CONTROL_LINES_HIGH, CONTROL_RECOVERIES};
 use crate::layout::record::{
-    ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, RECORD_OWNER, RecordOwner,
+    ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, PinWord, RECORD_OWNER, RecordOwner,
 };
 use crate::shared::Shared;
 
@@ -114,7 +114,7 @@ impl Shared {
         for pin in 0..ENGINE_PINS + GUARD_PINS {
             let word = self.word(offset + LINE_ENGINE_PINS + pin * 8);
             let held = word.load(Ordering::Relaxed);
-            if held != 0 && pin_belongs(held, owner) {
+            if held != 0 && PinWord(held).belongs_to(owner) {
                 // Release: pairs with the reclaimer's load; what the owner did is before it.
                 let _ = word.compare_exchange(held, 0, Ordering::Release, Ordering::Relaxed);
             }
@@ -149,9 +149,4 @@ impl Shared {
             }
         })
     }
-}
-
-/// A pin carries the low thirty bits of its owner's incarnation.
-const fn pin_belongs(pin: u64, owner: LineOwner) -> bool {
-    (pin >> 32) & 0x3fff_ffff == (owner.incarnation() as u64) & 0x3fff_ffff
 }

@@ -249,7 +249,11 @@ fn packed_words_are_these_numbers() {
             0x0000_0003_0000_1267,
         ),
         ("line owner", LineOwner::new(2, 3).0, 0x0000_0003_0000_0003),
-        ("pin", PinWord::new(5, 0xffff_ffff).0, 0x3fff_ffff_0000_0006),
+        (
+            "pin",
+            PinWord::new(5, LineOwner::new(2, 0xffff_fffe)).0,
+            0x003f_fffe_0000_0006,
+        ),
     ] {
         assert_eq!(value, literal, "{name}: {value:#x}");
     }

@@ -66,9 +66,10 @@ impl LineOwner {
     }
 }
 
-/// `[zero 2 | low incarnation 30 | block + 1, 32]`: a promise that a block is not reused.
+/// `[record + 1, 12 | low incarnation 20 | block + 1, 32]`: a promise that a block is not reused.
 ///
-/// The incarnation makes a late recovery's compare-and-swap fail on the pin of a new owner.
+/// Record and incarnation make a late recovery miss the pin of the line's next owner, who may have
+/// another record with the very same incarnation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PinWord(pub(crate) u64);
 
@@ -76,8 +77,19 @@ impl PinWord {
     pub(crate) const NONE: Self = Self(0);
 
     #[inline]
-    pub(crate) const fn new(block: u32, incarnation: u32) -> Self {
-        Self((incarnation as u64 & mask(30)) << 32 | (block as u64 + 1))
+    pub(crate) const fn new(block: u32, owner: LineOwner) -> Self {
+        Self(Self::tag(owner) | (block as u64 + 1))
+    }
+
+    /// Whose pin it is, as far as twenty bits of an incarnation say.
+    #[inline]
+    pub(crate) const fn belongs_to(self, owner: LineOwner) -> bool {
+        self.0 >> 32 == Self::tag(owner) >> 32
+    }
+
+    #[inline]
+    const fn tag(owner: LineOwner) -> u64 {
+        owner.0 << 52 | (owner.incarnation() as u64 & mask(20)) << 32
     }
 
     #[inline]
@@ -107,5 +119,19 @@ impl RecordOwner {
     #[inline]
     pub(crate) const fn pid(self) -> u32 {
         self.0 as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_belongs_to_one_incarnation_of_one_record() {
+        let pin = PinWord::new(5, LineOwner::new(4093, 57));
+        assert_eq!(pin.block(), Some(5));
+        assert!(pin.belongs_to(LineOwner::new(4093, 57)));
+        assert!(!pin.belongs_to(LineOwner::new(4093, 58)));
+        assert!(!pin.belongs_to(LineOwner::new(4092, 57)));
     }
 }
