@@ -12,12 +12,13 @@ use crate::layout::slot::Slot;
 use crate::shared::Shared;
 
 /// The bytes of one live entry, and the slot that names it; offsets from the start of the file.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Extent {
     begin: usize,
     end: usize,
     block: u32,
     generation: u32,
+    slot: Slot,
     slot_offset: u64,
 }
 
@@ -30,12 +31,30 @@ impl Shared {
             end: found.offset() + found.entry_bytes(),
             block: found.pinned.block,
             generation: found.pinned.word.generation(),
+            slot,
             slot_offset,
         })
     }
 
     /// Entries that share bytes, and tails that lie before an entry: either way somebody overwrites one.
-    pub(super) fn verify_extents(&self, mut extents: Vec<Extent>, verified: &mut Verified) {
+    pub(super) fn verify_extents(
+        &self,
+        thread: &ThreadRef<'_>,
+        extents: Vec<Extent>,
+        verified: &mut Verified,
+    ) {
+        self.compare_extents(extents, verified, |extent| {
+            self.extent(thread, extent.slot, extent.slot_offset) == Some(extent)
+        });
+    }
+
+    /// `is_live` says whether an extent still is that of a live entry.
+    fn compare_extents(
+        &self,
+        mut extents: Vec<Extent>,
+        verified: &mut Verified,
+        is_live: impl Fn(Extent) -> bool,
+    ) {
         extents.sort_unstable_by_key(|extent| (extent.begin, extent.end));
         let mut ends: HashMap<u32, Extent> = HashMap::new();
         let mut reaches_furthest: Option<Extent> = None;
@@ -45,9 +64,16 @@ impl Shared {
                 && other.end > extent.begin
                 && other.generation == extent.generation
             {
-                for offset in [other.slot_offset, extent.slot_offset] {
-                    let kind = FaultKind::EntriesOverlap;
-                    verified.faults.push(Fault { kind, offset });
+                // They were seen one after the other: a run may have gone, and its blocks been used for
+                // others, meanwhile. What is live before and after is live in between, so all three looks
+                // together mean that both were at once.
+                if !is_live(other) {
+                    reaches_furthest = None;
+                } else if is_live(extent) && is_live(other) {
+                    for offset in [other.slot_offset, extent.slot_offset] {
+                        let kind = FaultKind::EntriesOverlap;
+                        verified.faults.push(Fault { kind, offset });
+                    }
                 }
             }
             if reaches_furthest.is_none_or(|other| other.end < extent.end) {
@@ -96,6 +122,7 @@ mod tests {
             end,
             block: 3,
             generation,
+            slot: Slot(0),
             slot_offset,
         };
         let extents = vec![
@@ -106,12 +133,19 @@ mod tests {
             extent(9_150, 9_300, 6, 5),
             extent(2_000, 2_100, 5, 6),
         ];
-        let mut verified = Verified::default();
-        segment.shared.verify_extents(extents, &mut verified);
-        let mut offsets: Vec<u64> = verified.faults.iter().map(|fault| fault.offset).collect();
-        offsets.sort_unstable();
-        offsets.dedup();
+        let offsets_of = |is_live: &dyn Fn(Extent) -> bool| {
+            let mut verified = Verified::default();
+            segment
+                .shared
+                .compare_extents(extents.clone(), &mut verified, is_live);
+            let mut offsets: Vec<u64> = verified.faults.iter().map(|fault| fault.offset).collect();
+            offsets.sort_unstable();
+            offsets.dedup();
+            offsets
+        };
         // The fourth slot names the same entry as the third.
-        assert_eq!(offsets, [1, 2, 3, 6]);
+        assert_eq!(offsets_of(&|_| true), [1, 2, 3, 6]);
+        // The long one went while the walk went on.
+        assert_eq!(offsets_of(&|extent| extent.slot_offset != 1), [2, 3]);
     }
 }

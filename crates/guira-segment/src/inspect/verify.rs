@@ -159,7 +159,7 @@ impl Shared {
                 }
             }
         }
-        self.verify_extents(extents, verified);
+        self.verify_extents(thread, extents, verified);
     }
 
     pub(crate) fn verify_slot(
