@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use guira_shm::futex;
 use guira_shm::mutant::Mutant;
-use guira_shm::sync::{AtomicU64, Ordering, yield_now};
+use guira_shm::sync::{AtomicU64, Ordering, pairing_fence, yield_now};
 
 use crate::attach::{Attachment, Counter};
 use crate::key::Key;
@@ -232,9 +232,14 @@ impl Shared {
         // SeqCst: the last owner's writes are before, this one's after it; in one order with the looks of
         // somebody who claims the other cell.
         let owner = self.flight_word(cell, FLIGHT_OWNER);
-        owner
-            .compare_exchange(from, own, Ordering::SeqCst, Ordering::Relaxed)
-            .ok()?;
+        if Mutant::FlightTakenBlindly.is_on() {
+            owner.store(own, Ordering::SeqCst);
+        } else {
+            owner
+                .compare_exchange(from, own, Ordering::SeqCst, Ordering::Relaxed)
+                .ok()?;
+        }
+        pairing_fence();
         let patience_ms = u64::try_from(claim.patience.as_millis()).unwrap_or(u64::MAX);
         let deadline_ms = self.clock.now_ms().saturating_add(patience_ms);
         self.flight_word(cell, FLIGHT_DEADLINE_MS)

@@ -52,6 +52,18 @@ pub(crate) struct Pinned<'s> {
     pub(crate) word: BlockWord,
 }
 
+#[cfg(all(test, guira_model))]
+impl<'s> Pinned<'s> {
+    /// The same pin, as a forked child has it.
+    pub(crate) const fn inherited(parents: &Self) -> Self {
+        Self {
+            pin: parents.pin,
+            block: parents.block,
+            word: parents.word,
+        }
+    }
+}
+
 impl Drop for Pinned<'_> {
     #[inline]
     fn drop(&mut self) {

@@ -3,6 +3,8 @@
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
+use guira_shm::mutant::Mutant;
+
 use crate::entry::Found;
 use crate::metadata::{Metadata, Version};
 use crate::shared::Shared;
@@ -43,6 +45,25 @@ impl<'s> ValueRef<'s> {
             hold: Hold::Pinned {
                 found: ManuallyDrop::new(found),
                 attachment,
+            },
+        }
+    }
+
+    /// This guard as a forked child has it, whose side of the segment is `child`.
+    #[cfg(all(test, guira_model))]
+    pub(crate) fn inherited_by<'c>(&self, child: &'c Shared) -> ValueRef<'c>
+    where
+        's: 'c,
+    {
+        let Hold::Pinned { found, attachment } = &self.hold else {
+            panic!("a copy needs no pin")
+        };
+        let pinned = crate::pin::Pinned::inherited(&found.pinned);
+        ValueRef {
+            shared: child,
+            hold: Hold::Pinned {
+                found: ManuallyDrop::new(Found { pinned, ..**found }),
+                attachment: *attachment,
             },
         }
     }
@@ -138,7 +159,7 @@ impl Drop for ValueRef<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Hold::Pinned { found, attachment } = &mut self.hold
-            && self.shared.attachment.id() == *attachment
+            && (self.shared.attachment.id() == *attachment || Mutant::InheritedGuardUnpins.is_on())
         {
             // In a forked child the pin is the parent's and stays.
             // SAFETY: dropped here and nowhere else; nothing uses it afterwards.

@@ -3,12 +3,14 @@
 //! The futexes are shared ones (the kernel finds them by file and offset), so
 //! processes that mapped the file at different addresses meet.
 
-use crate::sync::point;
-use crate::sync::private::AtomicU64;
+#[cfg(not(guira_model))]
+use crate::sync::{point, private::AtomicU64};
+#[cfg(not(guira_model))]
 use std::io;
 use std::time::Duration;
 
 /// Longest wait handed to the kernel, so that any `Duration` is a valid timeout.
+#[cfg(not(guira_model))]
 const LONGEST_WAIT: Duration = Duration::from_secs(1 << 30);
 
 /// How a [`wait`] ended.
@@ -36,14 +38,10 @@ pub enum WaitOutcome {
 /// assert_eq!(wait(&word, 1, Duration::MAX), WaitOutcome::Changed);
 /// assert_eq!(wait(&word, 2, Duration::from_millis(1)), WaitOutcome::TimedOut);
 /// ```
+#[cfg(not(guira_model))]
 #[cfg_attr(guira_points, track_caller)]
 pub fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> WaitOutcome {
     point("futex wait");
-    if cfg!(guira_model) {
-        // The checker's threads are not the kernel's.
-        crate::sync::yield_now();
-        return WaitOutcome::TimedOut;
-    }
     let timeout = timeout.min(LONGEST_WAIT);
     let timespec = libc::timespec {
         tv_sec: timeout.as_secs() as libc::time_t,
@@ -71,16 +69,27 @@ pub fn wait(word: &AtomicU64, expected: u32, timeout: Duration) -> WaitOutcome {
 }
 
 /// Wakes up to `count` waiters of `word`; says how many it woke.
+#[cfg(not(guira_model))]
 #[cfg_attr(guira_points, track_caller)]
 pub fn wake(word: &AtomicU64, count: u32) -> usize {
     point("futex wake");
-    if cfg!(guira_model) {
-        return 0;
-    }
     let count = count.min(i32::MAX as u32);
     // SAFETY: the word outlives the call; the kernel uses its address only.
     let woken = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count) };
     usize::try_from(woken).unwrap_or(0)
+}
+
+/// The checker's threads are not the kernel's: whoever waits lets another thread go on.
+#[cfg(guira_model)]
+pub fn wait<W>(_word: &W, _expected: u32, _timeout: Duration) -> WaitOutcome {
+    crate::sync::yield_now();
+    WaitOutcome::TimedOut
+}
+
+/// Nobody sleeps.
+#[cfg(guira_model)]
+pub fn wake<W>(_word: &W, _count: u32) -> usize {
+    0
 }
 
 #[cfg(test)]

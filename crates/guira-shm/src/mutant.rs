@@ -45,8 +45,6 @@ mutants! {
     StoreWithoutFence = "store-without-fence",
     /// A put or fill does not look at the stamps before it settles its twins.
     NoFirstLookAtStamps = "no-first-look-at-stamps",
-    /// A put or fill does not look at the stamps after it settled its twins.
-    NoSecondLookAtStamps = "no-second-look-at-stamps",
     /// A put whose block was drained before it returned is put again.
     EvictedPutIsRepeated = "evicted-put-is-repeated",
     /// A twin whose state changed while it was settled counts as settled.
@@ -65,10 +63,19 @@ mutants! {
     PinsNotLookedAt = "pins-not-looked-at",
     /// Pins are looked at without a fence behind the retirement.
     ReclaimWithoutFence = "reclaim-without-fence",
-    /// A shared lane's block is appended to without asking, once it is pinned, whether it is open.
-    LaneNotLookedAtAgain = "lane-not-looked-at-again",
-    /// A block is sealed and its tail left open.
-    TailLeftOpen = "tail-left-open",
+    /// A shared lane's block is appended to without asking, once it is pinned, whether it is open, nor the
+    /// tail whether it is of the lane's generation. (Each of the two suffices.)
+    UnguardedLane = "unguarded-lane",
+    /// An add, or a fill, leaves alone what is derived from an entry that is gone.
+    OrphansAreLeft = "orphans-are-left",
+    /// A recovery erases pins whatever incarnation of the record they are of.
+    RecoveryOfAnyIncarnation = "recovery-of-any-incarnation",
+    /// A range of the index is marked as swept before it is.
+    SweepMarkedFirst = "sweep-marked-first",
+    /// A flight is taken over without comparing its owner.
+    FlightTakenBlindly = "flight-taken-blindly",
+    /// A guard that a forked child inherited lets go of its parent's pin.
+    InheritedGuardUnpins = "inherited-guard-unpins",
     /// Who claimed a flight does not look whether the other cell has one of the same key.
     OtherFlightCellNotLookedAt = "other-flight-cell-not-looked-at",
     /// A scan that found nothing is believed without a second look at the move counter.

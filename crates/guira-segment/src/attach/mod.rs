@@ -88,6 +88,23 @@ impl AttachmentSlot {
         })
     }
 
+    /// The number of the descriptor that holds the record's byte lock.
+    #[cfg(all(test, guira_model))]
+    pub(crate) fn lock_descriptor(&self) -> u64 {
+        let current = self.current.lock();
+        let attachment = current.as_ref().expect("an attached process");
+        let locks = attachment.locks.lock();
+        locks.as_ref().map_or(0, ByteLocks::descriptor)
+    }
+
+    /// As a forked child finds it: the id is wiped.
+    #[cfg(all(test, guira_model))]
+    pub(crate) fn inherited(&self) -> Self {
+        let child = Self::new().expect("a page that fork wipes");
+        *child.current.lock() = self.current.lock().clone();
+        child
+    }
+
     #[inline]
     pub(crate) fn id(&self) -> u64 {
         // Relaxed: written by this process alone before it publishes the attachment by a lock.

@@ -7,6 +7,7 @@
 //! record last, so a recovery that is itself killed is repeated by the next.
 
 use guira_shm::lock::RECORD_LOCK_BASE;
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use super::{Attachment, Liveness};
@@ -114,7 +115,8 @@ impl Shared {
         for pin in 0..ENGINE_PINS + GUARD_PINS {
             let word = self.word(offset + LINE_ENGINE_PINS + pin * 8);
             let held = word.load(Ordering::Relaxed);
-            if held != 0 && PinWord(held).belongs_to(owner) {
+            let belongs = PinWord(held).belongs_to(owner) || Mutant::RecoveryOfAnyIncarnation.is_on();
+            if held != 0 && belongs {
                 // Release: pairs with the reclaimer's load; what the owner did is before it.
                 let _ = word.compare_exchange(held, 0, Ordering::Release, Ordering::Relaxed);
             }

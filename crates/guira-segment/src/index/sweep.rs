@@ -8,6 +8,7 @@
 //! Sweeping a range is idempotent, so anyone may redo one that is not marked: a sweeper that is
 //! stopped in the middle stops nobody. An epoch is complete when every range says so.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use crate::attach::ThreadState;
@@ -98,6 +99,9 @@ impl Shared {
         // Acquire: pairs with the Release of whoever marked it.
         if word.load(Ordering::Acquire) > u64::from(epoch) {
             return;
+        }
+        if Mutant::SweepMarkedFirst.is_on() {
+            word.fetch_max(u64::from(epoch) + 1, Ordering::AcqRel);
         }
         let buckets = self.geometry.counts.buckets;
         let per_range = buckets.div_ceil(self.geometry.counts.sweep_ranges);

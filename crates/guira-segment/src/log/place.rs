@@ -152,7 +152,7 @@ impl Shared {
                 let pinned = self.pin_block(thread, thread.engine_pin(self, pin as usize), block);
                 let is_open =
                     pinned.word.state() == BlockState::Open && pinned.word.generation() == generation;
-                if is_open || Mutant::LaneNotLookedAtAgain.is_on() {
+                if is_open || Mutant::UnguardedLane.is_on() {
                     if let Some(begin) = self.advance_tail(block, generation, bytes) {
                         let expires = self.block_meta(block, META_EXPIRES_MS);
                         if expires.load(Ordering::Relaxed) < hard_ms {
@@ -196,10 +196,8 @@ impl Shared {
         let mut tail = Tail(word.load(Ordering::Acquire));
         loop {
             let begin = tail.used_bytes();
-            if tail.generation() != generation
-                || tail.is_closed()
-                || begin + bytes > self.geometry.block_bytes
-            {
+            let is_other = tail.generation() != generation || tail.is_closed();
+            if (is_other && !Mutant::UnguardedLane.is_on()) || begin + bytes > self.geometry.block_bytes {
                 return None;
             }
             // AcqRel: one order with the closing of the tail.
@@ -220,7 +218,7 @@ impl Shared {
         let tail_word = self.block_meta(block, META_TAIL);
         // Acquire: as in `advance_tail`.
         let mut tail = Tail(tail_word.load(Ordering::Acquire));
-        while tail.generation() == word.generation() && !tail.is_closed() && !Mutant::TailLeftOpen.is_on() {
+        while tail.generation() == word.generation() && !tail.is_closed() {
             // AcqRel: nobody advances it after this.
             match tail_word.compare_exchange_weak(
                 tail.0,

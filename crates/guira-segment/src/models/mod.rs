@@ -6,9 +6,17 @@
 mod run;
 mod world;
 
+mod deriving;
 mod draining;
 mod fill;
+mod flying;
+mod forking;
 mod moving;
 mod pinning;
 mod put_put;
 mod put_read;
+mod recovering;
+mod reserving;
+mod second_life;
+mod sweeping;
+mod taking_over;

@@ -35,7 +35,7 @@ fn moving(segment: &Segment) -> Box<dyn FnOnce() -> Said + Send> {
 fn against_a_read() {
     let (segment, key) = in_partner_bucket();
     let [_, value] = explore([moving(&segment), reading(&segment, &key)]);
-    assert_eq!(value, Some(Some(b"v".to_vec())));
+    assert_eq!(value, Some(b"v".to_vec()));
 }
 
 fn against_an_invalidation() {

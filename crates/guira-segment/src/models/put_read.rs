@@ -6,7 +6,7 @@ use guira_shm::mutant::Mutant;
 use guira_shm::sync::model::explore;
 
 use super::run::{catches, holds};
-use super::world::{ONE_BUCKET, World, key_of, putting, read, reading};
+use super::world::{ONE_BUCKET, World, assert_sound, key_of, putting, read, reading, thread};
 use crate::Expiry;
 
 fn model() {
@@ -16,9 +16,28 @@ fn model() {
     segment.put(&key, b"0", Expiry::never()).expect("room");
     segment.remove(&other);
     let [_, value] = explore([putting(&segment, &key, b"1"), reading(&segment, &key)]);
-    let value = value.flatten();
     assert!(matches!(value.as_deref(), Some(b"0" | b"1")), "{value:?}");
     assert_eq!(read(&segment, &key).as_deref(), Some(&b"1"[..]));
+}
+
+/// A value that was replaced or removed does not come back.
+fn with_a_removal() {
+    let segment = World::new(ONE_BUCKET).alone();
+    segment.put(b"k", b"0", Expiry::never()).expect("room");
+    let removing = thread(&segment, |segment| {
+        segment.remove(b"k");
+        None
+    });
+    let [_, _, seen] = explore([putting(&segment, b"k", b"1"), removing, reading(&segment, b"k")]);
+    assert!(matches!(seen.as_deref(), None | Some(b"0" | b"1")), "{seen:?}");
+    let value = read(&segment, b"k");
+    assert!(matches!(value.as_deref(), None | Some(b"1")), "{value:?}");
+    assert_sound(&segment);
+}
+
+#[test]
+fn a_put_and_a_removal_leave_the_put_or_nothing() {
+    holds("put-remove-read", 1, with_a_removal);
 }
 
 #[test]

@@ -144,14 +144,19 @@ fn conclude_mutant(name: &str, mutant: Mutant, preemptions: usize, begin: Instan
 }
 
 fn report(name: &str, mutant: &str, preemptions: usize, begin: Instant, explored: &Explored) {
+    let cause = explored.failure.as_ref().map_or_else(String::new, |cause| {
+        let text = cause.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| cause.downcast_ref::<&str>().copied());
+        let line = text.unwrap_or("a panic").lines().next().unwrap_or_default();
+        line.replace(['"', '\\'], "'")
+    });
     let line = format!(
-        r#"{{"model":"{name}","mutant":"{mutant}","threads":{},"executions":{},"seconds":{:.1},"preemptions":{},"complete":{},"failed":{}}}"#,
+        r#"{{"model":"{name}","mutant":"{mutant}","threads":{},"executions":{},"seconds":{:.1},"preemptions":{},"complete":{},"failed":"{cause}"}}"#,
         explored.threads,
         explored.executions,
         begin.elapsed().as_secs_f64(),
         bounds(preemptions).preemptions,
         explored.is_complete,
-        explored.failure.is_some(),
     );
     let written = match std::env::var_os(REPORT) {
         None => writeln!(std::io::stdout(), "{line}"),

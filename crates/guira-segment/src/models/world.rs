@@ -107,6 +107,30 @@ impl World {
         self.attached(Memory::of_model(self.region.clone(), Arc::clone(&self.locks)))
     }
 
+    /// What the kernel does when the process is dead: its byte lock is free. The model may do so while
+    /// others run.
+    pub(super) fn undertaker(&self, process: &Segment) -> impl FnOnce() + Send + use<> {
+        let descriptor = process.shared.attachment.lock_descriptor();
+        let locks = Arc::clone(&self.locks);
+        move || locks.release(descriptor)
+    }
+
+    /// A forked child of `parent` that has not used the segment yet.
+    pub(super) fn child_of(&self, parent: &Segment) -> Segment {
+        let shared = &parent.shared;
+        Segment {
+            shared: Arc::new(Shared {
+                memory: Memory::of_model(self.region.clone(), Arc::clone(&self.locks)),
+                geometry: shared.geometry,
+                superblock: self.superblock,
+                clock: SegmentClock::new(self.clock.clone(), read_clock_offset(&self.region)),
+                attachment: shared.attachment.inherited(),
+                verify_values: false,
+            }),
+            namespace: 0,
+        }
+    }
+
     fn attached(&self, memory: Memory) -> Segment {
         let shared = Shared {
             geometry: self.superblock.geometry,

@@ -204,6 +204,7 @@ impl Shared {
                 Twin::Raced
             }
             Manner::Look => Twin::Ignored,
+            Manner::Yield { .. } if state.is_conditional() && Mutant::OrphansAreLeft.is_on() => Twin::Ignored,
             Manner::Yield { .. } if state.is_conditional() => Twin::Conditional,
             Manner::Override | Manner::Yield { .. } => {
                 if self.change_state(twin.location, state, state.to_kind(Kind::Dead)) {

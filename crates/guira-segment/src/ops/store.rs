@@ -183,7 +183,7 @@ impl Shared {
                 return Step::Retry;
             }
         };
-        if !Mutant::NoSecondLookAtStamps.is_on() && !self.is_current(draft, token, intent) {
+        if !self.is_current(draft, token, intent) {
             self.abandon(key, written, slot);
             return Step::Done(StoreOutcome::Superseded);
         }

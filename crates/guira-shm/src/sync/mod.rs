@@ -16,7 +16,7 @@ mod by_model;
 mod points;
 
 #[cfg(guira_model)]
-pub use by_model::{AtomicU64, fence, is_alone, model, pairing_fence, yield_now};
+pub use by_model::{AtomicU64, fence, is_alone, load_in_order, model, pairing_fence, yield_now};
 #[cfg(guira_points)]
 pub use points::{AtomicBool, AtomicU32, AtomicU64};
 #[cfg(not(any(guira_points, guira_model)))]
@@ -34,12 +34,12 @@ pub use std::{thread::yield_now, thread_local};
 #[cfg(guira_model)]
 pub use crate::model_thread_local as thread_local;
 
-/// Atomics that one process has for itself: a change of them is no point.
+/// Atomics that one process has for itself: a change of them is no point, and no model looks at them.
 pub mod private {
-    #[cfg(guira_points)]
+    #[cfg(any(guira_points, guira_model))]
     pub use std::sync::atomic::{AtomicU32, AtomicU64};
 
-    #[cfg(not(guira_points))]
+    #[cfg(not(any(guira_points, guira_model)))]
     pub use super::{AtomicU32, AtomicU64};
 }
 
@@ -60,6 +60,16 @@ pub(crate) const fn point(_what: &'static str) {}
 #[cfg(not(guira_model))]
 #[inline(always)]
 pub fn pairing_fence() {}
+
+/// A sequentially consistent load.
+///
+/// The model checker may let such a load see an old value although a sequentially consistent change of
+/// the word came before it; for this one it looks at what is there now.
+#[cfg(not(guira_model))]
+#[inline(always)]
+pub fn load_in_order(word: &AtomicU64) -> u64 {
+    word.load(Ordering::SeqCst)
+}
 
 /// Whether the caller is certain to be the only thread: between the explorations of a model.
 #[cfg(not(guira_model))]

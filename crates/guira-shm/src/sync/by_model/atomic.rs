@@ -65,6 +65,14 @@ impl AtomicU64 {
         }
     }
 
+    /// What the word holds now: the checker gives a change, though of nothing, no old value.
+    pub(super) fn load_latest(&self) -> u64 {
+        match self.modeled() {
+            Some((counterpart, base)) => counterpart.fetch_add(0, Ordering::Acquire).wrapping_add(base),
+            None => self.0.load(Ordering::SeqCst),
+        }
+    }
+
     /// As the standard type.
     pub fn store(&self, value: u64, ordering: Ordering) {
         match self.changed() {

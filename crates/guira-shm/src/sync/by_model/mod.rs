@@ -33,6 +33,11 @@ pub fn pairing_fence() {
     }
 }
 
+/// A sequentially consistent load: it sees what the word holds in the order of the execution.
+pub fn load_in_order(word: &AtomicU64) -> u64 {
+    word.load_latest()
+}
+
 /// Lets another thread go on; the checker does not come back before one did.
 pub fn yield_now() {
     if table::is_explored() {

@@ -1,4 +1,4 @@
-//! Running a model: executions, threads, and threads that are killed or stopped.
+//! Running a model: executions, threads, and threads that are killed.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -88,8 +88,13 @@ fn check_once(bounds: &Bounds, model: Arc<impl Fn() + Send + Sync + 'static>) ->
             counted.fetch_add(1, Ordering::Relaxed);
             DOOM.set(None);
             table::forget();
-            model();
-            local::drop_all();
+            let model = Arc::clone(&model);
+            // The checker's first thread has a small stack.
+            let whole = spawn(Box::new(move || {
+                model();
+                local::drop_all();
+            }));
+            whole.join().expect("a failure ends the whole execution");
         });
     }));
     table::forget();
@@ -105,33 +110,43 @@ fn check_once(bounds: &Bounds, model: Arc<impl Fn() + Send + Sync + 'static>) ->
 }
 
 /// Runs `threads` side by side, in every order and with every value that the checker allows; what
-/// each returns, `None` for one that was killed. Afterwards the memory is what the last of them left.
-pub fn explore<T: Send + 'static, const N: usize>(threads: [Body<T>; N]) -> [Option<T>; N] {
+/// each returns. Afterwards the memory is what the last of them left.
+pub fn explore<T: Send + 'static, const N: usize>(threads: [Body<T>; N]) -> [T; N] {
     THREADS.set(N);
     table::begin(STOCK.get());
     let handles = threads.map(spawn);
     loom::explore();
-    let results = handles.map(|handle| handle.join().expect("a thread of a model ends or is killed"));
+    let results = handles.map(|handle| handle.join().expect("a failure ends the whole execution"));
     loom::stop_exploring();
     table::end();
     results
 }
 
-fn spawn<T: Send + 'static>(body: Body<T>) -> loom::thread::JoinHandle<Option<T>> {
+fn spawn<T: Send + 'static>(body: Body<T>) -> loom::thread::JoinHandle<T> {
     loom::thread::Builder::new()
         .stack_size(STACK_BYTES / size_of::<usize>())
-        .spawn(move || match catch_unwind(AssertUnwindSafe(body)) {
-            Ok(value) => {
-                local::drop_own();
-                Some(value)
-            }
-            Err(cause) if cause.is::<Killed>() => {
-                KILLED.set(false);
-                None
-            }
-            Err(cause) => resume_unwind(cause),
+        .spawn(move || {
+            let value = body();
+            local::drop_own();
+            value
         })
         .expect("the checker has room for another thread")
+}
+
+/// Does `act` on the calling thread, which is killed before its next change but `changes`: then it
+/// changes nothing any more, and `None` is returned. Of one exploration, one thread is mortal.
+pub fn mortal<T>(changes: usize, act: impl FnOnce() -> T) -> Option<T> {
+    DOOM.set(Some((loom::thread::current().id(), changes)));
+    let result = catch_unwind(AssertUnwindSafe(act));
+    DOOM.set(None);
+    match result {
+        Ok(value) => Some(value),
+        Err(cause) if cause.is::<Killed>() => {
+            KILLED.set(false);
+            None
+        }
+        Err(cause) => resume_unwind(cause),
+    }
 }
 
 /// Whether the calling thread is one that was killed, on its way out.
@@ -141,16 +156,6 @@ pub(super) fn is_killed() -> bool {
 
 /// What a thread unwinds with that was killed: it changes nothing any more.
 struct Killed;
-
-/// The calling thread is killed before its next change but `changes`. Of one exploration, one thread.
-pub fn die_after(changes: usize) {
-    DOOM.set(Some((loom::thread::current().id(), changes)));
-}
-
-/// The calling thread lives on, if it does.
-pub fn live_on() {
-    DOOM.set(None);
-}
 
 pub(super) fn before_change() {
     let Some((thread, left)) = DOOM.take() else { return };

@@ -62,7 +62,7 @@ pub(super) fn end() {
             word.store(value.wrapping_add(*base), std::sync::atomic::Ordering::Relaxed);
         }
         table.words.clear();
-    })
+    });
 }
 
 /// Forgets what an execution that failed left behind.
