@@ -22,7 +22,7 @@
 //! | `Base` | the entry a conditional write is derived from; in a kill, every other entry of a forward chain |
 
 use guira_shm::mutant::Mutant;
-use guira_shm::sync::{AtomicU64, Ordering, pairing_fence};
+use guira_shm::sync::{AtomicU64, Ordering, load_in_order, pairing_fence};
 
 use crate::attach::ThreadState;
 use crate::layout::block::BlockWord;
@@ -119,8 +119,9 @@ impl Shared {
     /// Whether a pinned block still is of the generation it had when it was pinned, so that a change
     /// just made to one of its entries was made to an entry that was there.
     pub(crate) fn still_stands(&self, pinned: &Pinned<'_>) -> bool {
-        // SeqCst: after the change of the entry's state; pairs with `change_block` of the retirer.
-        let word = BlockWord(self.block_word(pinned.block).load(Ordering::SeqCst));
+        // SeqCst: after the change of the entry's state; pairs with `change_block` of the retirer, and
+        // with the second look at the move counter of a scan that found the block retired.
+        let word = BlockWord(load_in_order(self.block_word(pinned.block)));
         word.is_readable() && word.generation() == pinned.word.generation()
     }
 

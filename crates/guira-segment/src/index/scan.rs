@@ -1,7 +1,7 @@
 //! Scanning a key's two buckets: quickly for readers, verified for whoever must be sure.
 
 use guira_shm::mutant::Mutant;
-use guira_shm::sync::{Ordering, fence};
+use guira_shm::sync::{Ordering, fence, load_in_order};
 
 use crate::key::Pair;
 use crate::layout::slot::{BUCKET_SLOTS, Slot};
@@ -69,9 +69,11 @@ impl Shared {
                     }
                 }
             }
-            // Acquire fence: the slots were read before the counter is read again.
+            // Acquire fence: the slots were read before the counter is read again. SeqCst: pairs with
+            // the addition of a derivation that found its base's block standing, when a look at that
+            // block found it retired: whoever retired it was neither's partner.
             fence(Ordering::Acquire);
-            let nothing_moved = counter.load(Ordering::Relaxed) == before || Mutant::UnverifiedScan.is_on();
+            let nothing_moved = load_in_order(counter) == before || Mutant::UnverifiedScan.is_on();
             if nothing_moved && !again {
                 return Pass::Complete;
             }
@@ -114,9 +116,10 @@ impl Shared {
 
     /// Tells scans of the pair that something is about to disappear from where they looked.
     pub(crate) fn bump_moves(&self, pair: &Pair) {
-        // AcqRel: the copy was made before, the clear comes after; pairs with verified passes.
+        // SeqCst: the copy was made before, the clear comes after, and so does the look of a derivation
+        // at its base's block; pairs with verified passes.
         self.move_counter(pair.move_counter(&self.geometry))
-            .fetch_add(1, Ordering::AcqRel);
+            .fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whether a slot's block has moved on, so that the slot names nothing.
