@@ -80,6 +80,18 @@ mutants! {
     OtherFlightCellNotLookedAt = "other-flight-cell-not-looked-at",
     /// A scan that found nothing is believed without a second look at the move counter.
     UnverifiedScan = "unverified-scan",
+    /// A fill does not look at the key's stamp: what was written since its token does not matter to it.
+    StampBlindFill = "stamp-blind-fill",
+    /// A compare-and-swap does not compare.
+    VersionBlindSwap = "version-blind-swap",
+    /// What kills a key's entries looks for them in the first of its buckets only.
+    HalfKillScan = "half-kill-scan",
+    /// A put goes LIVE beside what is there.
+    UnsettledPut = "unsettled-put",
+    /// A derivation that lost the race for its base goes on as if it had won.
+    LostDerivation = "lost-derivation",
+    /// An entry is as young as its present look: clearing and tags do not reach what was made of it.
+    RebornDerivation = "reborn-derivation",
 }
 
 impl Mutant {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use guira_segment::Version;
-use guira_shm::sync::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::computing::Token;
 use super::counters::Counters;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use guira_segment::{Clock, OpenError, Segment, SegmentBuilder};
-use guira_shm::sync::AtomicU64;
+use std::sync::atomic::AtomicU64;
 
 use super::names::{SPACES, space_name};
 use crate::random::Random;

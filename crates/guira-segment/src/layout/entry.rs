@@ -150,7 +150,9 @@ impl State {
         Self(
             Self::new(Kind::Forward, self.self_generation()).0
                 | (generation as u64 & mask(GENERATION_BITS as u32)) << LOCATION_BITS
-                | (location.0 & mask(LOCATION_BITS as u32)),
+                | (location.0 & mask(LOCATION_BITS as u32))
+                // Readers still get it while what replaces it is being written.
+                | (self.0 & SOFT_BIT),
         )
     }
 

@@ -140,7 +140,10 @@ impl Shared {
             value: [&replacement.value, &[]],
             tags: &replacement.tags,
             aligned: replacement.aligned,
-            birth: replacement.birth.unwrap_or(token.clock),
+            birth: replacement
+                .birth
+                .filter(|_| !Mutant::RebornDerivation.is_on())
+                .unwrap_or(token.clock),
             hard_ms: replacement.hard_ms,
             soft_ms: replacement.soft_ms,
             pool: self.choose_pool(key),
@@ -176,7 +179,7 @@ impl Shared {
             self.bump_moves(&key.pair);
         }
         let forwarded = base.state.forwarded(slot.location(), slot.generation());
-        if !self.change_state(base.location, base.state, forwarded) {
+        if !self.change_state(base.location, base.state, forwarded) && !Mutant::LostDerivation.is_on() {
             self.abandon(key, &written, slot);
             return Ok(None);
         }

@@ -25,6 +25,24 @@ pub(crate) struct Killed {
     pub(crate) is_certain: bool,
 }
 
+/// WRITING entries that one scan killed by their own slots; four at most, which is more than there are.
+#[derive(Debug, Default)]
+struct CutOff {
+    locations: [Option<Location>; 4],
+}
+
+impl CutOff {
+    fn push(&mut self, location: Location) {
+        if let Some(place) = self.locations.iter_mut().find(|place| place.is_none()) {
+            *place = Some(location);
+        }
+    }
+
+    fn has(&self, location: Location) -> bool {
+        self.locations.contains(&Some(location))
+    }
+}
+
 impl Shared {
     /// Removes `key`; a put that began before may still complete after it.
     pub(crate) fn remove(&self, thread: &ThreadState, key: &Key<'_>) -> bool {
@@ -102,12 +120,16 @@ impl Shared {
     /// Kills every entry of the key that is linked, WRITING ones and whole forward chains too.
     pub(crate) fn kill(&self, thread: &ThreadState, key: &Key<'_>) -> Killed {
         let mut was_present = false;
-        let pass = self.verified_pass::<()>(&key.pair, WRITE_PASSES, |_, _, slot| {
+        let mut cut_off = CutOff::default();
+        let pass = self.verified_pass::<()>(&key.pair, WRITE_PASSES, |bucket, _, slot| {
+            if Mutant::HalfKillScan.is_on() && bucket != key.pair.primary {
+                return Step::Continue;
+            }
             let pin = thread.engine_pin(self, EnginePin::Twin as usize);
             let Some(found) = self.examine(thread, pin, slot, key) else {
                 return Step::Continue;
             };
-            let end = self.kill_chain(thread, found, key);
+            let end = self.kill_chain(thread, found, key, &mut cut_off);
             was_present |= end.was_present;
             if !end.is_certain {
                 return Step::Again;
@@ -122,15 +144,33 @@ impl Shared {
     }
 
     /// Kills an entry and whatever it forwards to.
-    fn kill_chain(&self, thread: &ThreadState, first: Found<'_>, key: &Key<'_>) -> Killed {
-        let validity = self.validity(first.location, &first.header, key.namespace);
+    fn kill_chain(
+        &self,
+        thread: &ThreadState,
+        first: Found<'_>,
+        key: &Key<'_>,
+        cut_off: &mut CutOff,
+    ) -> Killed {
         let mut was_present = false;
+        let mut is_base_valid = false;
         let mut at = first;
         for hop in 0..WRITE_HOPS {
+            // Of each entry its own: the first may have been cleared, or have expired, long before.
+            let is_valid = self.validity(at.location, &at.header, key.namespace) == Validity::Valid;
             let (state, was_live) = self.kill_one(at.pinned.block, at.location);
-            // A forward to a put in progress: readers still got the old value.
-            let hid_old_value = hop > 0 && state.kind() == Kind::Writing;
-            was_present |= (was_live || hid_old_value) && validity == Validity::Valid;
+            // A forward to a put in progress: readers still got the old value, until that put was killed
+            // here or by its own slot.
+            let is_put_in_progress = match state.kind() {
+                Kind::Writing => true,
+                Kind::Dead => cut_off.has(at.location),
+                Kind::Live | Kind::Forward => false,
+            };
+            if hop == 0 && state.kind() == Kind::Writing {
+                cut_off.push(at.location);
+            }
+            let hid_old_value = is_put_in_progress && is_base_valid;
+            was_present |= (was_live && is_valid) || hid_old_value;
+            is_base_valid = is_valid;
             if state.kind() != Kind::Forward || Mutant::KillStopsAtForward.is_on() {
                 return Killed {
                     was_present,
@@ -184,10 +224,129 @@ impl Shared {
         }
     }
 
+    /// Makes an own entry that still is WRITING dead, and takes its slot away. False if somebody helped it
+    /// to LIVE: then it was stored, whatever became of it since.
+    pub(crate) fn withdraw(&self, key: &Key<'_>, slot: Slot) -> bool {
+        loop {
+            let state = self.load_state(slot.location());
+            match state.kind() {
+                Kind::Live | Kind::Forward => return false,
+                Kind::Dead => break,
+                Kind::Writing => {
+                    if self.change_state(slot.location(), state, state.to_kind(Kind::Dead)) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.unlink(&key.pair, slot, true);
+        true
+    }
+
     /// Makes an own entry that was not to go LIVE dead, even if somebody helped it there, and takes its
     /// slot away.
     pub(crate) fn abandon(&self, key: &Key<'_>, written: &Written<'_>, slot: Slot) {
         self.kill_one(written.place.block, slot.location());
         self.unlink(&key.pair, slot, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::expiry::Expiry;
+    use crate::layout::block::Pool;
+    use crate::layout::entry::{Kind, NEVER_MS};
+    use crate::log::write::Draft;
+    use crate::ops::settle::{Manner, Settled};
+    use crate::options::PutOptions;
+    use crate::segment::Segment;
+    use crate::tags::Tags;
+
+    /// A put that dies before it goes LIVE, or after that but before it clears the slot of what it replaced.
+    fn put_and_die(segment: &Segment, name: &[u8], tags: &Tags, goes_live: bool) {
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(name);
+        let draft = Draft {
+            key,
+            value: [b"new", &[]],
+            tags,
+            aligned: false,
+            birth: shared.token(&key).clock,
+            hard_ms: NEVER_MS,
+            soft_ms: NEVER_MS,
+            pool: Pool::Admission,
+            conditional: false,
+        };
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        let settled = shared.settle(&thread, &key, slot, Manner::Override);
+        assert!(matches!(settled, Settled::Ready(_)));
+        let live = written.state.to_kind(Kind::Live);
+        assert!(!goes_live || shared.change_state(written.place.location, written.state, live));
+    }
+
+    fn segment() -> Segment {
+        Segment::builder().size(8 << 20).private().expect("it is small")
+    }
+
+    #[test]
+    fn a_remove_that_comes_by_an_invalidated_entry_finds_the_value_behind_it() {
+        let segment = segment();
+        let options = PutOptions::default().tags(&[b"tag"]);
+        segment.put_with(b"key", b"old", &options).expect("there is room");
+        segment.invalidate_tag(b"tag");
+        put_and_die(&segment, b"key", &Tags::NONE, true);
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"new"[..]));
+        assert!(segment.remove(b"key"), "it had a value");
+        assert!(segment.get(b"key").is_none());
+    }
+
+    #[test]
+    fn a_remove_that_comes_by_a_valid_entry_does_not_find_an_invalidated_value_behind_it() {
+        let segment = segment();
+        segment
+            .put_with(b"key", b"old", &PutOptions::default())
+            .expect("there is room");
+        let tags = Tags::new(segment.shared.superblock.hash_seed, &[b"tag"]).expect("one short tag");
+        put_and_die(&segment, b"key", &tags, true);
+        segment.invalidate_tag(b"tag");
+        assert!(segment.get(b"key").is_none());
+        assert!(!segment.remove(b"key"), "it had none");
+    }
+
+    #[test]
+    fn a_remove_that_meets_a_put_in_progress_before_what_it_replaces_finds_the_old_value() {
+        let segment = segment();
+        let bucket = segment.key(b"key").pair.primary;
+        let filler = (0_u32..)
+            .map(u32::to_le_bytes)
+            .find(|name| segment.key(name).pair.primary == bucket)
+            .expect("there are few buckets");
+        for name in [&filler[..], b"key"] {
+            segment.put(name, b"old", Expiry::never()).expect("there is room");
+        }
+        // The put is linked where the filler was, before the old value.
+        assert!(segment.remove(&filler));
+        put_and_die(&segment, b"key", &Tags::NONE, false);
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"old"[..]));
+        assert!(segment.remove(b"key"), "it had a value");
+        assert!(segment.get(b"key").is_none());
+    }
+
+    #[test]
+    fn what_was_made_stale_stays_stale_while_a_put_of_its_key_is_in_progress() {
+        let segment = segment();
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        assert!(segment.expire(b"key"));
+        put_and_die(&segment, b"key", &Tags::NONE, false);
+        let value = segment
+            .get(b"key")
+            .expect("the old one, until the new one is LIVE");
+        assert_eq!(&value[..], b"old");
+        assert!(value.is_stale());
     }
 }

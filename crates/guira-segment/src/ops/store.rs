@@ -29,7 +29,7 @@ use crate::layout::entry::Kind;
 use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
 use crate::log::write::{Draft, Written};
-use crate::ops::settle::{Manner, Settled};
+use crate::ops::settle::{Leftovers, Manner, Settled};
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::STORE_ATTEMPTS;
@@ -75,7 +75,9 @@ impl Shared {
     pub(crate) fn is_current(&self, draft: &Draft<'_>, token: &Token, intent: Intent) -> bool {
         let stamp = self.key_stamp(draft.key.hash);
         let stamp_allows = match intent {
-            Intent::Fill(_) => token.stamp.allows_fill(stamp, draft.key.hash),
+            Intent::Fill(_) => {
+                token.stamp.allows_fill(stamp, draft.key.hash) || Mutant::StampBlindFill.is_on()
+            }
             Intent::Put | Intent::Add => token.stamp.invalidations() == stamp.invalidations(),
         };
         // Acquire: pairs with the SeqCst maximum that raised a stamp; the caller's fence is before it.
@@ -169,14 +171,11 @@ impl Shared {
         }
         let leftovers = match self.settle_for(thread, key, slot, intent, token) {
             Settled::Ready(leftovers) => leftovers,
-            Settled::Occupied => {
-                self.abandon(key, written, slot);
-                return Step::Done(StoreOutcome::Occupied);
-            }
-            Settled::Contended => {
-                self.abandon(key, written, slot);
-                return Step::Retry;
-            }
+            // What was helped to LIVE has been stored, and what stands now came after it: to do it again,
+            // or to derive from it, would be to do it twice.
+            Settled::Occupied if self.withdraw(key, slot) => return Step::Done(StoreOutcome::Occupied),
+            Settled::Contended if self.withdraw(key, slot) => return Step::Retry,
+            Settled::Occupied | Settled::Contended => return Step::Done(StoreOutcome::Stored),
             Settled::Killed => {
                 // What is LIVE may be older than this put: it says nothing of who the killer was.
                 self.unlink(&key.pair, slot, true);
@@ -227,6 +226,9 @@ impl Shared {
         token: &Token,
     ) -> Settled {
         if intent == Intent::Put {
+            if Mutant::UnsettledPut.is_on() {
+                return Settled::Ready(Leftovers::default());
+            }
             return self.settle(thread, key, own, Manner::Override);
         }
         let refreshes = token.refreshes;
@@ -292,5 +294,56 @@ pub(crate) fn pause(attempt: u32) {
         }
     } else {
         yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Intent, Step, StoreOutcome};
+    use crate::expiry::Expiry;
+    use crate::layout::block::Pool;
+    use crate::layout::entry::NEVER_MS;
+    use crate::log::write::Draft;
+    use crate::modify::Replace;
+    use crate::ops::settle::{Manner, Settled};
+    use crate::options::PutOptions;
+    use crate::segment::Segment;
+    use crate::tags::Tags;
+
+    /// An add takes the place of an invalidated entry. Before it goes LIVE a touch comes that way, helps it,
+    /// and derives from it. If the add then said that there had been a value, an increment that began
+    /// by adding its initial value would add to it as well.
+    #[test]
+    fn an_add_that_was_helped_and_derived_from_has_been_stored() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let options = PutOptions::default().tags(&[b"tag"]);
+        segment.put_with(b"key", b"5", &options).expect("there is room");
+        segment.invalidate_tag(b"tag");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(b"key");
+        let token = shared.token(&key);
+        let draft = Draft {
+            key,
+            value: [b"10", &[]],
+            tags: &Tags::NONE,
+            aligned: false,
+            birth: token.clock,
+            hard_ms: NEVER_MS,
+            soft_ms: NEVER_MS,
+            pool: Pool::Admission,
+            conditional: false,
+        };
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        let settled = shared.settle(&thread, &key, slot, Manner::Yield { refreshes: None });
+        assert!(matches!(settled, Settled::Ready(_)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(segment.touch(b"key", Expiry::never()), Ok(Replace::Stored)));
+        });
+        let step = shared.go_live(&thread, &draft, &token, Intent::Add, &written, slot);
+        assert!(matches!(step, Step::Done(StoreOutcome::Stored)));
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"10"[..]));
     }
 }

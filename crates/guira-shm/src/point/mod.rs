@@ -8,9 +8,11 @@
 //! them is nowhere written: a thread [records](record) those that it passes, and
 //! a second run of the same work [acts](Plan) at one of them.
 
+mod delay;
 mod forked;
 mod plan;
 
+pub use delay::with_delays;
 pub use forked::{Forked, fork};
 pub use plan::{Action, Plan};
 
@@ -85,6 +87,7 @@ pub fn disarm() -> Option<Plan> {
 #[inline]
 #[track_caller]
 pub fn before(what: &'static str) {
+    delay::pause();
     if ARMED.get() {
         pass(Point {
             location: Location::caller(),
