@@ -9,6 +9,7 @@ pub mod fuzzed;
 pub mod histogram;
 pub mod journal;
 pub mod latency;
+pub mod linearize;
 pub mod lock_release;
 pub mod namespaces;
 pub mod oracle;

@@ -1,6 +1,6 @@
 //! The experiments, which run too long for a test: built, then run.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::cargo::{cargo, run as run_command};
@@ -40,4 +40,32 @@ fn checked(root: &Path, binary: &str, passed_on: &[OsString]) -> Result<(), Xtas
     let mut command = cargo(root, &["run", "-p", "guira-tests", "--bin", binary, "--"]);
     command.args(passed_on);
     run_command(command)
+}
+
+/// Runs histories and their checker. Mutants and delays inside the engine need a build with points.
+pub(crate) fn linearize(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    let mut command = cargo(
+        root,
+        &[
+            "run",
+            "--profile",
+            "proof",
+            "-p",
+            "guira-tests",
+            "--bin",
+            "linearize",
+        ],
+    );
+    if passed_on.iter().any(|argument| needs_points(argument)) {
+        command
+            .env("RUSTFLAGS", "--cfg guira_points")
+            .args(["--target-dir", "target/points"]);
+    }
+    command.arg("--").args(passed_on);
+    run_command(command)
+}
+
+fn needs_points(argument: &OsStr) -> bool {
+    let argument = argument.to_string_lossy();
+    argument.starts_with("--mutant") || argument.starts_with("--delay-one-in")
 }

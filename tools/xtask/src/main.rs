@@ -125,6 +125,17 @@ enum Task {
     },
     /// Bytes that a fuzzer makes up: superblocks, images, command lines, traces
     Fuzz(fuzz::FuzzArgs),
+    /// Histories of several processes must have an order, key by key (--help for more)
+    #[command(disable_help_flag = true)]
+    Linearize {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "LINEARIZE_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
     /// Runs a proof and keeps what it found in the ledger, or sums up the ledger
     Proof {
         #[command(subcommand)]
@@ -221,6 +232,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
             steps.run("corrupt", || experiment::corrupt(&root, &passed_on));
         }
         Task::Fuzz(args) => steps.run("fuzz", || fuzz::run(&root, &args)),
+        Task::Linearize { passed_on } => {
+            steps.run("linearize", || experiment::linearize(&root, &passed_on));
+        }
         Task::Bench { passed_on } => {
             steps.run("bench", || bench::run(&root, &passed_on));
         }
