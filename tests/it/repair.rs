@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use guira_segment::{Expiry, FaultKind, Segment};
+use guira_segment::{Expiry, FaultKind, Segment, StoreError};
 use tempfile::TempDir;
 
 use crate::places::{file_in, in_memory};
@@ -162,4 +162,18 @@ fn a_forward_to_another_keys_entry_is_not_followed_when_its_block_is_drained() {
             assert_eq!(patient.fault_kinds(), [], "after key {n}");
         }
     }
+}
+
+#[test]
+fn a_counter_under_a_floor_ahead_of_the_clock_gives_up_at_once_and_counts_after_the_repair() {
+    const FLOOR_IN_CONTROL: usize = (4224 - 4096) / 8;
+    let patient = Patient::new();
+    let count = || patient.segment.increment(b"counter", 1, Some(1), Expiry::never());
+    assert_eq!(count(), Ok(Some(1)));
+    patient.set_word(patient.items("control")[FLOOR_IN_CONTROL], 1 << 40);
+    assert_eq!(count(), Err(StoreError::Contended { attempts: 1 }));
+    assert_eq!(patient.fault_kinds(), [FaultKind::StampAhead]);
+    assert!(patient.segment.repair().left.is_clean());
+    assert_eq!(count(), Ok(Some(1)), "what the floor covered is invalidated");
+    assert_eq!(count(), Ok(Some(2)));
 }

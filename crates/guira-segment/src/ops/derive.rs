@@ -121,7 +121,12 @@ impl Shared {
             StoreOutcome::Stored => Some(Derived::Written),
             StoreOutcome::Superseded => {
                 // An insert that depends on nothing but absence begins anew after the invalidation.
-                *token = self.token(key);
+                let again = self.token(key);
+                if again.clock == token.clock && again.stamp.invalidations() == token.stamp.invalidations() {
+                    // There was none: a stamp is damaged, and supersedes whatever begins.
+                    return Err(StoreError::Contended { attempts: 1 });
+                }
+                *token = again;
                 None
             }
             StoreOutcome::Occupied => None,
