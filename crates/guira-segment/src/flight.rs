@@ -83,6 +83,8 @@ const FIRST_SLICE_MS: u64 = 5;
 const LAST_SLICE_MS: u64 = 100;
 /// Rounds of claiming a cell against others.
 const CLAIM_ROUNDS: u32 = 64;
+/// The round after which a taker that has not described its flight is asked whether it lives.
+const PROBE_ROUND: u32 = 4;
 
 /// What a cell holds.
 enum Cell {
@@ -114,7 +116,7 @@ impl Shared {
             token: *token,
             patience,
         };
-        for _ in 0..CLAIM_ROUNDS {
+        for round in 0..CLAIM_ROUNDS {
             let mut free = None;
             let mut is_undescribed = false;
             for cell in ways {
@@ -128,7 +130,12 @@ impl Shared {
                 }
             }
             if is_undescribed {
-                // Its taker is a few instructions from saying which key it computes.
+                // Its taker is a few instructions from saying which key it computes, unless it died there.
+                if round == PROBE_ROUND {
+                    for cell in ways {
+                        self.end_flight_of_nobody(cell, &attachment);
+                    }
+                }
                 yield_now();
                 continue;
             }
@@ -286,6 +293,24 @@ impl Shared {
         }
     }
 
+    /// Ends a flight that was never described if its taker is dead, or is none that there could be.
+    fn end_flight_of_nobody(&self, cell: usize, attachment: &Attachment) {
+        let owner = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Relaxed);
+        if owner == 0 || !matches!(self.look_at_flight(cell), Cell::Undescribed) {
+            return;
+        }
+        let taker = LineOwner(owner);
+        let is_nobody = match taker.record() {
+            Some(record) if u64::from(record) < self.geometry.counts.records => {
+                self.is_dead(attachment, record, taker.incarnation())
+            }
+            _ => true,
+        };
+        if is_nobody {
+            self.end_flight(cell, owner);
+        }
+    }
+
     /// Ends every flight of a dead owner.
     pub(crate) fn release_flights(&self, owner: LineOwner) {
         for cell in 0..self.geometry.counts.flights as usize {
@@ -387,3 +412,32 @@ impl<'s> FlightWait<'s> {
 
 /// What a taker-over is granted before it may be replaced in turn.
 const TAKE_OVER_PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Segment;
+
+    #[test]
+    fn a_flight_whose_taker_died_before_describing_it_is_in_nobodys_way() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let shared = &*segment.shared;
+        let token = segment.fill_token(b"k");
+        let cells = shared.geometry.counts.flights as usize;
+        let first = segment.key(b"k").hash as usize >> 20 & (cells - 1);
+        let taker = || shared.flight_word(first, FLIGHT_OWNER);
+        for nobody in [LineOwner::new(0, 99).0, LineOwner::new(u16::MAX - 1, 1).0] {
+            taker().store(nobody, Ordering::Relaxed);
+            let Flight::Lead(lead) = segment.flight(b"k", &token, Duration::from_secs(9)) else {
+                panic!("nobody computes");
+            };
+            drop(lead);
+            assert_eq!(segment.stats().flights, 0);
+        }
+        // One that lives is waited for, and in the end computed beside.
+        let own = shared.thread().expect("attached").owner;
+        taker().store(own.0, Ordering::Relaxed);
+        let flight = segment.flight(b"k", &token, Duration::from_secs(9));
+        assert!(matches!(flight, Flight::Alone));
+    }
+}
