@@ -71,6 +71,12 @@ pub const ROW_REFUSED_JOINS: usize = 25;
 pub const ROW_NOT_ATTACHED: usize = 26;
 /// Processes that closed every descriptor.
 pub const ROW_DAEMONS: usize = 27;
+/// When the operation under way began, ns on the monotonic clock.
+pub const ROW_BEGAN_NS: usize = 28;
+/// How long operations that took long were found asleep for the kernel's own reasons, ns.
+pub const ROW_BLOCKED_NS: usize = 29;
+/// Operations that took too long because the kernel kept them waiting, mostly for a disk.
+pub const ROW_DISK: usize = 30;
 /// Completed operations by kind.
 pub const ROW_KINDS: usize = 32;
 /// Kinds that fit.

@@ -9,12 +9,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use guira_shm::sync::Ordering;
+use guira_shm::sync::{AtomicU64, Ordering};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
+use crate::blocked::{WorkerPids, watch};
 use crate::board::{Board, ROW_CURRENT, ROW_OPERATIONS, ROW_STOPS_BEGUN, ROW_STOPS_ENDED};
 use crate::orphans::Orphans;
 use crate::random::Random;
@@ -99,10 +100,29 @@ pub fn conduct(
 ) -> io::Result<Conducted> {
     // What a killed worker forked becomes ours to reap.
     set_child_subreaper(true)?;
+    let pids: Vec<AtomicU64> = (0..schedule.workers).map(|_| AtomicU64::new(0)).collect();
+    std::thread::scope(|scope| {
+        let (over, is_over) = channel::<()>();
+        let pids = pids.as_slice();
+        scope.spawn(move || watch(board, pids, schedule.threads, &is_over));
+        let conducted = conduct_watched(board, schedule, pids, start, &mut is_done);
+        drop(over);
+        conducted
+    })
+}
+
+fn conduct_watched(
+    board: &Board,
+    schedule: &Schedule,
+    pids: &WorkerPids,
+    start: impl Fn(usize, u64) -> io::Result<Child>,
+    mut is_done: impl FnMut(&Conducted) -> bool,
+) -> io::Result<Conducted> {
     let (exits, notices) = channel();
     let mut conductor = Conductor {
         board,
         schedule,
+        pids,
         start,
         exits,
         workers: Vec::new(),
@@ -157,6 +177,7 @@ pub fn conduct(
 struct Conductor<'b, S> {
     board: &'b Board,
     schedule: &'b Schedule,
+    pids: &'b WorkerPids,
     start: S,
     exits: Sender<Exit>,
     workers: Vec<Worker>,
@@ -174,6 +195,9 @@ impl<S: Fn(usize, u64) -> io::Result<Child>> Conductor<'_, S> {
     fn start(&self, worker: usize, incarnation: u64) -> io::Result<Worker> {
         let child = (self.start)(worker, incarnation)?;
         let pid = pid_of(&child);
+        if let Some(word) = self.pids.get(worker) {
+            word.store(child.id().into(), Ordering::Relaxed);
+        }
         let exits = self.exits.clone();
         std::thread::spawn(move || {
             // Only looks: the exit is collected where no signal can follow it.

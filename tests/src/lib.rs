@@ -1,6 +1,7 @@
 //! What the integration tests share, and the experiments that are too long for a test.
 #![forbid(unsafe_code)]
 
+mod blocked;
 pub mod board;
 pub mod conductor;
 pub mod corrupt;

@@ -1,8 +1,8 @@
 //! How long operations take, told apart from how long the machine let their thread wait.
 //!
 //! An operation is too slow if it took more than [`TOO_LONG_NS`] although its own process was not
-//! stopped meanwhile and its thread was not waiting for a processor: such time was spent waiting for
-//! somebody else. The kernel's count of time in the run queue is read now and then, and again when an
+//! stopped meanwhile, its thread was not waiting for a processor, and the kernel did not keep it for a
+//! disk (see `blocked`): such time was spent waiting for somebody else. The kernel's count of time in the run queue is read now and then, and again when an
 //! operation took long; what is deducted is all of it since the last reading. So is time that the
 //! machine itself did not run because its host ran something else, which a thread's own statistics
 //! count as running.
@@ -14,9 +14,10 @@ use guira_shm::sync::Ordering;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::board::{
-    Board, HISTOGRAM_WORDS, ROW_CURRENT, ROW_DELAYED, ROW_HISTOGRAM, ROW_KINDS, ROW_LONGEST_KIND,
-    ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS,
-    ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_STOPS_BEGUN, ROW_STOPS_ENDED,
+    Board, HISTOGRAM_WORDS, ROW_BEGAN_NS, ROW_BLOCKED_NS, ROW_CURRENT, ROW_DELAYED, ROW_DISK, ROW_HISTOGRAM,
+    ROW_KINDS, ROW_LONGEST_KIND, ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_NS,
+    ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS, ROW_OPERATIONS, ROW_SLOW, ROW_STOPPED, ROW_STOPS_BEGUN,
+    ROW_STOPS_ENDED,
 };
 use crate::histogram;
 
@@ -56,6 +57,7 @@ pub struct Running {
     kind: usize,
     began_ns: u64,
     stops_ended: u64,
+    blocked_ns: u64,
 }
 
 /// An operation that took too long without an excuse.
@@ -69,9 +71,12 @@ pub struct Slow {
     pub queued_ns: u64,
     /// Of that, at most this was spent on a processor; the rest was sleep.
     pub ran_ns: u64,
+    /// Of that sleep, about this was the kernel's own, see [`ROW_BLOCKED_NS`].
+    pub blocked_ns: u64,
 }
 
-fn now_ns() -> u64 {
+/// The monotonic clock, the same in all processes.
+pub(crate) fn now_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
         now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
     })
@@ -120,10 +125,17 @@ impl<'b> Stopwatch<'b> {
         self.board
             .row_word(self.row, ROW_CURRENT)
             .store(kind as u64 + 1, Ordering::Relaxed);
+        let stops_ended = self.stops(ROW_STOPS_ENDED);
+        let blocked_ns = self.blocked_ns();
+        let began_ns = now_ns();
+        self.board
+            .row_word(self.row, ROW_BEGAN_NS)
+            .store(began_ns, Ordering::Relaxed);
         Running {
             kind,
-            stops_ended: self.stops(ROW_STOPS_ENDED),
-            began_ns: now_ns(),
+            stops_ended,
+            blocked_ns,
+            began_ns,
         }
     }
 
@@ -174,14 +186,27 @@ impl<'b> Stopwatch<'b> {
             return None;
         }
         // Where the kernel does not tell, nothing can be held against the operation.
-        let is_slow = own_ns > TOO_LONG_NS && self.statistics.is_some();
-        add(if is_slow { ROW_SLOW } else { ROW_DELAYED });
+        let is_own = own_ns > TOO_LONG_NS && self.statistics.is_some();
+        let blocked_ns = self.blocked_ns().saturating_sub(running.blocked_ns);
+        let is_slow = is_own && own_ns.saturating_sub(blocked_ns) > TOO_LONG_NS;
+        add(match (is_own, is_slow) {
+            (_, true) => ROW_SLOW,
+            (true, false) => ROW_DISK,
+            (false, false) => ROW_DELAYED,
+        });
         is_slow.then_some(Slow {
             kind: running.kind,
             took_ns,
             queued_ns,
             ran_ns: spent.ran_ns.min(own_ns),
+            blocked_ns,
         })
+    }
+
+    fn blocked_ns(&self) -> u64 {
+        self.board
+            .row_word(self.row, ROW_BLOCKED_NS)
+            .load(Ordering::Relaxed)
     }
 
     fn stops(&self, field: usize) -> u64 {

@@ -7,8 +7,8 @@ use guira_segment::{Fault, FaultKind, Stats, Verified};
 use serde::Serialize;
 
 use crate::board::{
-    Board, ROW_CONTENDED, ROW_DAEMONS, ROW_DELAYED, ROW_EXECS, ROW_FALSE_MISSES, ROW_FORKED_KILLS, ROW_FORKS,
-    ROW_HITS, ROW_JOINS, ROW_KINDS, ROW_LONGEST_KIND, ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND,
+    Board, ROW_CONTENDED, ROW_DAEMONS, ROW_DELAYED, ROW_DISK, ROW_EXECS, ROW_FALSE_MISSES, ROW_FORKED_KILLS,
+    ROW_FORKS, ROW_HITS, ROW_JOINS, ROW_KINDS, ROW_LONGEST_KIND, ROW_LONGEST_NS, ROW_LONGEST_OWN_KIND,
     ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_RAN_NS, ROW_LONGEST_RAN_NS, ROW_MISSES, ROW_NO_RUN, ROW_NO_SPACE,
     ROW_NOT_ATTACHED, ROW_OPERATIONS, ROW_REFUSED_JOINS, ROW_SLOW, ROW_STOPPED, ROW_SUPERSEDED, ROW_WRONG,
 };
@@ -106,6 +106,8 @@ pub struct StormReport {
     pub slow: u64,
     /// Operations over 100 ms because their thread waited for a processor.
     pub delayed: u64,
+    /// Operations over 100 ms because the kernel kept them waiting, mostly for a disk.
+    pub disk: u64,
     /// Operations over 100 ms because their own process was stopped.
     pub stopped: u64,
     /// The longest operation of a worker that was not stopped meanwhile.
@@ -227,6 +229,7 @@ impl StormReport {
             crashes: conducted.crashes,
             slow: board.sum(ROW_SLOW),
             delayed: board.sum(ROW_DELAYED),
+            disk: board.sum(ROW_DISK),
             stopped: board.sum(ROW_STOPPED),
             longest: longest([ROW_LONGEST_NS, ROW_LONGEST_KIND, ROW_LONGEST_RAN_NS]),
             longest_own: longest([ROW_LONGEST_OWN_NS, ROW_LONGEST_OWN_KIND, ROW_LONGEST_OWN_RAN_NS]),
@@ -352,8 +355,8 @@ impl fmt::Display for StormReport {
         )?;
         writeln!(
             f,
-            "  over 100 ms: {} without excuse, {} for lack of a processor, {} in a stopped process",
-            self.slow, self.delayed, self.stopped
+            "  over 100 ms: {} without excuse, {} for lack of a processor, {} for the disk, {} in a stopped process",
+            self.slow, self.delayed, self.disk, self.stopped
         )?;
         writeln!(
             f,

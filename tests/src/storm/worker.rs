@@ -141,10 +141,11 @@ impl<'s> Hand<'s> {
         let result = operation();
         if let Some(slow) = self.stopwatch.end(running) {
             self.journal.note(&format!(
-                "{} took {} ms, of which {} ms waiting for a processor and {} ms running",
+                "{} took {} ms, of which {} ms waiting for a processor, {} ms for a disk and {} ms running",
                 kind_name(slow.kind as u64),
                 slow.took_ns / 1_000_000,
                 slow.queued_ns / 1_000_000,
+                slow.blocked_ns / 1_000_000,
                 slow.ran_ns / 1_000_000
             ));
         }
