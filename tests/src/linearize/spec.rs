@@ -15,6 +15,9 @@ pub(crate) struct Rules {
     pub(crate) may_miss: bool,
 }
 
+/// Stands for a tag of everything that `expire` reaches, on tokens; values have tags 1 and 2.
+const EXPIRED: u8 = 3;
+
 /// Applies operations to states.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec<'o> {
@@ -305,12 +308,16 @@ impl Step<'_> {
         let token = self.operation.token;
         let seat = self.operation.event.seat;
         let tags = self.state.tags_since_token(seat);
-        let is_current =
-            token != 0 && self.state.token(seat) == token && !(new.tag != 0 && tags & tag_bit(new.tag) != 0);
+        let is_expired = tags & tag_bit(EXPIRED) != 0;
+        let is_current = token != 0
+            && self.state.token(seat) == token
+            && !(new.tag != 0 && tags & tag_bit(new.tag) != 0)
+            && (!is_expired || self.operation.is_marked);
         if self.may_be(Outcome::Stored) && is_current {
             // It is as old as its token.
             let filled = |state: State| State {
-                tags_around: tags,
+                tags_around: tags & !tag_bit(EXPIRED),
+                is_marked: is_expired,
                 ..self.filled(state, new)
             };
             let refreshed = self.present().filter(|state| refreshes == Some(state.value));
@@ -352,15 +359,20 @@ impl Step<'_> {
     fn expire(&self, next: &mut Vec<State>) {
         if self.may_be(Outcome::Was(true)) {
             next.extend(self.present().map(|state| {
-                self.changed(State {
+                self.expired(State {
                     is_marked: true,
                     ..state
                 })
             }));
         }
         if self.may_be(Outcome::Was(false)) {
-            next.extend(self.absent().map(|state| self.changed(state)));
+            next.extend(self.absent().map(|state| self.expired(state)));
         }
+    }
+
+    /// A fill that is under way may still be stored, but not as fresh.
+    fn expired(&self, state: State) -> State {
+        state.with_tag_invalidated(EXPIRED, |token| self.is_older(token))
     }
 
     fn remove(&self, next: &mut Vec<State>) {

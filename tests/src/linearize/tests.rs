@@ -342,6 +342,19 @@ fn a_fill_from_before_an_invalidation_has_no_order() {
 }
 
 #[test]
+fn a_fill_that_overlaps_an_expiry_may_be_stored_but_not_as_fresh() {
+    let expired = of(1, (20, 30), Action::Expire, Outcome::Was(false));
+    let look = |stale| seen(2, (60, 70), Some(1), None, Some(stale));
+    illegal(&[token(0, (0, 10)), expired, fill(0, (40, 50), 0, 1)]);
+    legal(&[token(0, (0, 10)), expired, fill(0, (15, 50), 0, 1), look(true)]);
+    illegal(&[
+        token(0, (0, 10)),
+        of(1, (20, 30), Action::Expire, Outcome::Was(false)),
+        fill(0, (35, 50), 0, 1),
+    ]);
+}
+
+#[test]
 fn a_tag_takes_what_carries_it_and_nothing_else() {
     let tagged = New { tag: 1, ..new(1) };
     let put = of(0, (0, 10), Action::Put(tagged), Outcome::Stored);
