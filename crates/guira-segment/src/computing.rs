@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use crate::attach::ThreadRef;
 use crate::error::StoreError;
 use crate::flight::Flight;
-use crate::key::Key;
 use crate::ops::store::{Intent, StoreOutcome, Token};
 use crate::options::PutOptions;
-use crate::pin::EnginePin;
 use crate::segment::Segment;
 use crate::value::ValueRef;
 
@@ -58,22 +55,12 @@ impl Segment {
         match self.get_with(&thread, &hashed) {
             None => Lookup::Miss(token),
             Some(value) if value.is_stale() => {
-                token.token.refreshes = self.identity(&thread, &hashed);
+                // Of this very value: another look could find one that somebody stored meanwhile.
+                token.token.refreshes = Some(value.identity());
                 Lookup::Stale(value, token)
             }
             Some(value) => Lookup::Hit(value),
         }
-    }
-
-    /// Where the key's present entry lies.
-    fn identity(
-        &self,
-        thread: &ThreadRef<'_>,
-        key: &Key<'_>,
-    ) -> Option<(crate::layout::slot::Location, u16)> {
-        let pin = thread.engine_pin(&self.shared, EnginePin::Read as usize);
-        let found = self.shared.find(thread, pin, key)?;
-        Some((found.location, found.state.self_generation()))
     }
 
     /// The token of a computation of `key` that begins now. Take it before the source is read.

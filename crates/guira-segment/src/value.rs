@@ -6,6 +6,7 @@ use std::ops::Deref;
 use guira_shm::mutant::Mutant;
 
 use crate::entry::Found;
+use crate::layout::slot::Location;
 use crate::metadata::{Metadata, Version};
 use crate::shared::Shared;
 
@@ -32,10 +33,26 @@ enum Hold<'s> {
     Copied {
         bytes: Vec<u8>,
         metadata: Metadata,
+        identity: Identity,
     },
 }
 
+/// Which entry a value was read from: where it lay, and the generation it carried.
+pub(crate) type Identity = (Location, u16);
+
+fn identity_of(found: &Found<'_>) -> Identity {
+    (found.location, found.state.self_generation())
+}
+
 impl<'s> ValueRef<'s> {
+    /// Which entry it was read from, for a computation that is to replace that one only.
+    pub(crate) fn identity(&self) -> Identity {
+        match &self.hold {
+            Hold::Pinned { found, .. } => identity_of(found),
+            Hold::Copied { identity, .. } => *identity,
+        }
+    }
+
     /// Takes over the pin of a found entry.
     #[inline]
     pub(crate) fn pinned(shared: &'s Shared, found: Found<'s>) -> Self {
@@ -76,6 +93,7 @@ impl<'s> ValueRef<'s> {
             hold: Hold::Copied {
                 bytes: shared.value_of(found),
                 metadata,
+                identity: identity_of(found),
             },
         }
     }

@@ -15,8 +15,8 @@
 //! a pause that grows: what it had forwarded to its dead entry would be a miss for readers although
 //! nobody had removed the key. (Two puts that killed each other and went on settling made one read in
 //! ten thousand of a contended key a miss.) One that is killed after its last look at the stamps looks
-//! once: a raised stamp means superseded, another LIVE entry means overwritten by a concurrent put,
-//! for its own pass has forwarded whatever was LIVE before; otherwise it tries again.
+//! once: a raised stamp means superseded; otherwise a put tries again (an add may have killed it, which
+//! found no value, so the put cannot count as overwritten), and an add or fill yields to what is LIVE.
 
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence, yield_now};
@@ -248,7 +248,8 @@ impl Shared {
         }
         let pin = thread.engine_pin(self, EnginePin::Read as usize);
         match (self.find(thread, pin, key), intent) {
-            (Some(_), Intent::Put) => Step::Done(StoreOutcome::Stored),
+            // Whoever killed it may have been an add or a fill, which found no value: the put comes after it.
+            (Some(_), Intent::Put) => Step::Retry,
             (Some(_), Intent::Add | Intent::Fill(_)) => Step::Done(StoreOutcome::Occupied),
             (None, _) => Step::Retry,
         }
