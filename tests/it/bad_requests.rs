@@ -327,3 +327,15 @@ fn sizes_beyond_any_machine_say_how_large_a_segment_can_be() {
         assert!(!message.contains("larger size"), "{message}");
     }
 }
+
+#[test]
+fn a_private_segment_that_is_larger_than_the_memory_is_an_error() {
+    match Segment::builder().size(1 << 40).private() {
+        // A kernel that promises any memory gives it: nothing of it is touched that is not used.
+        Ok(segment) => assert_eq!(segment.stats().entries, 0),
+        Err(error) => {
+            assert!(matches!(error, OpenError::System { .. }), "{error}");
+            assert!(error.to_string().contains("memory"), "{error}");
+        }
+    }
+}

@@ -269,10 +269,14 @@ impl SegmentBuilder {
     /// A segment on this process's own memory: the same engine for one process and its threads.
     ///
     /// # Errors
-    /// Sizes and counts out of range.
+    /// Sizes and counts out of range, or more memory than there is.
     pub fn private(&self) -> Result<Segment, OpenError> {
         let superblock = self.plan()?;
-        let region = Region::heap(superblock.geometry.total_bytes);
+        let region = Region::try_heap(superblock.geometry.total_bytes).ok_or_else(|| OpenError::System {
+            path: PathBuf::new(),
+            action: "taking the memory of a private segment",
+            source: std::io::ErrorKind::OutOfMemory.into(),
+        })?;
         format_segment(&region, &superblock, &self.clock, 1);
         declare_in_use(&region);
         self.finish(Memory::private(region), superblock)

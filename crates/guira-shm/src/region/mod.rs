@@ -33,7 +33,7 @@ use by_model::SharedRun;
 use opaque::SharedRun;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -70,13 +70,22 @@ impl Region {
     ///
     /// When `len_bytes` is 0 or no such memory can be had.
     pub fn heap(len_bytes: usize) -> Region {
-        let heap = HeapMemory::zeroed(len_bytes);
+        Region::try_heap(len_bytes).expect("no memory for a region")
+    }
+
+    /// As [`Region::heap`]; `None` when no such memory can be had.
+    ///
+    /// # Panics
+    ///
+    /// When `len_bytes` is 0.
+    pub fn try_heap(len_bytes: usize) -> Option<Region> {
+        let heap = HeapMemory::zeroed(len_bytes)?;
         let (start, len_bytes) = (heap.start, heap.len_bytes);
-        Region {
+        Some(Region {
             start,
             len_bytes,
             owner: Arc::new(heap),
-        }
+        })
     }
 
     /// A region over memory that `owner` keeps alive.
@@ -373,28 +382,24 @@ unsafe impl Send for HeapMemory {}
 unsafe impl Sync for HeapMemory {}
 
 impl HeapMemory {
-    fn zeroed(len_bytes: usize) -> HeapMemory {
+    fn zeroed(len_bytes: usize) -> Option<HeapMemory> {
         assert!(len_bytes > 0, "a region of 0 bytes was asked for");
-        let len_bytes = len_bytes.next_multiple_of(8);
+        let len_bytes = len_bytes.checked_next_multiple_of(8)?;
         // With room to align it here: the allocator would clear aligned memory itself, every page of it,
         // where it gets other memory zeroed from the kernel, page by page as it is used.
-        let layout = Layout::from_size_align(len_bytes + REGION_ALIGN_BYTES, 8)
-            .expect("a region is shorter than isize::MAX");
+        let layout = Layout::from_size_align(len_bytes.checked_add(REGION_ALIGN_BYTES)?, 8).ok()?;
         // SAFETY: the layout's size is not 0.
-        let allocation = unsafe { alloc_zeroed(layout) };
-        let Some(allocation) = NonNull::new(allocation) else {
-            handle_alloc_error(layout)
-        };
+        let allocation = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         let aligned = |address: NonZeroUsize| {
             let address = address.get().next_multiple_of(REGION_ALIGN_BYTES);
             NonZeroUsize::new(address).expect("rounded up")
         };
-        HeapMemory {
+        Some(HeapMemory {
             allocation,
             layout,
             start: allocation.map_addr(aligned),
             len_bytes,
-        }
+        })
     }
 }
 
