@@ -211,9 +211,11 @@ impl Shared {
             }
             owned.retain(|(_, attachment, _)| attachment.strong_count() > 0);
             let state = self.line_for_thread(&attachment)?;
-            let pointer = std::ptr::from_ref::<ThreadState>(&state);
             owned.push((attachment.id, Arc::downgrade(&attachment), state));
-            Some(pointer)
+            // From where the box is kept: moving a box takes back what was lent of its contents.
+            owned
+                .last()
+                .map(|(_, _, state)| std::ptr::from_ref::<ThreadState>(state))
         });
         match owned {
             Ok(Some(state)) => {
