@@ -39,6 +39,8 @@ mod processes;
 mod repair;
 /// Detaching in order, reboots, salvage.
 mod restart;
+/// Threads in worlds of a few blocks, fit for sanitizers.
+mod small_worlds;
 /// Fills, puts and invalidations race: no read is stale.
 mod stale;
 /// Worker processes that are killed and stopped.

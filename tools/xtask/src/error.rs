@@ -34,6 +34,16 @@ pub(crate) enum XtaskError {
     Untidy { count: usize },
     #[error("the tests cannot run here:\n{}", bullets(.missing))]
     Prerequisites { missing: Vec<String> },
+    #[error(
+        "the {sanitizer} sanitizer needs the component {component}: run `rustup component add --toolchain {channel} {component}`"
+    )]
+    Component {
+        sanitizer: &'static str,
+        component: &'static str,
+        channel: &'static str,
+    },
+    #[error("the {sanitizer} sanitizer did not notice what was wrong on purpose; its output is above")]
+    Canary { sanitizer: &'static str },
     #[error("cargo succeeded but no test binary reported a result; check the arguments")]
     NothingTested,
 }

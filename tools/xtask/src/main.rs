@@ -15,6 +15,7 @@ mod experiment;
 mod fuzz;
 mod lint;
 mod proof;
+mod sanitize;
 mod steps;
 mod test_run;
 mod tidy;
@@ -136,6 +137,8 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// The tests under sanitizers, and under Miri
+    Sanitize(sanitize::SanitizeArguments),
     /// Runs a proof and keeps what it found in the ledger, or sums up the ledger
     Proof {
         #[command(subcommand)]
@@ -225,6 +228,7 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
                 steps.run("proof table", || proof::refresh_table(&root, since.as_deref()));
             }
         },
+        Task::Sanitize(arguments) => sanitize::run(&root, &arguments, &mut steps),
         Task::Oracle { passed_on } => {
             steps.run("oracle", || experiment::oracle(&root, &passed_on));
         }

@@ -19,6 +19,8 @@ mod by_atomics;
 mod by_halves;
 #[cfg(guira_model)]
 mod by_model;
+#[cfg(all(test, any(miri, guira_plain_copies)))]
+mod canary;
 #[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
 mod opaque;
 mod search;
