@@ -1,4 +1,7 @@
 //! Who is alive: the byte lock first, then `/proc` where it can be asked.
+//!
+//! A verdict is about one holder: the owner word that was judged comes with it, and whoever acts on it
+//! acts on that word, not on whoever holds the record by then.
 
 use guira_shm::lock::{Probe, RECORD_LOCK_BASE};
 use guira_shm::process::{Existence, ProcessIdentity};
@@ -22,16 +25,27 @@ pub(crate) enum Liveness {
 }
 
 impl Shared {
-    /// Asks the kernel about the holder of `record`. Never to be asked of one's own record: a probe
-    /// through the descriptor that holds a lock answers "free".
+    /// Who holds a record, or held it last.
+    pub(crate) fn record_owner(&self, record: u16) -> RecordOwner {
+        // Acquire: pairs with the attacher's SeqCst store, before which it stored its identity, and with
+        // the Release of whoever freed the record.
+        RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire))
+    }
+
+    /// Asks the kernel about `owner`, the holder of `record`. Never to be asked of one's own record: a
+    /// probe through the descriptor that holds a lock answers "free".
     ///
     /// A held lock is looked into only if `thoroughly`, for that means reading `/proc`.
-    pub(crate) fn liveness(&self, attachment: &Attachment, record: u16, thoroughly: bool) -> Liveness {
+    pub(crate) fn liveness(
+        &self,
+        attachment: &Attachment,
+        record: u16,
+        owner: RecordOwner,
+        thoroughly: bool,
+    ) -> Liveness {
         if record == attachment.record || usize::from(record) >= self.geometry.counts.records as usize {
             return Liveness::Alive;
         }
-        // Acquire: pairs with the Release of the attacher, so the identity is the owner's.
-        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
         if owner.pid() == 0 {
             return Liveness::Free;
         }
@@ -40,9 +54,9 @@ impl Shared {
             Some(locks) => locks.probe(RECORD_LOCK_BASE + u64::from(record)),
         };
         match probe {
-            Ok(Probe::Free) if self.lives_without_lock(record) => Liveness::Alive,
+            Ok(Probe::Free) if self.lives_without_lock(record, owner) => Liveness::Alive,
             Ok(Probe::Free) => Liveness::Dead,
-            Ok(Probe::Held) if thoroughly && self.process_exists(record) == Some(false) => {
+            Ok(Probe::Held) if thoroughly && self.process_exists(record, owner) == Some(false) => {
                 Liveness::DeadLockInherited
             }
             // A probe that fails says nothing, and nothing is done to a process that may live.
@@ -50,18 +64,10 @@ impl Shared {
         }
     }
 
-    /// Whether the process named in a record exists; `None` where that cannot be known.
-    pub(crate) fn process_exists(&self, record: u16) -> Option<bool> {
-        // Acquire: pairs with the attacher's store of its owner word, before which its identity was stored.
-        let identity = ProcessIdentity {
-            pid: RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire)).pid(),
-            start_ticks: self
-                .record_word(record, RECORD_START_TICKS)
-                .load(Ordering::Relaxed),
-            pid_namespace: self
-                .record_word(record, RECORD_PID_NAMESPACE)
-                .load(Ordering::Relaxed),
-        };
+    /// Whether `owner`, the holder of `record`, exists; `None` where that cannot be known, and where
+    /// somebody else holds the record by now: what it says of its holder is not `owner`'s then.
+    pub(crate) fn process_exists(&self, record: u16, owner: RecordOwner) -> Option<bool> {
+        let identity = self.identity(record, owner)?;
         match guira_shm::process::is_gone(&identity) {
             Existence::Gone => Some(false),
             Existence::Alive => Some(true),
@@ -70,29 +76,35 @@ impl Shared {
         }
     }
 
-    /// Whether a record, whose lock is free, has a holder all the same: a process that closed its
-    /// descriptors.
-    pub(crate) fn lives_without_lock(&self, record: u16) -> bool {
-        // Acquire: as in `process_exists`.
-        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
-        owner.pid() != 0 && self.process_exists(record) == Some(true) && !self.was_left_by_exec(record)
-    }
-
-    /// Whether the record, whose lock is free, names this very process but none of its attachments: what
-    /// ran under this pid before an exec left it.
-    pub(crate) fn was_left_by_exec(&self, record: u16) -> bool {
-        let own = ProcessIdentity::current();
-        // Acquire: as in `process_exists`.
-        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+    /// What the record says of `owner`, unless another holder wrote to it meanwhile.
+    fn identity(&self, record: u16, owner: RecordOwner) -> Option<ProcessIdentity> {
+        // Acquire, both: pair with the Releases of the attacher, so that whoever sees its identity sees
+        // below that the record is not `owner`'s any more.
         let start_ticks = self
             .record_word(record, RECORD_START_TICKS)
-            .load(Ordering::Relaxed);
-        let namespace = self
+            .load(Ordering::Acquire);
+        let pid_namespace = self
             .record_word(record, RECORD_PID_NAMESPACE)
-            .load(Ordering::Relaxed);
-        owner.pid() == own.pid
-            && start_ticks == own.start_ticks
-            && namespace == own.pid_namespace
+            .load(Ordering::Acquire);
+        (self.record_owner(record) == owner).then_some(ProcessIdentity {
+            pid: owner.pid(),
+            start_ticks,
+            pid_namespace,
+        })
+    }
+
+    /// Whether `owner`, whose lock is free, holds the record all the same: a process that closed its
+    /// descriptors.
+    pub(crate) fn lives_without_lock(&self, record: u16, owner: RecordOwner) -> bool {
+        owner.pid() != 0
+            && self.process_exists(record, owner) == Some(true)
+            && !self.was_left_by_exec(record, owner)
+    }
+
+    /// Whether `owner`, whose lock is free, is this very process but none of its attachments: what ran
+    /// under this pid before an exec left it.
+    pub(crate) fn was_left_by_exec(&self, record: u16, owner: RecordOwner) -> bool {
+        self.identity(record, owner) == Some(ProcessIdentity::current())
             && !ours::holds(&self.held(record, owner.incarnation()))
     }
 
@@ -110,11 +122,10 @@ impl Shared {
         if record == attachment.record {
             return incarnation != attachment.incarnation;
         }
-        // Acquire: as in `liveness`.
-        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+        let owner = self.record_owner(record);
         owner.incarnation() != incarnation
             || matches!(
-                self.liveness(attachment, record, true),
+                self.liveness(attachment, record, owner, true),
                 Liveness::Free | Liveness::Dead | Liveness::DeadLockInherited
             )
     }

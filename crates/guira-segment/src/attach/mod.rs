@@ -195,11 +195,9 @@ impl Shared {
             if !locked {
                 continue;
             }
-            let owner_word = self.record_word(record, RECORD_OWNER);
-            // Acquire: pairs with the Release below of an earlier holder.
-            let previous = RecordOwner(owner_word.load(Ordering::Acquire));
+            let previous = self.record_owner(record);
             if previous.pid() != 0 {
-                if self.process_exists(record) == Some(true) && !self.was_left_by_exec(record) {
+                if self.lives_without_lock(record, previous) {
                     // It closed every descriptor but lives: its record is not ours to take. The
                     // unlock can only fail if the lock is gone already.
                     let _ = locks.unlock(RECORD_LOCK_BASE + u64::from(record));
@@ -209,10 +207,12 @@ impl Shared {
             }
             let identity = ProcessIdentity::current();
             let incarnation = previous.incarnation().wrapping_add(1);
+            // Release, both: pair with the Acquires of whoever judges the previous holder and must not
+            // take this identity for that one's.
             self.record_word(record, RECORD_START_TICKS)
-                .store(identity.start_ticks, Ordering::Relaxed);
+                .store(identity.start_ticks, Ordering::Release);
             self.record_word(record, RECORD_PID_NAMESPACE)
-                .store(identity.pid_namespace, Ordering::Relaxed);
+                .store(identity.pid_namespace, Ordering::Release);
             self.record_word(record, RECORD_ATTACHED_MS)
                 .store(self.clock.now_ms(), Ordering::Relaxed);
             self.record_word(record, RECORD_LIBRARY)
@@ -221,7 +221,8 @@ impl Shared {
             ours::add(self.held(record, incarnation));
             // SeqCst: pairs with the Acquire loads that read the identity behind the owner, and is before
             // the store of IN_USE for a detacher that looks for others.
-            owner_word.store(RecordOwner::new(incarnation, identity.pid).0, Ordering::SeqCst);
+            self.record_word(record, RECORD_OWNER)
+                .store(RecordOwner::new(incarnation, identity.pid).0, Ordering::SeqCst);
             // SeqCst: pairs with the last detacher's mark and its second look at the locks.
             self.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::SeqCst);
             return Ok((record, incarnation));
@@ -301,7 +302,8 @@ impl Shared {
             .filter(|&record| record != own)
             .any(|record| {
                 let owner = self.record_word(record, RECORD_OWNER);
-                is_attached(owner, locks, record) || self.lives_without_lock(record)
+                is_attached(owner, locks, record)
+                    || self.lives_without_lock(record, self.record_owner(record))
             })
     }
 }

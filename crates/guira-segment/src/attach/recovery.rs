@@ -1,9 +1,9 @@
 //! What a dead process held is given back.
 //!
-//! Recovery runs under the dead record's byte lock (or, where a forked child kept that lock, under
-//! nothing) and under a lock of this process, and every step is a compare-and-swap from the exact
-//! word the dead process left, incarnation included: run twice, interrupted, or late, it changes
-//! nothing that belongs to somebody else. Order: blocks and flights first, pins after them, the
+//! Recovery runs under the dead record's byte lock (or, where that lock is held and the process is known
+//! to be gone, under nothing) and under a lock of this process, and every step is a compare-and-swap
+//! from the exact word the dead process left, incarnation included: run twice, interrupted, or late, it
+//! changes nothing that belongs to somebody else. Order: blocks and flights first, pins after them, the
 //! record last, so a recovery that is itself killed is repeated by the next.
 
 use guira_shm::lock::RECORD_LOCK_BASE;
@@ -28,10 +28,20 @@ impl Shared {
 
     /// Recovers `record` if its holder is dead. False also when somebody else is at it.
     pub(crate) fn recover_if_dead(&self, attachment: &Attachment, record: u16, thoroughly: bool) -> bool {
-        let liveness = self.liveness(attachment, record, thoroughly);
-        if !matches!(liveness, Liveness::Dead | Liveness::DeadLockInherited) {
-            return false;
-        }
+        let owner = self.record_owner(record);
+        let liveness = self.liveness(attachment, record, owner, thoroughly);
+        matches!(liveness, Liveness::Dead | Liveness::DeadLockInherited)
+            && self.recover_judged(attachment, record, owner, liveness)
+    }
+
+    /// Recovers what `owner` left, who was found dead; by now the record may be somebody else's.
+    pub(super) fn recover_judged(
+        &self,
+        attachment: &Attachment,
+        record: u16,
+        owner: RecordOwner,
+        liveness: Liveness,
+    ) -> bool {
         let Some(_alone) = attachment.recovering.try_lock() else {
             return false;
         };
@@ -40,13 +50,13 @@ impl Shared {
             None => return false,
             Some(locks) => locks.try_lock(byte).unwrap_or(false),
         };
-        if !locked && liveness == Liveness::Dead {
-            return false;
-        }
-        // Acquire: as in `liveness`.
-        let owner = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
-        let recovered =
-            owner.pid() != 0 && (self.process_exists(record) != Some(true) || self.was_left_by_exec(record));
+        let recovered = if locked {
+            self.is_left(record, owner)
+        } else {
+            // The lock is a child's of `owner`, another recoverer's, or the next holder's, of whom it may
+            // not be known whether it lives. Known to be gone is `owner`, and only that one is recovered.
+            liveness == Liveness::DeadLockInherited && self.record_owner(record) == owner
+        };
         if recovered {
             self.release_record(record, owner.incarnation());
             self.word(CONTROL_RECOVERIES).fetch_add(1, Ordering::Relaxed);
@@ -56,6 +66,12 @@ impl Shared {
             let _ = locks.unlock(byte);
         }
         recovered
+    }
+
+    /// Whether `owner` left the record whose byte this process has locked: it is held in its name, and
+    /// the process is gone, or not known to live.
+    fn is_left(&self, record: u16, owner: RecordOwner) -> bool {
+        self.record_owner(record) == owner && !self.lives_without_lock(record, owner)
     }
 
     /// Gives back everything that `incarnation` of `record` holds, then the record itself.
@@ -145,10 +161,104 @@ impl Shared {
     fn is_present(&self, owner: LineOwner) -> bool {
         owner.record().is_some_and(|record| {
             u64::from(record) < self.geometry.counts.records && {
-                // Acquire: as in `liveness`.
-                let holder = RecordOwner(self.record_word(record, RECORD_OWNER).load(Ordering::Acquire));
+                let holder = self.record_owner(record);
                 holder.pid() != 0 && holder.incarnation() == owner.incarnation()
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Expiry, Segment};
+    use std::process::Command;
+    use tempfile::TempDir;
+
+    use crate::layout::record::RECORD_PID_NAMESPACE;
+
+    fn made() -> (TempDir, Segment) {
+        let directory = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
+        let segment = Segment::builder().size(8 << 20);
+        let segment = segment.create(directory.path().join("s")).expect("a segment");
+        segment.put(b"k", b"v", Expiry::never()).expect("room");
+        (directory, segment)
+    }
+
+    fn open(directory: &TempDir) -> Segment {
+        let path = directory.path().join("s");
+        Segment::builder().open(path).expect("a segment")
+    }
+
+    /// The number of a process that is gone.
+    fn gone_pid() -> u32 {
+        let mut child = Command::new("true").spawn().expect("a child");
+        child.wait().expect("our child");
+        child.id()
+    }
+
+    /// Makes `segment`'s record that of a process that is gone, while its byte stays locked as if by a
+    /// forked child of that process; says which record it is, and how it reads now.
+    fn orphan(segment: &Segment) -> (u16, RecordOwner) {
+        let shared = &segment.shared;
+        let attachment = shared.attach().expect("attached");
+        let owner = RecordOwner::new(attachment.incarnation, gone_pid());
+        shared
+            .record_word(attachment.record, RECORD_OWNER)
+            .store(owner.0, Ordering::Release);
+        (attachment.record, owner)
+    }
+
+    #[test]
+    fn a_late_recovery_leaves_the_next_holder_alone_even_if_nothing_is_known_of_it() {
+        let (directory, segment) = made();
+        let own = segment.shared.attach().expect("attached");
+        let parent = open(&directory);
+        let (record, dead) = orphan(&parent);
+        let liveness = segment.shared.liveness(&own, record, dead, true);
+        assert_eq!(liveness, Liveness::DeadLockInherited);
+        // Here the recoverer is stopped. The child that kept the lock ends, and another process comes.
+        drop(parent);
+        let next = open(&directory);
+        assert_eq!(next.shared.attach().expect("attached").record, record);
+        // It is of another pid namespace, or has no `/proc`: its lock alone says that it lives.
+        let namespace = next.shared.record_word(record, RECORD_PID_NAMESPACE);
+        namespace.store(0, Ordering::Release);
+        let guard = next.get(b"k").expect("there");
+        assert!(guard.is_borrowed());
+        assert!(!segment.shared.recover_judged(&own, record, dead, liveness));
+        let stats = segment.stats();
+        assert_eq!((stats.processes, stats.guards), (2, 1));
+        assert_eq!(segment.recover(), 0);
+        drop(guard);
+        assert_eq!(segment.stats().guards, 0);
+    }
+
+    #[test]
+    fn an_orphan_whose_lock_a_child_keeps_is_recovered_once() {
+        let (directory, segment) = made();
+        let own = segment.shared.attach().expect("attached");
+        let parent = open(&directory);
+        let (record, dead) = orphan(&parent);
+        let recover = || {
+            let inherited = Liveness::DeadLockInherited;
+            segment.shared.recover_judged(&own, record, dead, inherited)
+        };
+        assert!(recover());
+        assert!(!recover(), "somebody was faster");
+        assert_eq!(segment.stats().processes, 1);
+    }
+
+    #[test]
+    fn what_a_record_says_of_its_holder_is_not_believed_of_the_last_one() {
+        let (directory, segment) = made();
+        let other = open(&directory);
+        let record = other.shared.attach().expect("attached").record;
+        let now = segment.shared.record_owner(record);
+        let last = RecordOwner::new(now.incarnation() - 1, now.pid());
+        assert_eq!(segment.shared.process_exists(record, now), Some(true));
+        assert_eq!(segment.shared.process_exists(record, last), None);
+        let gone = RecordOwner::new(now.incarnation() - 1, gone_pid());
+        assert_eq!(segment.shared.process_exists(record, gone), None);
     }
 }
