@@ -11,7 +11,7 @@ use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use super::{Attachment, Liveness};
-use crate::layout::block::BlockState;
+use crate::layout::block::{BlockState, BlockWord};
 use crate::layout::control::{CONTROL_LINES_HIGH, CONTROL_RECOVERIES};
 use crate::layout::record::{
     ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, LINE_OWNER, LineOwner, PinWord, RECORD_OWNER, RecordOwner,
@@ -91,8 +91,17 @@ impl Shared {
     }
 
     fn release_block(&self, block: u32, owner: LineOwner) {
-        let word = self.block(block);
+        // Acquire: pairs with the SeqCst change of whoever took the block, and who held its record then.
+        let word = BlockWord(self.block_word(block).load(Ordering::Acquire));
         if word.owner() != owner.record() || word.owner_incarnation() != owner.incarnation() as u8 {
+            return;
+        }
+        // A word has eight bits of the incarnation. Before a later one has the record all of this one's
+        // blocks are given back: whoever comes that late finds that one's.
+        if owner
+            .record()
+            .is_none_or(|record| self.record_owner(record).incarnation() != owner.incarnation())
+        {
             return;
         }
         match word.state() {
@@ -260,5 +269,24 @@ mod tests {
         assert_eq!(segment.shared.process_exists(record, last), None);
         let gone = RecordOwner::new(now.incarnation() - 1, gone_pid());
         assert_eq!(segment.shared.process_exists(record, gone), None);
+    }
+
+    #[test]
+    fn blocks_of_a_later_incarnation_with_the_same_low_bits_are_left_alone() {
+        let (_directory, segment) = made();
+        let shared = &segment.shared;
+        let own = shared.attach().expect("attached");
+        let thread = shared.thread().expect("attached");
+        let block = (0..shared.geometry.blocks())
+            .find(|&block| shared.block(block).state() == BlockState::Free)
+            .expect("a free block");
+        let opened = shared.block(block).with_state(BlockState::Open);
+        let opened = opened.with_owner(thread.owner);
+        assert!(shared.change_block(block, shared.block(block), opened));
+        let earlier = own.incarnation.wrapping_sub(256);
+        shared.release_block(block, LineOwner::new(own.record, earlier));
+        assert_eq!(shared.block(block), opened);
+        shared.release_block(block, LineOwner::new(own.record, own.incarnation));
+        assert_eq!(shared.block(block).state(), BlockState::Sealed);
     }
 }

@@ -222,7 +222,7 @@ impl Shared {
         if !self.change_block(block, word, claimed) {
             return 0;
         }
-        let bodies = self.free_bodies(block, span as u32);
+        let bodies = self.free_bodies(block, claimed, span as u32);
         bodies
             + usize::from(self.change_block(
                 block,
@@ -231,14 +231,19 @@ impl Shared {
             ))
     }
 
-    fn free_bodies(&self, head: u32, span: u32) -> usize {
+    /// Frees the bodies of a run whose head is CLAIMED in these words. A recovery that comes late finds
+    /// the head changed: its bodies are freed then, and those that name it now are another run's.
+    fn free_bodies(&self, head: u32, claimed: BlockWord, span: u32) -> usize {
         let end = head.saturating_add(span).min(self.geometry.blocks());
         (head + 1..end)
             .filter(|&block| {
-                let word = self.block(block);
+                // Acquire: pairs with the SeqCst change to BODY, before which the builder changed the head;
+                // so a body of a later run is not taken for one of this.
+                let word = BlockWord(self.block_word(block).load(Ordering::Acquire));
                 word.state() == BlockState::Body
                     // Acquire: pairs with the Release of the builder.
                     && self.block_meta(block, META_HEAD).load(Ordering::Acquire) == tagged(word.generation(), head)
+                    && self.block(head) == claimed
                     && self.change_block(block, word, word.next_generation(BlockState::Free))
             })
             .count()
@@ -250,7 +255,7 @@ impl Shared {
         let span = self.block_meta(block, META_SPAN).load(Ordering::Acquire);
         let tag = (span >> 32) as u32;
         if tag == word.generation() || tag == word.generation().wrapping_sub(1) {
-            self.free_bodies(block, span as u32);
+            self.free_bodies(block, word, span as u32);
         }
         self.change_block(block, word, word.next_generation(BlockState::Free));
     }
@@ -258,4 +263,31 @@ impl Shared {
 
 fn claimed(thread: &ThreadState, word: BlockWord) -> BlockWord {
     BlockWord::new(word.generation(), BlockState::Claimed).with_owner(thread.owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Expiry, Segment};
+
+    #[test]
+    fn a_late_recovery_of_an_earlier_run_leaves_the_bodies_of_the_present_one_alone() {
+        let segment = Segment::builder().size(8 << 20).private().expect("memory");
+        let shared = &segment.shared;
+        let value = vec![7; 2 * shared.geometry.block_bytes];
+        segment.put(b"k", &value, Expiry::never()).expect("room");
+        let head = segment.metadata(b"k").expect("there").block;
+        let now = shared.block(head);
+        let span = shared.run_blocks(head, now.generation());
+        assert!(span > 2);
+        let thread = shared.thread().expect("attached");
+        // What it found before it was stopped: the head of the run before this, being built or freed.
+        let earlier = BlockWord::new(now.generation().wrapping_sub(1), BlockState::Claimed);
+        assert_eq!(
+            shared.free_bodies(head, earlier.with_owner(thread.owner), span),
+            0
+        );
+        assert_eq!(segment.get(b"k").as_deref(), Some(&*value));
+        assert!(segment.verify().is_clean());
+    }
 }
