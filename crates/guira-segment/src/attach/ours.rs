@@ -3,7 +3,7 @@
 //! An exec closes the lock's descriptor but keeps pid and start time, so by those alone what an exec
 //! left behind would look alive for ever. It is on no list of the program that runs now.
 
-use guira_shm::fork::ForkLock;
+use guira_shm::fork::{ForkLock, ForkLockGuard};
 
 /// One attachment: the segment's id, the record and its incarnation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,16 +14,25 @@ pub(crate) struct Held {
 }
 
 /// Entries that a forked child inherits are of its parent's pid and never asked for.
-static HELD: ForkLock<Vec<Held>> = ForkLock::new(Vec::new());
+pub(super) static HELD: ForkLock<Vec<Held>> = ForkLock::new(Vec::new());
+
+fn list() -> ForkLockGuard<'static, Vec<Held>> {
+    let mut list = HELD.lock();
+    if list.was_stolen() {
+        // Another thread of the parent was in the middle of changing it: neither read nor freed.
+        std::mem::forget(std::mem::take(&mut *list));
+    }
+    list
+}
 
 pub(super) fn add(held: Held) {
-    HELD.lock().push(held);
+    list().push(held);
 }
 
 pub(super) fn remove(held: &Held) {
-    HELD.lock().retain(|other| other != held);
+    list().retain(|other| other != held);
 }
 
 pub(super) fn holds(held: &Held) -> bool {
-    HELD.lock().contains(held)
+    list().contains(held)
 }

@@ -402,3 +402,20 @@ fn a_segment_on_private_memory_is_copied_by_a_fork() {
     }));
     assert!(has(&segment, b"k", b"v"), "the child's writes are its own");
 }
+
+#[test]
+fn a_child_forked_while_attachments_were_listed_begins_a_list_of_its_own() {
+    let (_directory, segment) = made(&small());
+    let own = segment.shared.attach().expect("attached");
+    let parents = segment.shared.held(own.record, own.incarnation);
+    let listing = super::ours::HELD.lock();
+    assert!(listing.contains(&parents));
+    assert!(Forked::passes(|| {
+        let works = has(&segment, b"k", b"v");
+        let own = segment.shared.attach().expect("attached");
+        let childs = segment.shared.held(own.record, own.incarnation);
+        works && super::ours::holds(&childs) && !super::ours::holds(&parents)
+    }));
+    drop(listing);
+    assert!(super::ours::holds(&parents));
+}
