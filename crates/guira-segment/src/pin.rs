@@ -121,7 +121,12 @@ impl Shared {
     pub(crate) fn still_stands(&self, pinned: &Pinned<'_>) -> bool {
         // SeqCst: after the change of the entry's state; pairs with `change_block` of the retirer, and
         // with the second look at the move counter of a scan that found the block retired.
-        let word = BlockWord(load_in_order(self.block_word(pinned.block)));
+        let word = self.block_word(pinned.block);
+        let word = BlockWord(if Mutant::UnorderedSecondLooks.is_on() {
+            word.load(Ordering::Acquire)
+        } else {
+            load_in_order(word)
+        });
         word.is_readable() && word.generation() == pinned.word.generation()
     }
 

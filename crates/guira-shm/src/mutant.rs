@@ -29,6 +29,8 @@ macro_rules! mutants {
 }
 
 mutants! {
+    /// The second looks at the move counter and at a base's block are in no common order.
+    UnorderedSecondLooks = "unordered-second-looks",
     /// The slot of an entry that is forwarded is cleared without raising the move counter.
     ClearWithoutBump = "clear-without-bump",
     /// A slot is moved to the partner bucket without raising the move counter.

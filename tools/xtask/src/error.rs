@@ -44,6 +44,10 @@ pub(crate) enum XtaskError {
     },
     #[error("the {sanitizer} sanitizer did not notice what was wrong on purpose; its output is above")]
     Canary { sanitizer: &'static str },
+    #[error("{count} model(s) failed or noticed no mutant, marked above")]
+    Models { count: usize },
+    #[error("no model and no mutant has {name:?} in its name; `cargo xtask model` lists them")]
+    NoModel { name: String },
     #[error("cargo succeeded but no test binary reported a result; check the arguments")]
     NothingTested,
 }

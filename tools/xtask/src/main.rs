@@ -14,6 +14,7 @@ mod error;
 mod experiment;
 mod fuzz;
 mod lint;
+mod model;
 mod proof;
 mod sanitize;
 mod steps;
@@ -102,6 +103,8 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Every interleaving of small worlds, by a model checker, and the mutants it must catch
+    Model(model::Options),
     /// Random sequences of every operation against a plain map (--help for more)
     #[command(disable_help_flag = true)]
     Oracle {
@@ -229,6 +232,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
             }
         },
         Task::Sanitize(arguments) => sanitize::run(&root, &arguments, &mut steps),
+        Task::Model(options) => {
+            steps.run("model", || model::run(&root, &options));
+        }
         Task::Oracle { passed_on } => {
             steps.run("oracle", || experiment::oracle(&root, &passed_on));
         }

@@ -118,7 +118,7 @@ fn no_append_is_lost() {
 
 #[test]
 fn an_append_to_a_retired_base_brings_nothing_back() {
-    holds("append-retired-base", 2, append_from_retired_base);
+    holds("append-retired-base", 1, append_from_retired_base);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_append_that_does_not_ask_after_its_base_is_caught() {
     catches(
         "append-retired-base",
         Mutant::BaseNotLookedAtAgain,
-        2,
+        1,
         append_from_retired_base,
     );
 }
@@ -147,6 +147,16 @@ fn an_append_without_a_bump_is_caught() {
         "append-invalidate-retire",
         Mutant::ForwardWithoutBump,
         2,
+        append_invalidate_retire,
+    );
+}
+
+#[test]
+fn second_looks_in_no_order_are_caught() {
+    catches(
+        "append-invalidate-retire",
+        Mutant::UnorderedSecondLooks,
+        1,
         append_invalidate_retire,
     );
 }

@@ -15,6 +15,10 @@ use guira_shm::sync::{AtomicBool, Ordering};
 const MORE_PREEMPTIONS: &str = "GUIRA_MODEL_MORE_PREEMPTIONS";
 /// Seconds that one model may take.
 const SECONDS: &str = "GUIRA_MODEL_SECONDS";
+/// Only models with this in their name, or in that of the mutant.
+const ONLY: &str = "GUIRA_MODEL_ONLY";
+/// `models` or `mutants`, without which both run.
+const WHICH: &str = "GUIRA_MODEL_WHICH";
 /// A file to which reports are appended, a line of JSON each.
 const REPORT: &str = "GUIRA_MODEL_REPORT";
 
@@ -25,6 +29,9 @@ pub(super) type AtEachChange = fn(usize);
 
 /// No execution of `model` fails.
 pub(super) fn holds(name: &str, preemptions: usize, model: fn()) {
+    if !is_wanted(name, None) {
+        return;
+    }
     let begin = Instant::now();
     let explored = check(&bounds(preemptions), model);
     conclude(name, preemptions, begin, explored);
@@ -32,6 +39,9 @@ pub(super) fn holds(name: &str, preemptions: usize, model: fn()) {
 
 /// No execution of `model` fails, whichever of its changes the thread that dies comes to last.
 pub(super) fn holds_at_each_change(name: &str, preemptions: usize, model: AtEachChange) {
+    if !is_wanted(name, None) {
+        return;
+    }
     let begin = Instant::now();
     let mut sum = Explored {
         executions: 0,
@@ -55,18 +65,24 @@ pub(super) fn holds_at_each_change(name: &str, preemptions: usize, model: AtEach
 
 /// Some execution of `model` fails while `mutant` is on.
 pub(super) fn catches(name: &str, mutant: Mutant, preemptions: usize, model: fn()) {
+    if !is_wanted(name, Some(mutant)) {
+        return;
+    }
     let begin = Instant::now();
-    let explored = mutated(mutant, || check(&bounds(preemptions), model));
+    let explored = mutated(mutant, || check(&mutant_bounds(preemptions), model));
     conclude_mutant(name, mutant, preemptions, begin, &explored);
 }
 
 /// Some execution of `model` fails while `mutant` is on, for one of the changes a thread dies at.
 pub(super) fn catches_at_some_change(name: &str, mutant: Mutant, preemptions: usize, model: AtEachChange) {
+    if !is_wanted(name, Some(mutant)) {
+        return;
+    }
     let begin = Instant::now();
     let explored = mutated(mutant, || {
         let mut executions = 0;
         for changes in 0.. {
-            let mut explored = check(&left(&bounds(preemptions), begin), move || model(changes));
+            let mut explored = check(&left(&mutant_bounds(preemptions), begin), move || model(changes));
             executions += explored.executions;
             explored.executions = executions;
             if explored.failure.is_some() || !explored.has_killed {
@@ -76,6 +92,14 @@ pub(super) fn catches_at_some_change(name: &str, mutant: Mutant, preemptions: us
         unreachable!("an operation makes a bounded number of changes")
     });
     conclude_mutant(name, mutant, preemptions, begin, &explored);
+}
+
+fn is_wanted(name: &str, mutant: Option<Mutant>) -> bool {
+    let kind = if mutant.is_some() { "mutants" } else { "models" };
+    let mutant = mutant.map_or("", Mutant::name);
+    let is_other_kind = std::env::var(WHICH).is_ok_and(|which| which != kind);
+    let is_other = std::env::var(ONLY).is_ok_and(|only| !name.contains(&only) && !mutant.contains(&only));
+    !is_other_kind && !is_other
 }
 
 fn bounds(preemptions: usize) -> Bounds {
@@ -96,6 +120,16 @@ fn left(bounds: &Bounds, begin: Instant) -> Bounds {
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// A mutant gets more time than a model: it is to be found, not only not to be missed by what there was
+/// time for.
+fn mutant_bounds(preemptions: usize) -> Bounds {
+    let bounds = bounds(preemptions);
+    Bounds {
+        time: bounds.time * 4,
+        ..bounds
+    }
 }
 
 fn mutated(mutant: Mutant, run: impl FnOnce() -> Explored) -> Explored {
