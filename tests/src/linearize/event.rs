@@ -14,7 +14,7 @@ pub struct Life {
 /// A value that is written, and what goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct New {
-    /// The number that the value's bytes stand for, see [`super::value`].
+    /// The number that the value's bytes stand for, see `value`.
     pub value: u64,
     /// Its tag, 0 for none.
     pub tag: u8,
