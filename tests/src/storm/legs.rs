@@ -153,6 +153,15 @@ impl LegsReport {
         self.legs.iter().flat_map(of_leg).collect()
     }
 
+    /// As `anomalies`, without the waits: where processors are short, a thread may wait for a sibling of
+    /// its own process that holds a lock of that process and has no processor.
+    #[must_use]
+    pub fn anomalies_but_waits(&self) -> Vec<String> {
+        let mut found = self.anomalies();
+        found.retain(|anomaly| !anomaly.ends_with(super::report::WAITED));
+        found
+    }
+
     /// What the ledger keeps.
     #[must_use]
     pub fn summary(&self) -> Summary {

@@ -265,7 +265,7 @@ impl StormReport {
         none(self.wrong, "wrong, torn or returned values");
         none(self.hangs.len() as u64, "hangs");
         none(self.crashes.len() as u64, "crashes");
-        none(self.slow, "operations that waited 100 ms for somebody else");
+        none(self.slow, WAITED);
         none(self.leaked as u64, "lost blocks or pins");
         none(self.faults.len() as u64, "faults");
         none(self.damaged_entries, "damaged entries after the storm");
@@ -277,6 +277,9 @@ impl StormReport {
         found
     }
 }
+
+/// What an operation is said to have done that slept over 100 ms without an excuse.
+pub(super) const WAITED: &str = "operations that waited 100 ms for somebody else";
 
 impl StormReport {
     /// What the ledger keeps.
