@@ -144,7 +144,13 @@ impl Build<'_> {
     /// The sanitizer must notice what the canary does.
     fn heed_canary(&self) -> Result<(), XtaskError> {
         let mut command = self.command(&CANARY);
-        command.env("GUIRA_CANARY", self.sanitizer.name());
+        if self.sanitizer == Sanitizer::Miri {
+            // Not by the environment: cargo-miri keeps that of the build for later runs.
+            let flags = format!("{} -Zmiri-env-set=GUIRA_CANARY=miri", self.miri_flags());
+            command.env("MIRIFLAGS", flags);
+        } else {
+            command.env("GUIRA_CANARY", self.sanitizer.name());
+        }
         let output = command.output().map_err(|source| XtaskError::Start {
             command: shown(&command),
             source,
@@ -189,13 +195,7 @@ impl Build<'_> {
         match self.sanitizer {
             Sanitizer::Miri => {
                 command.args(["miri", "test"]);
-                // Weak memory is emulated for accesses of one size only; the models see to it.
-                let flags = format!(
-                    "-Zmiri-strict-provenance -Zmiri-disable-weak-memory-emulation -Zmiri-seed={} \
-                     -Zmiri-isolation-error=hide -Zmiri-env-forward=GUIRA_CANARY",
-                    self.seed
-                );
-                command.env("MIRIFLAGS", flags);
+                command.env("MIRIFLAGS", self.miri_flags());
             }
             _ => {
                 command.args(["test", "--target", self.toolchain.host()]);
@@ -215,6 +215,15 @@ impl Build<'_> {
         command
     }
 
+    /// Weak memory is emulated for accesses of one size only; the models see to it.
+    fn miri_flags(&self) -> String {
+        format!(
+            "-Zmiri-strict-provenance -Zmiri-disable-weak-memory-emulation -Zmiri-isolation-error=hide \
+             -Zmiri-seed={}",
+            self.seed
+        )
+    }
+
     /// A folder of its own: other flags would build everything anew, each time.
     fn target_folder(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR")
@@ -224,12 +233,19 @@ impl Build<'_> {
 }
 
 /// How the runtimes behave. A child of a test forks with threads, which ThreadSanitizer would end; a cut
-/// file raises SIGBUS, which is the engine's to handle, and a test's to see.
+/// file raises SIGBUS, which is the engine's to handle, and a test's to see; more memory than there is is
+/// refused by an allocator, and asked for by a test.
 const RUNTIME: [(&str, &str); 3] = [
-    ("ASAN_OPTIONS", "detect_leaks=0:handle_sigbus=0"),
+    (
+        "ASAN_OPTIONS",
+        "detect_leaks=0:handle_sigbus=0:allocator_may_return_null=1",
+    ),
     (
         "TSAN_OPTIONS",
-        "halt_on_error=1:die_after_fork=0:history_size=4:handle_sigbus=0",
+        "halt_on_error=1:die_after_fork=0:history_size=4:handle_sigbus=0:allocator_may_return_null=1",
     ),
-    ("LSAN_OPTIONS", "exitcode=23:handle_sigbus=0"),
+    (
+        "LSAN_OPTIONS",
+        "exitcode=23:handle_sigbus=0:allocator_may_return_null=1",
+    ),
 ];
