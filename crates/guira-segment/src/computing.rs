@@ -84,13 +84,20 @@ impl Segment {
         token: &FillToken,
         options: &PutOptions<'_>,
     ) -> Result<Fill, StoreError> {
-        let (key, thread) = self.begin(key)?;
+        let (key, _, thread) = self.begin(key)?;
         if key.hash != token.hash {
             // A token of another key says nothing of this one.
             return Ok(Fill::Superseded);
         }
         Ok(
-            match self.store(&thread, &key, value, options, Intent::Fill(token.token))? {
+            match self.store(
+                &thread,
+                &key,
+                value,
+                options,
+                Intent::Fill(token.token),
+                &token.token,
+            )? {
                 StoreOutcome::Stored => Fill::Stored,
                 StoreOutcome::Superseded | StoreOutcome::Occupied => Fill::Superseded,
             },

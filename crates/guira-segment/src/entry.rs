@@ -66,6 +66,7 @@ impl Shared {
     }
 
     /// Replaces an entry's state if it is still `from`.
+    #[cfg_attr(guira_points, track_caller)]
     pub(crate) fn change_state(&self, location: Location, from: State, to: State) -> bool {
         // SeqCst: the linearization point of every operation; pairs with the Acquire of readers and
         // stays in one order with stamps and links.

@@ -45,8 +45,7 @@ impl Segment {
     /// # Errors
     /// As [`Segment::put`].
     pub fn replace(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Replace, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        let token = self.shared.token(&key);
+        let (key, token, thread) = self.begin(key)?;
         let fresh = self.fresh(value, options)?;
         let derived = self.shared.derive(&thread, &key, &token, |base| {
             Ok(base.map_or(Plan::Keep, |_| Plan::Write(fresh.clone())))
@@ -84,8 +83,7 @@ impl Segment {
         value: &[u8],
         options: &PutOptions<'_>,
     ) -> Result<Swap, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        let token = self.shared.token(&key);
+        let (key, token, thread) = self.begin(key)?;
         let fresh = self.fresh(value, options)?;
         let mut kept = Swap::NotFound;
         let derived = self.shared.derive(&thread, &key, &token, |base| {
@@ -136,8 +134,7 @@ impl Segment {
         initial: Option<i64>,
         expiry: Expiry,
     ) -> Result<Option<i64>, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        let token = self.shared.token(&key);
+        let (key, token, thread) = self.begin(key)?;
         let mut result = None;
         self.shared.derive(&thread, &key, &token, |base| {
             let Some(base) = base else {
@@ -184,8 +181,7 @@ impl Segment {
     /// # Errors
     /// As [`Segment::add`]; the value is untouched.
     pub fn append(&self, key: &[u8], suffix: &[u8]) -> Result<Replace, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        let token = self.shared.token(&key);
+        let (key, token, thread) = self.begin(key)?;
         let derived = self.shared.derive(&thread, &key, &token, |base| {
             Ok(base.map_or(Plan::Keep, |base| {
                 let mut value = self.shared.value_of(base);
@@ -202,8 +198,7 @@ impl Segment {
     /// # Errors
     /// As [`Segment::add`]; the entry is untouched.
     pub fn touch(&self, key: &[u8], expiry: Expiry) -> Result<Replace, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        let token = self.shared.token(&key);
+        let (key, token, thread) = self.begin(key)?;
         let (hard_ms, soft_ms) = expiry.deadlines_ms(self.shared.clock.now_ms())?;
         let derived = self.shared.derive(&thread, &key, &token, |base| {
             Ok(base.map_or(Plan::Keep, |base| {

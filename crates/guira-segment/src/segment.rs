@@ -14,7 +14,7 @@ use crate::layout::block::Pool;
 use crate::layout::control::CONTROL_GUARDED_BLOCKS;
 use crate::log::write::Draft;
 use crate::metadata::Metadata;
-use crate::ops::store::{Intent, StoreOutcome};
+use crate::ops::store::{Intent, StoreOutcome, Token};
 use crate::options::PutOptions;
 use crate::pin::EnginePin;
 use crate::shared::Shared;
@@ -123,12 +123,17 @@ impl Segment {
         )
     }
 
-    /// The key, checked, and this thread's line.
-    pub(crate) fn begin<'k>(&self, bytes: &'k [u8]) -> Result<(Key<'k>, ThreadRef<'_>), StoreError> {
+    /// The key, checked, the token with which a write of it begins, and this thread's line.
+    ///
+    /// The token is the first thing: what is invalidated from the call on supersedes the write, however
+    /// long this thread takes to get a line, or a forked child to attach.
+    pub(crate) fn begin<'k>(&self, bytes: &'k [u8]) -> Result<(Key<'k>, Token, ThreadRef<'_>), StoreError> {
         Key::check_length(bytes)?;
+        let key = self.key(bytes);
+        let token = self.shared.token(&key);
         self.shared.check_not_lost()?;
         let thread = self.shared.thread().ok_or(StoreError::NotAttached)?;
-        Ok((self.key(bytes), thread))
+        Ok((key, token, thread))
     }
 
     // ---- reading
@@ -273,8 +278,8 @@ impl Segment {
     /// # Errors
     /// As [`Segment::put`].
     pub fn put_with(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Put, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        let outcome = self.store(&thread, &key, value, options, Intent::Put)?;
+        let (key, token, thread) = self.begin(key)?;
+        let outcome = self.store(&thread, &key, value, options, Intent::Put, &token)?;
         Ok(match outcome {
             StoreOutcome::Superseded => Put::Superseded,
             StoreOutcome::Stored | StoreOutcome::Occupied => Put::Stored,
@@ -286,12 +291,14 @@ impl Segment {
     /// # Errors
     /// As [`Segment::put`]; nothing is removed.
     pub fn add(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Add, StoreError> {
-        let (key, thread) = self.begin(key)?;
-        Ok(match self.store(&thread, &key, value, options, Intent::Add)? {
-            StoreOutcome::Stored => Add::Stored,
-            StoreOutcome::Occupied => Add::Exists,
-            StoreOutcome::Superseded => Add::Superseded,
-        })
+        let (key, token, thread) = self.begin(key)?;
+        Ok(
+            match self.store(&thread, &key, value, options, Intent::Add, &token)? {
+                StoreOutcome::Stored => Add::Stored,
+                StoreOutcome::Occupied => Add::Exists,
+                StoreOutcome::Superseded => Add::Superseded,
+            },
+        )
     }
 
     pub(crate) fn store(
@@ -301,14 +308,9 @@ impl Segment {
         value: &[u8],
         options: &PutOptions<'_>,
         intent: Intent,
+        token: &Token,
     ) -> Result<StoreOutcome, StoreError> {
         let shared = &*self.shared;
-        // The token is the first thing: with it a put begins, and what is invalidated from here on
-        // supersedes it. A fill began with its own.
-        let token = match intent {
-            Intent::Fill(token) => token,
-            Intent::Put | Intent::Add => shared.token(key),
-        };
         shared.prefetch_pair(&key.pair);
         shared.prefetch_ghost(key.hash);
         // Without a deadline the clock is not read at all.
@@ -334,7 +336,7 @@ impl Segment {
             },
             conditional: false,
         };
-        let outcome = shared.store(thread, &draft, intent, &token);
+        let outcome = shared.store(thread, &draft, intent, token);
         thread.count(
             shared,
             if matches!(intent, Intent::Fill(_)) {

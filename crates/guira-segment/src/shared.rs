@@ -62,6 +62,7 @@ impl Shared {
     }
 
     /// Replaces a block's control word if it is still `from`.
+    #[cfg_attr(guira_points, track_caller)]
     pub(crate) fn change_block(&self, block: u32, from: BlockWord, to: BlockWord) -> bool {
         // SeqCst: pairs with the load after a pin (`pin.rs`): either the pinner sees the new
         // generation or the reclaimer's scan, behind its own fence, sees the pin.

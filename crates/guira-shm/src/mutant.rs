@@ -80,6 +80,8 @@ mutants! {
     InheritedGuardUnpins = "inherited-guard-unpins",
     /// Who claimed a flight does not look whether the other cell has one of the same key.
     OtherFlightCellNotLookedAt = "other-flight-cell-not-looked-at",
+    /// A write that was helped to LIVE and removed is written again.
+    WrittenTwice = "written-twice",
     /// A scan that found nothing is believed without a second look at the move counter.
     UnverifiedScan = "unverified-scan",
     /// A fill does not look at the key's stamp: what was written since its token does not matter to it.

@@ -42,6 +42,7 @@ impl Shared {
     }
 
     /// Replaces a slot's word if it is still `from`.
+    #[cfg_attr(guira_points, track_caller)]
     pub(crate) fn claim_slot(&self, bucket: usize, slot: usize, from: Slot, to: Slot) -> bool {
         // AcqRel: the entry's bytes are published by it; pairs with the Acquire of scans.
         self.slot_word(bucket, slot)
@@ -106,7 +107,7 @@ impl Shared {
         let state = self.load_state(location);
         if state.kind() == Kind::Live
             && state.self_generation() == slot.generation()
-            && self.change_state(location, state, state.to_kind(Kind::Dead))
+            && self.change_state(location, state, state.dead())
         {
             self.forget_live(pinned.block, location);
             thread.count(self, Counter::Evicted);

@@ -120,6 +120,7 @@ impl Shared {
     }
 
     /// Tells scans of the pair that something is about to disappear from where they looked.
+    #[cfg_attr(guira_points, track_caller)]
     pub(crate) fn bump_moves(&self, pair: &Pair) {
         // SeqCst: the copy was made before, the clear comes after, and so does the look of a derivation
         // at its base's block; pairs with verified passes.

@@ -96,6 +96,13 @@ impl Shared {
                 .block_of(offset)
                 .map_or(Mended::Other, |block| self.mend_block(thread, block, fault.kind)),
             FaultKind::StampAhead => {
+                // From the word that is there now, and only if it still is ahead: a repair that was stopped
+                // here must not take back what others have invalidated since.
+                let word = self.word(offset);
+                let ahead = word.load(Ordering::Acquire);
+                if ahead < MAX_CLOCK && (offset == CONTROL_CLOCK || ahead <= self.clock_now()) {
+                    return Mended::Other;
+                }
                 let now = if offset == CONTROL_CLOCK {
                     self.highest_birth(thread) + 1
                 } else {
@@ -103,7 +110,7 @@ impl Shared {
                 };
                 // What the stamp covers is invalidated by it: the safe side. SeqCst: as every change of
                 // a stamp; pairs with the loads of reads, puts and fills.
-                self.word(offset).store(now, Ordering::SeqCst);
+                let _ = word.compare_exchange(ahead, now, Ordering::SeqCst, Ordering::Relaxed);
                 Mended::Other
             }
             FaultKind::PinLeaked => {
@@ -167,7 +174,7 @@ impl Shared {
         };
         let state = self.load_state(found.location);
         if state.kind() != Kind::Dead {
-            self.change_state(found.location, state, state.to_kind(Kind::Dead));
+            self.change_state(found.location, state, state.dead());
         }
     }
 

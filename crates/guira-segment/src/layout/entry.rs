@@ -25,6 +25,8 @@
 //!
 //! The frequency counter shares a word with immutable fields: it is written by plain stores of the
 //! same word with other counter bits, under a pin; a lost tick is fine. It is outside the check.
+//!
+//! Long because: the state word and the header are one contract, with the tests of its bytes beside it.
 
 use super::slot::{GENERATION_BITS, LOCATION_BITS, Location};
 use super::{bits, mask};
@@ -142,6 +144,22 @@ impl State {
     #[inline]
     pub(crate) const fn to_live(self) -> Self {
         Self(self.to_kind(Kind::Live).0 | self.0 & SOFT_BIT)
+    }
+
+    /// The same entry, gone; remembers whether it had been LIVE.
+    #[inline]
+    pub(crate) const fn dead(self) -> Self {
+        let dead = Self::new(Kind::Dead, self.self_generation());
+        match self.kind() {
+            Kind::Live => Self(dead.0 | SOFT_BIT),
+            _ => dead,
+        }
+    }
+
+    /// A DEAD entry that had been LIVE: whoever wrote it has succeeded.
+    #[inline]
+    pub(crate) const fn was_live(self) -> bool {
+        matches!(self.kind(), Kind::Dead) && self.0 & SOFT_BIT != 0
     }
 
     /// The same entry, replaced by the one at `location` of a block of `generation`.

@@ -369,7 +369,7 @@ fn the_worked_example_of_the_document_is_these_bytes() {
     segment.invalidate_tag(b"team:7");
     users.clear();
     for (what, offset, literal) in [
-        ("state of user:42", 917_504, 0x0001_0000_0000_0000),
+        ("state of user:42", 917_504, 0x1001_0000_0000_0000),
         ("slot of user:42", 450_560 + 6_335 * 64, 0),
         ("key stamp of user:42", 69_632 + 6_053 * 8, 0x0000_0100_0000_014d),
         ("state of 7", 917_568, 0x8001_0000_0000_0000),

@@ -246,7 +246,7 @@ impl Shared {
         (namespace, key)
     }
 
-    /// A run is not copied: if it was read it takes its next turn where it is.
+    /// A run is not copied: if it counts and was read it takes its next turn where it is.
     fn keep_run(&self, thread: &ThreadState, drain: &Drain) -> bool {
         let is_run = self.run_blocks(drain.block, drain.word.generation()) > 1;
         if !is_run || !matches!(drain.mode, DrainMode::EvictAdmission | DrainMode::EvictMain) {
@@ -257,6 +257,10 @@ impl Shared {
             return false;
         };
         if entry.state.kind() != Kind::Live || entry.header.frequency() == 0 {
+            return false;
+        }
+        let (_, namespace) = self.walked_hash(&entry);
+        if self.validity(location, &entry.header, namespace) != Validity::Valid {
             return false;
         }
         let frequency = match drain.mode {
@@ -369,7 +373,7 @@ impl Shared {
             self.slot_of(drain, entry, pair.tag),
             Slot::new(pair.tag, carried, place.location),
         );
-        if !moved && self.change_state(place.location, live, live.to_kind(Kind::Dead)) {
+        if !moved && self.change_state(place.location, live, live.dead()) {
             // Nobody reaches the copy but through the forward, if at all.
             self.block_meta(place.block, META_LIVE)
                 .fetch_sub(size, Ordering::Relaxed);

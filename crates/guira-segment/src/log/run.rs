@@ -47,8 +47,11 @@ impl Shared {
             self.drain_some(thread, usize::MAX);
         }
         let mut from = 0;
+        // What cannot be cleared now: a retired block that somebody pins costs nothing, and would be
+        // part of the cheapest window each time.
+        let mut obstacles = Vec::new();
         for attempt in 0..WINDOWS {
-            let first = self.cheapest_window(span, from)?;
+            let first = self.cheapest_window(span, from, &obstacles)?;
             match self.claim_window(thread, first, span) {
                 Ok(()) => return Some(self.finish_run(thread, first, span, bytes, hard_ms)),
                 Err(obstacle) => {
@@ -57,10 +60,12 @@ impl Shared {
                     } else {
                         obstacle + 1
                     };
+                    obstacles.push(obstacle);
                     if attempt == WINDOWS / 2
                         && let Some(attachment) = self.current_attachment()
                     {
                         self.recover_dead(&attachment, true);
+                        obstacles.clear();
                     }
                 }
             }
@@ -69,11 +74,15 @@ impl Shared {
     }
 
     /// The window of `span` blocks that costs least live bytes, looking first from `from` on.
-    fn cheapest_window(&self, span: u32, from: u32) -> Option<u32> {
+    fn cheapest_window(&self, span: u32, from: u32, obstacles: &[u32]) -> Option<u32> {
         let blocks = self.geometry.blocks();
         let mut best: Option<(usize, u32)> = None;
         let windows = blocks.checked_sub(span)? + 1;
-        let costs: Vec<Option<usize>> = (0..blocks).map(|block| self.clearing_cost(block)).collect();
+        let cost = |block| {
+            let cost = self.clearing_cost(block)?;
+            (!obstacles.contains(&block)).then_some(cost)
+        };
+        let costs: Vec<Option<usize>> = (0..blocks).map(cost).collect();
         for begin in (from..windows).chain(0..from.min(windows)) {
             let Some(window) = costs.get(begin as usize..(begin + span) as usize) else {
                 continue;

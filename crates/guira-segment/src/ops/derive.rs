@@ -193,7 +193,7 @@ impl Shared {
         // helped the new entry, though, reached it through the base, so the base stood.
         if !Mutant::BaseNotLookedAtAgain.is_on()
             && !self.still_stands(&base.pinned)
-            && self.change_state(slot.location(), written.state, written.state.to_kind(Kind::Dead))
+            && self.change_state(slot.location(), written.state, written.state.dead())
         {
             self.unlink(&key.pair, slot, true);
             return Ok(None);

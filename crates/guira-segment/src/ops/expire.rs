@@ -11,6 +11,7 @@ use crate::attach::ThreadState;
 use crate::index::scan::{Pass, Step};
 use crate::key::Key;
 use crate::layout::entry::Kind;
+use crate::layout::slot::Slot;
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::{STORE_ATTEMPTS, WRITE_PASSES};
@@ -22,12 +23,18 @@ impl Shared {
         // SeqCst: the stamp changed before it, the entries are read after it; pairs with the fence of a
         // fill between its link and its look at the stamps.
         fence(Ordering::SeqCst);
+        let mut marked = None;
         for _ in 0..STORE_ATTEMPTS {
-            if self.mark_writing(thread, key) == Pass::Unverified {
+            if self.mark_writing(thread, key, &mut marked) == Pass::Unverified {
                 continue;
             }
             // An entry that is forwarded to and not LIVE yet is helped there, or its mark would be lost.
-            match self.present(thread, key) {
+            let present = self.present(thread, key);
+            if marked.is_some_and(|slot| self.has_lived(thread, key, slot)) {
+                // Its mark may have been seen: what was made of it since is not to be marked again.
+                return true;
+            }
+            match present {
                 Pass::Stopped(found) => {
                     if found.state.is_soft()
                         || self.change_state(found.location, found.state, found.state.with_soft())
@@ -42,9 +49,20 @@ impl Shared {
         false
     }
 
+    /// Whether the entry that `slot` named has been LIVE, or is.
+    fn has_lived(&self, thread: &ThreadState, key: &Key<'_>, slot: Slot) -> bool {
+        let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+        self.examine(thread, pin, slot, key)
+            .is_some_and(|found| match found.state.kind() {
+                Kind::Live | Kind::Forward => true,
+                Kind::Dead => found.state.was_live(),
+                Kind::Writing => false,
+            })
+    }
+
     /// Marks every entry of the key that is on its way. (Not a conditional one: what is derived from a
     /// stale value is not stale.)
-    fn mark_writing(&self, thread: &ThreadState, key: &Key<'_>) -> Pass<()> {
+    fn mark_writing(&self, thread: &ThreadState, key: &Key<'_>, marked: &mut Option<Slot>) -> Pass<()> {
         self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
             let pin = thread.engine_pin(self, EnginePin::Twin as usize);
             let Some(found) = self.examine(thread, pin, slot, key) else {
@@ -55,6 +73,7 @@ impl Shared {
                 return Step::Continue;
             }
             if self.change_state(found.location, state, state.with_soft()) {
+                *marked = Some(slot);
                 Step::Continue
             } else {
                 Step::Again

@@ -197,7 +197,7 @@ impl Shared {
         }
         // A ring: nothing LIVE is on it, and breaking it here keeps others from going round.
         let state = self.load_state(at.location);
-        self.change_state(at.location, state, state.to_kind(Kind::Dead));
+        self.change_state(at.location, state, state.dead());
         Killed {
             was_present,
             is_certain: true,
@@ -214,7 +214,7 @@ impl Shared {
             if matches!(state.kind(), Kind::Dead | Kind::Forward) {
                 return (state, false);
             }
-            if self.change_state(location, state, state.to_kind(Kind::Dead)) {
+            if self.change_state(location, state, state.dead()) {
                 let was_live = state.kind() == Kind::Live;
                 if was_live {
                     self.forget_live(block, location);
@@ -231,9 +231,13 @@ impl Shared {
             let state = self.load_state(slot.location());
             match state.kind() {
                 Kind::Live | Kind::Forward => return false,
+                Kind::Dead if state.was_live() => {
+                    self.unlink(&key.pair, slot, true);
+                    return false;
+                }
                 Kind::Dead => break,
                 Kind::Writing => {
-                    if self.change_state(slot.location(), state, state.to_kind(Kind::Dead)) {
+                    if self.change_state(slot.location(), state, state.dead()) {
                         break;
                     }
                 }
@@ -244,10 +248,11 @@ impl Shared {
     }
 
     /// Makes an own entry that was not to go LIVE dead, even if somebody helped it there, and takes its
-    /// slot away.
-    pub(crate) fn abandon(&self, key: &Key<'_>, written: &Written<'_>, slot: Slot) {
-        self.kill_one(written.place.block, slot.location());
+    /// slot away. Says whether it had been LIVE: then it may have been read, and the write has happened.
+    pub(crate) fn abandon(&self, key: &Key<'_>, written: &Written<'_>, slot: Slot) -> bool {
+        let (state, was_live) = self.kill_one(written.place.block, slot.location());
         self.unlink(&key.pair, slot, true);
+        was_live || state.was_live() || state.kind() == Kind::Forward
     }
 }
 

@@ -150,7 +150,7 @@ impl Shared {
                 && found.state.kind() == Kind::Writing
                 && found.state.is_conditional()
             {
-                self.change_state(found.location, found.state, found.state.to_kind(Kind::Dead));
+                self.change_state(found.location, found.state, found.state.dead());
             }
         }
     }
@@ -207,7 +207,7 @@ impl Shared {
             Manner::Yield { .. } if state.is_conditional() && Mutant::OrphansAreLeft.is_on() => Twin::Ignored,
             Manner::Yield { .. } if state.is_conditional() => Twin::Conditional,
             Manner::Override | Manner::Yield { .. } => {
-                if self.change_state(twin.location, state, state.to_kind(Kind::Dead)) {
+                if self.change_state(twin.location, state, state.dead()) {
                     Twin::Settled {
                         entry_is_dead: !is_forwarded_to,
                     }

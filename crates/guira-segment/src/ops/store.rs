@@ -4,7 +4,8 @@
 //! 2. write the entry, state WRITING, and link it;
 //! 3. change the key's stamp (a fill does not), full fence;
 //! 4. look at the stamps: what was invalidated after the token supersedes this write;
-//! 5. settle the twins, look at the stamps again;
+//! 5. settle the twins, look at the stamps again, for invalidations: who writes the key from 4 on finds
+//!    the linked entry, and a fill that gave up now would take along what it has forwarded;
 //! 6. WRITING -> LIVE, then clear the slots of what was replaced.
 //!
 //! Either the writer sees an invalidation's stamp in 4 or 5, or the invalidation's scan, which comes
@@ -17,6 +18,8 @@
 //! ten thousand of a contended key a miss.) One that is killed after its last look at the stamps looks
 //! once: a raised stamp means superseded; otherwise a put tries again (an add may have killed it, which
 //! found no value, so the put cannot count as overwritten), and an add or fill yields to what is LIVE.
+//! One that somebody helped to LIVE has happened, whatever became of it since: a DEAD word tells
+//! whether its entry had been LIVE.
 
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence, yield_now};
@@ -175,16 +178,26 @@ impl Shared {
             // or to derive from it, would be to do it twice.
             Settled::Occupied if self.withdraw(key, slot) => return Step::Done(StoreOutcome::Occupied),
             Settled::Contended if self.withdraw(key, slot) => return Step::Retry,
-            Settled::Occupied | Settled::Contended => return Step::Done(StoreOutcome::Stored),
-            Settled::Killed => {
-                // What is LIVE may be older than this put: it says nothing of who the killer was.
-                self.unlink(&key.pair, slot, true);
-                return Step::Retry;
+            // What is LIVE may be older than this put: it says nothing of who the killer was.
+            Settled::Killed if self.withdraw(key, slot) => return Step::Retry,
+            Settled::Occupied | Settled::Contended | Settled::Killed => {
+                return Step::Done(StoreOutcome::Stored);
             }
         };
-        if !self.is_current(draft, token, intent) {
-            self.abandon(key, written, slot);
-            return Step::Done(StoreOutcome::Superseded);
+        // Who writes the key from the first look on finds the linked entry, and kills, replaces or marks
+        // it; a fill that gave up now would take along what it has forwarded. Only invalidations count.
+        let again = match intent {
+            Intent::Fill(_) | Intent::Put => Intent::Put,
+            Intent::Add => Intent::Add,
+        };
+        if !self.is_current(draft, token, again) {
+            // Helped to LIVE it has happened, and was invalidated after.
+            let outcome = if self.abandon(key, written, slot) {
+                StoreOutcome::Stored
+            } else {
+                StoreOutcome::Superseded
+            };
+            return Step::Done(outcome);
         }
         let location = written.place.location;
         let mut state = written.state;
@@ -200,6 +213,10 @@ impl Shared {
                 Kind::Writing => {}
                 Kind::Dead => {
                     self.unlink(&key.pair, slot, true);
+                    if state.was_live() && !Mutant::WrittenTwice.is_on() {
+                        // Helped to LIVE and removed since: a write happens once.
+                        break;
+                    }
                     return self.after_kill(thread, key, token, intent);
                 }
                 // A helper was faster, and has counted the entry.

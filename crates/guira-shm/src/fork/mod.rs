@@ -5,11 +5,11 @@
 //! ([`ForkPage`]) tells the two apart without a fork hook; on it rest the random
 //! [`process_id`] and a lock whose holder a child can outlive ([`ForkLock`]).
 
-#[cfg(any(test, feature = "fork-child"))]
+#[cfg(any(test, feature = "fork-child", guira_points))]
 mod child;
 mod lock;
 
-#[cfg(any(test, feature = "fork-child"))]
+#[cfg(any(test, feature = "fork-child", guira_points))]
 pub use child::fork_child;
 pub use lock::{ForkLock, ForkLockGuard};
 

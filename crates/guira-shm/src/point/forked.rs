@@ -1,11 +1,11 @@
 //! Children that begin as a copy of this process: thousands of runs a minute
 //! need no exec each.
 
-use nix::errno::Errno;
+use crate::fork::fork_child;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use nix::unistd::Pid;
+use std::io;
 
 /// A forked child; killed and reaped when dropped, unless it was reaped before.
 #[derive(Debug)]
@@ -35,26 +35,15 @@ impl Drop for Forked {
     }
 }
 
-/// Runs `part` in a forked child, which then exits with its result, or with 101 if it panicked.
-/// None of the exit handlers and destructors that the child has from this process run in it.
-///
-/// The child has this thread only: another thread's locks stay locked in it.
+/// Runs `part` in a forked child, as [`fork_child`] does.
 ///
 /// # Errors
 ///
-/// When the kernel gives no process.
-pub fn fork(part: impl FnOnce() -> i32) -> Result<Forked, Errno> {
-    // SAFETY: the child uses this thread's memory only and leaves by `_exit`; the C library
-    // keeps its allocator usable in a forked child.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => Ok(Forked {
-            pid: child,
-            reaped: false,
-        }),
-        ForkResult::Child => {
-            let code = catch_unwind(AssertUnwindSafe(part)).unwrap_or(101);
-            // SAFETY: ends the child at once, running none of the parent's exit handlers.
-            unsafe { libc::_exit(code) }
-        }
-    }
+/// When the kernel makes no process.
+pub fn fork(part: impl FnOnce() -> i32) -> io::Result<Forked> {
+    let pid = fork_child(part)?;
+    Ok(Forked {
+        pid: Pid::from_raw(pid.cast_signed()),
+        reaped: false,
+    })
 }
