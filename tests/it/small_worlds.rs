@@ -5,10 +5,10 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use guira_segment::{Clock, Expiry, Fill, Lookup, PutOptions, Segment};
-use guira_shm::sync::AtomicU64;
 use guira_tests::oracle::run::{attempt, sequence};
 use guira_tests::oracle::{Tally, World};
 use guira_tests::random::Random;
+use std::sync::atomic::AtomicU64;
 
 /// So many rounds, or so many under Miri.
 const fn rounds(natively: u64, under_miri: u64) -> u64 {

@@ -9,6 +9,7 @@ pub mod experiment;
 pub mod fuzzed;
 pub mod histogram;
 pub mod journal;
+pub mod kill;
 pub mod latency;
 pub mod linearize;
 pub mod lock_release;

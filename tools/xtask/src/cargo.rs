@@ -58,6 +58,22 @@ pub(crate) fn workspace_root() -> Result<PathBuf, XtaskError> {
     Ok(root)
 }
 
+/// The folder that builds go to.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf, XtaskError> {
+    let metadata = output_of(cargo(
+        root,
+        &["metadata", "--format-version", "1", "--no-deps", "--offline"],
+    ))?;
+    let metadata: Targets =
+        serde_json::from_str(&metadata).map_err(|source| XtaskError::Metadata { source })?;
+    Ok(metadata.target_directory)
+}
+
+#[derive(serde::Deserialize)]
+struct Targets {
+    target_directory: PathBuf,
+}
+
 /// The command as a person would type it: what an error message names.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());

@@ -48,6 +48,10 @@ pub(crate) enum XtaskError {
     Models { count: usize },
     #[error("no model and no mutant has {name:?} in its name; `cargo xtask model` lists them")]
     NoModel { name: String },
+    #[error("{path} holds {found}: a release has no points and no mutants; take them out of ordinary builds", path = path.display())]
+    Traces { path: PathBuf, found: String },
+    #[error("{path} has points, but the look for them finds too little; mend the list of traces", path = path.display())]
+    NoTraces { path: PathBuf },
     #[error("cargo succeeded but no test binary reported a result; check the arguments")]
     NothingTested,
 }

@@ -7,7 +7,7 @@ use crate::error::XtaskError;
 use crate::steps::Steps;
 use crate::tidy;
 
-/// Runs the three lint steps.
+/// Runs the lint steps.
 pub(crate) fn run(root: &Path, steps: &mut Steps) {
     steps.run("fmt", || run_command(cargo(root, &["fmt", "--all", "--check"])));
     steps.run("clippy", || {
@@ -16,6 +16,7 @@ pub(crate) fn run(root: &Path, steps: &mut Steps) {
             &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
         ))
     });
+    steps.run("clippy with points", || crate::kill::lint(root));
     tidy_step(root, steps);
 }
 

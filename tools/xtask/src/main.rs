@@ -13,6 +13,7 @@ mod doc;
 mod error;
 mod experiment;
 mod fuzz;
+mod kill;
 mod lint;
 mod model;
 mod proof;
@@ -105,6 +106,18 @@ enum Task {
     },
     /// Every interleaving of small worlds, by a model checker, and the mutants it must catch
     Model(model::Options),
+    /// A process dies, or stops, at each change that each operation makes to shared memory
+    /// (--help for more; --check-absent looks for traces of it in the released command)
+    #[command(disable_help_flag = true)]
+    Kill {
+        /// Passed to the runs as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "KILL_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
     /// Random sequences of every operation against a plain map (--help for more)
     #[command(disable_help_flag = true)]
     Oracle {
@@ -234,6 +247,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         Task::Sanitize(arguments) => sanitize::run(&root, &arguments, &mut steps),
         Task::Model(options) => {
             steps.run("model", || model::run(&root, &options));
+        }
+        Task::Kill { passed_on } => {
+            steps.run("kill", || kill::run(&root, &passed_on));
         }
         Task::Oracle { passed_on } => {
             steps.run("oracle", || experiment::oracle(&root, &passed_on));

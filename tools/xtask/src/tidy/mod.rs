@@ -14,8 +14,8 @@ mod layout;
 mod packages;
 mod proof_table;
 mod size;
-mod source;
-mod tree;
+pub(crate) mod source;
+pub(crate) mod tree;
 mod unfinished;
 mod unsafe_code;
 

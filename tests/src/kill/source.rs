@@ -1,0 +1,313 @@
+//! Which points the source has: `cargo xtask kill` reads them off the source text and hands them
+//! over. Each is reached by some scene, or is in the table below with a reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::KillError;
+use super::victim::PointName;
+
+/// A place in the source where shared memory is changed.
+#[derive(Clone, PartialEq, Eq, Debug, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourcePoint {
+    /// Source file, from the workspace's root.
+    pub file: String,
+    /// Line.
+    pub line: u32,
+    /// Column.
+    pub column: u32,
+    /// The function around it.
+    pub function: String,
+    /// What is called.
+    pub what: String,
+}
+
+/// A place that no scene reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Unreached {
+    /// The end of the source file's path.
+    pub file: &'static str,
+    /// The function; `*` for all.
+    pub function: &'static str,
+    /// What is called; `*` for whatever is.
+    pub what: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
+const fn unreached(
+    file: &'static str,
+    function: &'static str,
+    what: &'static str,
+    reason: &'static str,
+) -> Unreached {
+    Unreached {
+        file,
+        function,
+        what,
+        reason,
+    }
+}
+
+/// Places that no scene reaches, and why.
+pub const UNREACHED: &[Unreached] = &[
+    unreached(
+        "attach/mod.rs",
+        "attach",
+        "store",
+        "the process's own page, which nobody else sees",
+    ),
+    unreached(
+        "attach/mod.rs",
+        "new_attachment",
+        "store",
+        "only a segment on memory of this process alone",
+    ),
+    unreached(
+        "attach/mod.rs",
+        "detach",
+        "store",
+        "the process's own page; or an attacher came between two instructions of the last detach",
+    ),
+    unreached("format.rs", "random_u64", "write_u64", "a hasher, not a region"),
+    unreached(
+        "format.rs",
+        "prepare_for_this_boot",
+        "wait",
+        "only while another process prepares the file: the survivors of those scenes pass it",
+    ),
+    unreached(
+        "file/create.rs",
+        "open_new",
+        "point",
+        "only where a file system has no unnamed files",
+    ),
+    unreached(
+        "file/create.rs",
+        "rename",
+        "point",
+        "only where a file system has no unnamed files",
+    ),
+    unreached(
+        "file/create.rs",
+        "drop",
+        "point",
+        "only where a file system has no unnamed files",
+    ),
+    unreached(
+        "file/mapped.rs",
+        "populate",
+        "fetch_or",
+        "only on a kernel without MADV_POPULATE_WRITE",
+    ),
+    unreached(
+        "builder.rs",
+        "private_image",
+        "copy_in",
+        "only a segment on memory of this process alone",
+    ),
+    unreached(
+        "flight.rs",
+        "take_flight",
+        "store",
+        "one of many: only as a mutant",
+    ),
+    unreached(
+        "index/sweep.rs",
+        "sweep_range",
+        "fetch_max",
+        "one of two: only as a mutant",
+    ),
+    unreached("pin.rs", "pin_block", "store", "only as a mutant"),
+    unreached(
+        "truncation.rs",
+        "invalidate_for_others",
+        "*",
+        "only after somebody cut the mapped file",
+    ),
+    unreached(
+        "log/place.rs",
+        "reserve_shared",
+        "change_block",
+        "only when two threads open a block for one lane at once",
+    ),
+    unreached(
+        "ops/derive.rs",
+        "replace_entry",
+        "change_state",
+        "only when a base's block is retired between two instructions",
+    ),
+    unreached(
+        "ops/kill.rs",
+        "kill_chain",
+        "change_state",
+        "only a ring of forwards, which damage alone makes",
+    ),
+    unreached(
+        "index/displace.rs",
+        "move_along",
+        "claim_slot",
+        "only when a slot of the pair goes stale between two looks",
+    ),
+    unreached(
+        "index/link.rs",
+        "replace_coldest",
+        "claim_slot",
+        "the first of two: only when a slot of the pair empties between two looks",
+    ),
+    unreached(
+        "index/sweep.rs",
+        "may_reuse",
+        "store",
+        "the first of two: only when a base is damaged, or somebody reuses the block at once",
+    ),
+    unreached(
+        "index/sweep.rs",
+        "sweep_slot",
+        "claim_slot",
+        "one of four: a slot that names no entry, which damage alone makes",
+    ),
+    unreached(
+        "log/drain.rs",
+        "copy_survivor",
+        "*",
+        "only when another writer of the key comes between two instructions",
+    ),
+    unreached(
+        "log/write.rs",
+        "write_at",
+        "copy_in",
+        "the second part of a value: nobody gives one yet",
+    ),
+];
+
+impl Unreached {
+    fn covers(&self, point: &SourcePoint) -> bool {
+        point.file.ends_with(self.file)
+            && (self.function == "*" || self.function == point.function)
+            && (self.what == "*" || self.what == point.what)
+    }
+}
+
+/// The points of the source and where runs came to.
+#[derive(Debug, Default)]
+pub struct Coverage {
+    source: BTreeMap<(String, u32, u32), SourcePoint>,
+    killed: BTreeSet<(String, u32, u32)>,
+    stopped: BTreeSet<(String, u32, u32)>,
+    passed: BTreeSet<(String, u32, u32)>,
+}
+
+fn place(point: &PointName) -> (String, u32, u32) {
+    (point.file.clone(), point.line, point.column)
+}
+
+impl Coverage {
+    /// Reads the list that `cargo xtask kill` made.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(path: &Path) -> Result<Self, KillError> {
+        let points: Vec<SourcePoint> = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+        Ok(Self::of(points))
+    }
+
+    fn of(points: Vec<SourcePoint>) -> Self {
+        let source = points
+            .into_iter()
+            .map(|point| ((point.file.clone(), point.line, point.column), point))
+            .collect();
+        Self {
+            source,
+            ..Self::default()
+        }
+    }
+
+    /// An operation passes this point.
+    pub fn pass(&mut self, point: &PointName) {
+        self.passed.insert(place(point));
+    }
+
+    /// Somebody died here.
+    pub fn kill(&mut self, point: &PointName) {
+        self.killed.insert(place(point));
+    }
+
+    /// Somebody was stopped here.
+    pub fn stop(&mut self, point: &PointName) {
+        self.stopped.insert(place(point));
+    }
+
+    /// Points of the source.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.source.len()
+    }
+
+    /// Points of the source at which somebody died and somebody was stopped.
+    #[must_use]
+    pub fn exercised(&self) -> usize {
+        let both =
+            |place: &&(String, u32, u32)| self.killed.contains(*place) && self.stopped.contains(*place);
+        self.source.keys().filter(both).count()
+    }
+
+    /// Points that no operation passes, each with the reason that the table gives.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<(&SourcePoint, Option<&'static str>)> {
+        self.source
+            .iter()
+            .filter(|(place, _)| !self.passed.contains(*place))
+            .map(|(_, point)| {
+                let reason = UNREACHED.iter().find(|entry| entry.covers(point));
+                (point, reason.map(|entry| entry.reason))
+            })
+            .collect()
+    }
+
+    /// What is wrong with the lists themselves: points that were passed but are not in the source's
+    /// list, and entries of the table that name nothing, or something that is reached.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.source.is_empty() {
+            return faults;
+        }
+        for (file, line, column) in &self.passed {
+            if file.starts_with("crates/") && !self.source.contains_key(&(file.clone(), *line, *column)) {
+                faults.push(format!(
+                    "{file}:{line}:{column} is a point that the reading of the source missed"
+                ));
+            }
+        }
+        for entry in UNREACHED {
+            let mut named = self
+                .source
+                .iter()
+                .filter(|(_, point)| entry.covers(point))
+                .peekable();
+            if named.peek().is_none() {
+                faults.push(format!(
+                    "the table of unreached points names {} in {}, which is no point any more",
+                    entry.function, entry.file
+                ));
+            } else if named.all(|(place, _)| self.passed.contains(place)) {
+                faults.push(format!(
+                    "the table of unreached points names {} in {}, which is reached: take it out",
+                    entry.function, entry.file
+                ));
+            }
+        }
+        for (point, reason) in self.unreached() {
+            if reason.is_none() {
+                faults.push(format!(
+                    "{}:{} {} in {} is reached by no scene: add one, or say why in tests/src/kill/source.rs",
+                    point.file, point.line, point.what, point.function
+                ));
+            }
+        }
+        faults
+    }
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask kill`: a process dies, or stops, at each change that each operation makes to shared
+//! memory.
+//!
+//! Builds the tests' `kill` with `--cfg guira_points` in a target folder of its own, and gives it the
+//! list of points that the source has ([`points`]). With `--check-absent` looks instead at the
+//! command as it is released: nothing of points and mutants may be in it ([`absent`]).
+
+mod absent;
+mod points;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::cargo::{cargo, run as run_command};
+use crate::error::XtaskError;
+
+/// The folder of builds with points, below the target folder.
+const FOLDER: &str = "points";
+/// What makes a build one with points.
+const FLAGS: &str = "--cfg guira_points";
+
+/// Makes the runs, or checks the released command with `--check-absent`.
+pub(crate) fn run(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    if passed_on.iter().any(|argument| argument == "--check-absent") {
+        return absent::check(root);
+    }
+    let target = crate::cargo::target_folder(root)?.join(FOLDER);
+    let list = target.join("source-points.json");
+    let found = points::of_workspace(root)?;
+    println!("{} points in the source", found.len());
+    let text = serde_json::to_string_pretty(&found).map_err(|source| XtaskError::Metadata { source })?;
+    let unwritable = |source| XtaskError::Write {
+        path: list.clone(),
+        source,
+    };
+    std::fs::create_dir_all(&target).map_err(unwritable)?;
+    std::fs::write(&list, text).map_err(unwritable)?;
+    let mut command = cargo(
+        root,
+        &["run", "--profile", "proof", "-p", "guira-tests", "--bin", "kill"],
+    );
+    command
+        .env("RUSTFLAGS", FLAGS)
+        .env("CARGO_TARGET_DIR", &target)
+        .arg("--")
+        .arg("--source-points")
+        .arg(&list)
+        .arg("--disk")
+        .arg(&target)
+        .args(passed_on);
+    run_command(command)
+}
+
+/// Clippy for what only a build with points has.
+pub(crate) fn lint(root: &Path) -> Result<(), XtaskError> {
+    let target = crate::cargo::target_folder(root)?.join(FOLDER);
+    let packages = ["-p", "guira-shm", "-p", "guira-segment", "-p", "guira-tests"];
+    let mut command = cargo(root, &["clippy"]);
+    command
+        .args(packages)
+        .args(["--all-targets", "--", "-D", "warnings"])
+        .env("RUSTFLAGS", FLAGS)
+        .env("CARGO_TARGET_DIR", &target);
+    run_command(command)
+}
