@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 /// First byte of the range in which process records are locked. It lies past
 /// the end of any file, where bytes can be locked all the same.
@@ -75,6 +76,16 @@ impl ByteLocks {
     pub fn unlock(&self, byte: u64) -> io::Result<()> {
         point("unlock");
         Ok(self.set(byte, libc::F_UNLCK)?)
+    }
+
+    /// In a forked child: closes the descriptor that came over the fork, which leaves the parent's locks
+    /// alone, also if threads that the child does not have were in the middle of using it.
+    pub fn leave_to_parent(self: Arc<Self>) {
+        if let Err(shared) = Arc::try_unwrap(self) {
+            // The references that are left are of threads that do not exist: nobody closes it again.
+            shared.file.close();
+            std::mem::forget(shared);
+        }
     }
 
     /// Whether another descriptor holds `byte`. A lock of this very descriptor
@@ -169,6 +180,43 @@ mod tests {
         kill(child.pid(), Signal::SIGKILL).expect("kill");
         eventually(|| locks.probe(BYTE).expect("probe") == Probe::Free);
         assert!(locks.try_lock(BYTE).expect("lock"));
+    }
+
+    #[test]
+    fn a_child_gives_up_a_descriptor_that_its_parents_threads_were_using() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let other = locks_of(file.path());
+        let locks = Arc::new(locks_of(file.path()));
+        assert!(locks.try_lock(BYTE).expect("lock"));
+        // Another thread in the middle of a probe, as the child finds it.
+        let in_use = Arc::clone(&locks);
+        let child = spawn_child(|| {
+            Arc::clone(&locks).leave_to_parent();
+            assert!(in_use.probe(BYTE).is_err(), "its number is closed");
+            nix::unistd::pause();
+        });
+        eventually(|| {
+            let path = format!("/proc/{}/fd", child.pid());
+            let open = std::fs::read_dir(path).expect("its descriptors");
+            let leads_here = |entry: io::Result<std::fs::DirEntry>| {
+                let entry = entry.expect("a descriptor").path();
+                std::fs::read_link(entry).is_ok_and(|target| target == file.path())
+            };
+            // The file itself, the other description: one less than here.
+            open.map(leads_here).filter(|leads| *leads).count() == 2
+        });
+        assert_eq!(
+            other.probe(BYTE).expect("probe"),
+            Probe::Held,
+            "the parent's lock stands"
+        );
+        drop(in_use);
+        drop(locks);
+        assert_eq!(
+            other.probe(BYTE).expect("probe"),
+            Probe::Free,
+            "the child kept no copy"
+        );
     }
 
     #[test]

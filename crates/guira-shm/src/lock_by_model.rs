@@ -93,6 +93,11 @@ impl ByteLocks {
         Ok(())
     }
 
+    /// In a forked child: gives up the descriptor.
+    pub fn leave_to_parent(self: Arc<Self>) {
+        drop(self);
+    }
+
     /// Whether another descriptor holds `byte`.
     ///
     /// # Errors

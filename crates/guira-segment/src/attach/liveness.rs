@@ -49,11 +49,10 @@ impl Shared {
         if owner.pid() == 0 {
             return Liveness::Free;
         }
-        let probe = match attachment.locks.lock().as_ref() {
-            None => return Liveness::Alive,
-            Some(locks) => locks.probe(RECORD_LOCK_BASE + u64::from(record)),
+        let Some(locks) = attachment.locks() else {
+            return Liveness::Alive;
         };
-        match probe {
+        match locks.probe(RECORD_LOCK_BASE + u64::from(record)) {
             Ok(Probe::Free) if self.lives_without_lock(record, owner) => Liveness::Alive,
             Ok(Probe::Free) => Liveness::Dead,
             Ok(Probe::Held) if thoroughly && self.process_exists(record, owner) == Some(false) => {

@@ -66,8 +66,9 @@ pub(crate) struct Attachment {
     pub(crate) record: u16,
     pub(crate) incarnation: u32,
     /// The descriptor whose open file description holds the record's byte; `None` on heap memory,
-    /// and in a forked child that closed it.
-    locks: ForkLock<Option<ByteLocks>>,
+    /// and in a forked child that closed it. Locked only to get at it, never while the kernel is asked:
+    /// a sibling that lost its processor there would be waited for.
+    locks: ForkLock<Option<Arc<ByteLocks>>>,
     /// Lines whose threads have ended, open lanes and all, ready for the next thread.
     #[expect(
         clippy::vec_box,
@@ -78,6 +79,13 @@ pub(crate) struct Attachment {
     commons: ForkLock<Box<ThreadState>>,
     /// Byte locks do not exclude threads of one process from each other; this does.
     recovering: ForkLock<()>,
+}
+
+impl Attachment {
+    /// The record locks, unless they were given up.
+    fn locks(&self) -> Option<Arc<ByteLocks>> {
+        self.locks.lock().clone()
+    }
 }
 
 impl AttachmentSlot {
@@ -93,8 +101,7 @@ impl AttachmentSlot {
     pub(crate) fn lock_descriptor(&self) -> u64 {
         let current = self.current.lock();
         let attachment = current.as_ref().expect("an attached process");
-        let locks = attachment.locks.lock();
-        locks.as_ref().map_or(0, ByteLocks::descriptor)
+        attachment.locks().map_or(0, |locks| locks.descriptor())
     }
 
     /// As a forked child finds it: the id is wiped.
@@ -160,7 +167,7 @@ impl Shared {
             id: next_attachment_id(),
             record,
             incarnation,
-            locks: ForkLock::new(locks),
+            locks: ForkLock::new(locks.map(Arc::new)),
             idle: ForkLock::new(Vec::new()),
             commons: ForkLock::new(Box::new(ThreadState::new(self, line, owner, true))),
             recovering: ForkLock::new(()),
@@ -291,7 +298,9 @@ impl Shared {
                 let _ = file.sync(0..crate::layout::control::CONTROL_OFFSET * 2);
             }
         }
-        drop(locks);
+        // A sibling may be asking through the same descriptor, and close it later. Fails only if the lock is
+        // gone already.
+        let _ = locks.unlock(RECORD_LOCK_BASE + u64::from(attachment.record));
     }
 
     /// Whether a record other than `own` has an owner, and its byte is held or the process exists: one that
@@ -328,7 +337,9 @@ impl Drop for Shared {
 /// the parent's lock alone, and touches nothing else. The memory is leaked, for threads of the parent
 /// may have been in the middle of changing it.
 fn leave_to_parent(inherited: Arc<Attachment>) {
-    drop(inherited.locks.lock().take());
+    if let Some(locks) = inherited.locks.lock().take() {
+        locks.leave_to_parent();
+    }
     std::mem::forget(inherited);
 }
 

@@ -46,10 +46,10 @@ impl Shared {
             return false;
         };
         let byte = RECORD_LOCK_BASE + u64::from(record);
-        let locked = match attachment.locks.lock().as_ref() {
-            None => return false,
-            Some(locks) => locks.try_lock(byte).unwrap_or(false),
+        let Some(locks) = attachment.locks() else {
+            return false;
         };
+        let locked = locks.try_lock(byte).unwrap_or(false);
         let recovered = if locked {
             self.is_left(record, owner)
         } else {
@@ -61,7 +61,7 @@ impl Shared {
             self.release_record(record, owner.incarnation());
             self.word(CONTROL_RECOVERIES).fetch_add(1, Ordering::Relaxed);
         }
-        if locked && let Some(locks) = attachment.locks.lock().as_ref() {
+        if locked {
             // Fails only if the lock is gone already.
             let _ = locks.unlock(byte);
         }

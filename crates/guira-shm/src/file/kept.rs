@@ -39,6 +39,16 @@ impl KeptFile {
             Err(Errno::EBADF)
         }
     }
+
+    /// Closes the descriptor, if it still leads to the file; whoever asks for it later gets `EBADF`, as if
+    /// somebody else had closed it.
+    #[cfg(not(guira_model))]
+    pub(crate) fn close(&self) {
+        if let Ok(file) = self.checked() {
+            // Linux closes the number whatever this returns.
+            let _ = nix::unistd::close(std::os::fd::AsRawFd::as_raw_fd(file));
+        }
+    }
 }
 
 impl Drop for KeptFile {
