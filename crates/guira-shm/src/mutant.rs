@@ -82,6 +82,8 @@ mutants! {
     OtherFlightCellNotLookedAt = "other-flight-cell-not-looked-at",
     /// A write that was helped to LIVE and removed is written again.
     WrittenTwice = "written-twice",
+    /// A fill's second look at the stamps is for invalidations only, whatever it has forwarded.
+    FillLooksOnce = "fill-looks-once",
     /// A scan that found nothing is believed without a second look at the move counter.
     UnverifiedScan = "unverified-scan",
     /// A fill does not look at the key's stamp: what was written since its token does not matter to it.

@@ -43,6 +43,8 @@ pub enum Act {
     Append,
     /// `touch`
     Touch,
+    /// `touch` with a deadline that has passed before anything else is done
+    TouchBriefly,
     /// `expire`
     Expire,
     /// `clear_all`
@@ -72,6 +74,7 @@ pub const SCRIPTS: &[(&str, &[Act])] = &[
         &[Act::Increment, Act::Read, Act::Expire, Act::Read],
     ),
     ("append, touch", &[Act::Append, Act::Read, Act::Touch, Act::Read]),
+    ("touch briefly", &[Act::Read, Act::TouchBriefly, Act::Read]),
     (
         "fill",
         &[Act::Fill, Act::Read, Act::Recover, Act::Fill, Act::Read],
@@ -351,12 +354,32 @@ impl Knowledge {
                     segment.touch(name, Expiry::after(Duration::from_secs(3_600)))
                 })
                 .map(|done| Observed::Touched(replace_answer(done))),
+            Act::TouchBriefly => return self.touch_briefly(&segment, key),
             Act::Expire => Ok(Observed::Expired(self.timed("expire", || segment.expire(name)))),
             _ => return,
         };
         match observed {
             Ok(observed) => self.observe(key, &observed),
             Err(error) => self.anomaly(format!("{act:?}: {error}, {:?}", segment.stats().blocks)),
+        }
+    }
+
+    fn touch_briefly(&mut self, segment: &Segment, key: &FullKey) {
+        let soon = Expiry::after(Duration::from_millis(1));
+        let touched = match self.timed("touch", || segment.touch(&key.1, soon)) {
+            Ok(touched) => touched,
+            Err(error) => return self.anomaly(format!("a brief touch: {error}")),
+        };
+        self.observe(key, &Observed::Touched(replace_answer(touched)));
+        if let Some(worlds) = self.worlds.get_mut(key) {
+            worlds.become_lossy();
+        }
+        let began = Instant::now();
+        while touched == Replace::Stored && segment.contains(&key.1) {
+            if began.elapsed() > TOO_LONG {
+                return self.anomaly(format!("{key:?} outlives its deadline"));
+            }
+            std::thread::yield_now();
         }
     }
 

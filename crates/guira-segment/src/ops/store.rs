@@ -4,8 +4,10 @@
 //! 2. write the entry, state WRITING, and link it;
 //! 3. change the key's stamp (a fill does not), full fence;
 //! 4. look at the stamps: what was invalidated after the token supersedes this write;
-//! 5. settle the twins, look at the stamps again, for invalidations: who writes the key from 4 on finds
-//!    the linked entry, and a fill that gave up now would take along what it has forwarded;
+//! 5. settle the twins, look at the stamps again. A fill that has forwarded the value it refreshes looks
+//!    for invalidations only: to give up would take that value along, and who writes the key finds it.
+//!    Any other fill looks for writes too: one derived from a value that stood in 4 kills no twins, and
+//!    what it made may be evicted or past its deadline by now;
 //! 6. WRITING -> LIVE, then clear the slots of what was replaced.
 //!
 //! Either the writer sees an invalidation's stamp in 4 or 5, or the invalidation's scan, which comes
@@ -172,6 +174,19 @@ impl Shared {
             self.abandon(key, written, slot);
             return Step::Done(StoreOutcome::Superseded);
         }
+        self.settle_and_go_live(thread, draft, token, intent, written, slot)
+    }
+
+    fn settle_and_go_live(
+        &self,
+        thread: &ThreadState,
+        draft: &Draft<'_>,
+        token: &Token,
+        intent: Intent,
+        written: &Written<'_>,
+        slot: Slot,
+    ) -> Step {
+        let key = &draft.key;
         let leftovers = match self.settle_for(thread, key, slot, intent, token) {
             Settled::Ready(leftovers) => leftovers,
             // What was helped to LIVE has been stored, and what stands now came after it: to do it again,
@@ -184,9 +199,8 @@ impl Shared {
                 return Step::Done(StoreOutcome::Stored);
             }
         };
-        // Who writes the key from the first look on finds the linked entry, and kills, replaces or marks
-        // it; a fill that gave up now would take along what it has forwarded. Only invalidations count.
         let again = match intent {
+            Intent::Fill(_) if !self.stands_for(thread, key, slot, token) => intent,
             Intent::Fill(_) | Intent::Put => Intent::Put,
             Intent::Add => Intent::Add,
         };
@@ -232,6 +246,25 @@ impl Shared {
         // If the block was drained meanwhile the entry goes with it: evicted right after its put. It is
         // not put again, for it may have been read, replaced and removed by now.
         Step::Done(StoreOutcome::Stored)
+    }
+
+    /// Whether a fill has taken the place of the value that it refreshes, or was helped or killed. If so no
+    /// write that was complete before is in its way, and to give up would take that value along.
+    fn stands_for(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, token: &Token) -> bool {
+        if Mutant::FillLooksOnce.is_on() || self.load_state(own.location()).kind() != Kind::Writing {
+            return true;
+        }
+        let Some((location, generation)) = token.refreshes else {
+            return false;
+        };
+        let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+        self.examine_at(thread, pin, location, generation, key)
+            .is_some_and(|refreshed| {
+                let state = refreshed.state;
+                state.kind() == Kind::Forward
+                    && state.forward_location() == own.location()
+                    && state.forward_generation() == own.generation()
+            })
     }
 
     fn settle_for(
@@ -318,6 +351,7 @@ pub(crate) fn pause(attempt: u32) {
 #[cfg(test)]
 mod tests {
     use super::{Intent, Step, StoreOutcome};
+    use crate::computing::{FillToken, Lookup};
     use crate::expiry::Expiry;
     use crate::layout::block::Pool;
     use crate::layout::entry::NEVER_MS;
@@ -325,8 +359,77 @@ mod tests {
     use crate::modify::Replace;
     use crate::ops::settle::{Manner, Settled};
     use crate::options::PutOptions;
+    use crate::pin::EnginePin;
     use crate::segment::Segment;
     use crate::tags::Tags;
+
+    /// The key has a value, and a computation of it begins. The fill is linked and has looked at the stamps
+    /// once; then `write` happens, and what it made is evicted.
+    fn fill_around(
+        write: impl FnOnce(&Segment) + Send,
+        token: impl FnOnce(&Segment) -> FillToken,
+    ) -> StoreOutcome {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        segment.put(b"key", b"1", Expiry::never()).expect("there is room");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(b"key");
+        let token = token(&segment).token;
+        let draft = Draft {
+            key,
+            value: [b"computed", &[]],
+            tags: &Tags::NONE,
+            aligned: false,
+            birth: token.clock,
+            hard_ms: NEVER_MS,
+            soft_ms: NEVER_MS,
+            pool: Pool::Admission,
+            conditional: false,
+        };
+        let intent = Intent::Fill(token);
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        assert!(shared.is_current(&draft, &token, intent));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                write(&segment);
+                let thread = shared.thread().expect("this process is attached");
+                let pin = thread.engine_pin(shared, EnginePin::Read as usize);
+                let made = shared.find(&thread, pin, &key).expect("it was written");
+                assert!(shared.change_state(made.location, made.state, made.state.dead()));
+            });
+        });
+        let step = shared.settle_and_go_live(&thread, &draft, &token, intent, &written, slot);
+        let Step::Done(outcome) = step else {
+            panic!("it can be told");
+        };
+        assert_eq!(segment.contains(b"key"), outcome == StoreOutcome::Stored);
+        outcome
+    }
+
+    #[test]
+    fn a_fill_yields_to_a_value_that_was_derived_and_evicted_between_its_looks() {
+        let replace = |segment: &Segment| {
+            let replaced = segment.replace(b"key", b"2", &PutOptions::default());
+            assert_eq!(replaced, Ok(Replace::Stored));
+        };
+        let append = |segment: &Segment| {
+            assert_eq!(segment.append(b"key", b"2"), Ok(Replace::Stored));
+        };
+        let begun = |segment: &Segment| segment.fill_token(b"key");
+        let stale = |segment: &Segment| {
+            assert!(segment.expire(b"key"));
+            match segment.lookup(b"key") {
+                Lookup::Stale(_, token) => token,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(fill_around(replace, begun), StoreOutcome::Superseded);
+        assert_eq!(fill_around(append, begun), StoreOutcome::Superseded);
+        assert_eq!(fill_around(replace, stale), StoreOutcome::Superseded);
+        assert_eq!(fill_around(append, stale), StoreOutcome::Superseded);
+    }
 
     /// An add takes the place of an invalidated entry. Before it goes LIVE a touch comes that way, helps it,
     /// and derives from it. If the add then said that there had been a value, an increment that began
