@@ -27,6 +27,8 @@ mod flights;
 mod hit_ratio;
 /// What fuzzers found.
 mod inputs;
+/// Values that take blocks of their own.
+mod large_values;
 /// Every operation, from one thread, on files and on private memory.
 mod operations;
 /// Random sequences against a plain map.

@@ -50,24 +50,31 @@ impl Shared {
         // What cannot be cleared now: a retired block that somebody pins costs nothing, and would be
         // part of the cheapest window each time.
         let mut obstacles = Vec::new();
+        let mut has_recovered = false;
         for attempt in 0..WINDOWS {
-            let first = self.cheapest_window(span, from, &obstacles)?;
-            match self.claim_window(thread, first, span) {
-                Ok(()) => return Some(self.finish_run(thread, first, span, bytes, hard_ms)),
-                Err(obstacle) => {
-                    from = if obstacle + 1 >= self.geometry.blocks() {
-                        0
-                    } else {
-                        obstacle + 1
-                    };
-                    obstacles.push(obstacle);
-                    if attempt == WINDOWS / 2
-                        && let Some(attachment) = self.current_attachment()
-                    {
-                        self.recover_dead(&attachment, true);
-                        obstacles.clear();
+            let window = self.cheapest_window(span, from, &obstacles);
+            if let Some(first) = window {
+                match self.claim_window(thread, first, span) {
+                    Ok(()) => return Some(self.finish_run(thread, first, span, bytes, hard_ms)),
+                    Err(obstacle) => {
+                        from = if obstacle + 1 >= self.geometry.blocks() {
+                            0
+                        } else {
+                            obstacle + 1
+                        };
+                        obstacles.push(obstacle);
                     }
                 }
+            } else if has_recovered {
+                return None;
+            }
+            if !has_recovered && (window.is_none() || attempt == WINDOWS / 2) {
+                // What stands in the way may be held by the dead.
+                if let Some(attachment) = self.current_attachment() {
+                    self.recover_dead(&attachment, true);
+                }
+                has_recovered = true;
+                obstacles.clear();
             }
         }
         None
