@@ -151,8 +151,10 @@ impl State {
     pub(crate) const fn dead(self) -> Self {
         let dead = Self::new(Kind::Dead, self.self_generation());
         match self.kind() {
-            Kind::Live => Self(dead.0 | SOFT_BIT),
-            _ => dead,
+            // Only what is LIVE is forwarded.
+            Kind::Live | Kind::Forward => Self(dead.0 | SOFT_BIT),
+            Kind::Dead => self,
+            Kind::Writing => dead,
         }
     }
 
@@ -467,6 +469,18 @@ mod tests {
         }
         assert!(!header.is_intact(Location(4097), 3));
         assert!(!header.is_intact(Location(4096), 4));
+    }
+
+    #[test]
+    fn a_dead_word_tells_whether_its_entry_was_ever_live() {
+        let writing = State::new(Kind::Writing, 5).with_soft().with_conditional();
+        assert_eq!(writing.dead(), State::new(Kind::Dead, 5));
+        let forward = State::new(Kind::Live, 5).forwarded(Location(4096), 3);
+        for state in [writing.to_live(), State::new(Kind::Live, 5), forward] {
+            assert!(state.dead().was_live(), "{state:?}");
+            assert_eq!(state.dead().dead(), state.dead(), "{state:?}");
+            assert_eq!(state.dead().self_generation(), 5);
+        }
     }
 
     #[test]
