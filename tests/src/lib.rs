@@ -18,6 +18,7 @@ pub mod oracle;
 mod orphans;
 pub mod random;
 pub mod record;
+pub mod scratch;
 pub mod stale;
 pub mod stopwatch;
 pub mod storm;

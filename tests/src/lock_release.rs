@@ -14,9 +14,9 @@ use guira_segment::{Segment, SegmentBuilder};
 use guira_shm::file::{OpenRules, open_checked};
 use guira_shm::lock::{ByteLocks, Probe, RECORD_LOCK_BASE};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use crate::experiment::ExperimentError;
+use crate::scratch::directory_in;
 use crate::storm::Place;
 
 /// The record of the holder: the first one is the observer's.
@@ -73,7 +73,7 @@ pub fn measure(
     is_populated: bool,
     repeats: usize,
 ) -> Result<Released, ExperimentError> {
-    let directory = TempDir::new_in(&place.path)?;
+    let directory = directory_in(&place.path)?;
     let path = directory.path().join("held.guira");
     let segment = settings(size_bytes).create(&path)?;
     let rules = OpenRules {

@@ -46,12 +46,16 @@ impl Summary {
     /// Appends the line to the file at `path`, which is made if need be.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written; the error names it.
     pub fn append_to(&self, path: &Path) -> io::Result<()> {
         let mut line = serde_json::to_string(self)?;
         line.push('\n');
-        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-        file.write_all(line.as_bytes())
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        file.and_then(|mut file| file.write_all(line.as_bytes()))
+            .map_err(|error| {
+                let told = format!("{}: {error}; the figures were not kept", path.display());
+                io::Error::new(error.kind(), told)
+            })
     }
 }
 

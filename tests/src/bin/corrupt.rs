@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use guira_tests::corrupt::{self, CorruptError, CorruptPlan, Theme};
+use guira_tests::scratch::directory_in;
 use guira_tests::summary::fresh_seed;
 
 /// Segments are damaged at rest and while processes use them; then they are repaired
@@ -21,7 +22,7 @@ struct Arguments {
     #[command(subcommand)]
     task: Option<Task>,
     /// Images
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     images: u64,
     /// Image n of a run is the first of a run with seed + n; by default another one each time
     #[arg(long)]
@@ -74,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, CorruptError> {
         corrupt::serve()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let directory = tempfile::tempdir_in(&arguments.path)?;
+    let directory = directory_in(&arguments.path)?;
     let plan = CorruptPlan {
         images: arguments.images,
         seed: arguments.seed.unwrap_or_else(fresh_seed),

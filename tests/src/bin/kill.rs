@@ -35,6 +35,7 @@ mod command {
     use std::process::ExitCode;
     use std::time::Instant;
 
+    use clap::builder::RangedU64ValueParser;
     use clap::{Args, Parser, Subcommand};
     use guira_shm::file::{FileSystem, file_system_of};
     use guira_shm::mutant::Mutant;
@@ -48,6 +49,7 @@ mod command {
     use guira_tests::kill::source::Coverage;
     use guira_tests::kill::survivors::SCRIPTS;
     use guira_tests::kill::victim::Task;
+    use guira_tests::scratch::directory_in;
     use guira_tests::summary::fresh_seed;
 
     /// Kills and stops a process at each change that each operation makes to shared memory.
@@ -86,10 +88,10 @@ mod command {
         #[arg(long)]
         every_point: bool,
         /// Scripts of the survivors for each point
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value = "1", value_parser = at_least_one())]
         scripts: usize,
         /// Processes that make runs at the same time
-        #[arg(long, default_value_t = 3)]
+        #[arg(long, default_value = "3", value_parser = at_least_one())]
         workers: usize,
         /// Only scenes whose names contain this
         #[arg(long)]
@@ -118,6 +120,10 @@ mod command {
         /// The points of the source, as `cargo xtask kill` lists them
         #[arg(long)]
         source_points: Option<PathBuf>,
+    }
+
+    fn at_least_one() -> RangedU64ValueParser<usize> {
+        RangedU64ValueParser::new().range(1..)
     }
 
     pub(crate) fn run() -> Result<ExitCode, KillError> {
@@ -150,20 +156,27 @@ mod command {
                     .is_none_or(|part| scene.name.contains(part.as_str()))
             })
             .collect();
+        if chosen.is_empty() {
+            return Err(KillError::NoScene {
+                name: arguments.only.clone().unwrap_or_default(),
+            });
+        }
         if matches!(file_system_of(&arguments.disk), Ok(FileSystem::Tmpfs) | Err(_)) {
             return Err(KillError::NotOnDisk {
                 path: arguments.disk.clone(),
             });
         }
-        let memory = tempfile::tempdir_in(&arguments.memory)?;
-        let disk = tempfile::tempdir_in(&arguments.disk)?;
+        let memory = directory_in(&arguments.memory)?;
+        let disk = directory_in(&arguments.disk)?;
         let places = Places {
             memory: memory.path().to_owned(),
             disk: std::path::absolute(disk.path())?,
         };
         places.prepare(&chosen)?;
+        let is_whole = arguments.only.is_none() && arguments.at.is_none() && !arguments.list;
         let mut report = Report {
             seed,
+            is_whole,
             scenes: chosen.len(),
             coverage: match &arguments.source_points {
                 Some(path) => Coverage::read(path)?,
@@ -173,11 +186,16 @@ mod command {
         };
         let all = plan(arguments, seed, &chosen, &places, &mut report)?;
         if !arguments.list {
+            if all.is_empty() {
+                return Err(KillError::NoPoint {
+                    at: arguments.at.unwrap_or_default(),
+                });
+            }
             let program = std::env::current_exe()?;
             let crew = Crew {
                 program: &program,
                 places: &places,
-                workers: arguments.workers.max(1),
+                workers: arguments.workers,
                 mutant: arguments.mutant.as_deref(),
             };
             crew.make(&all, |job, outcome| report.add(job, outcome))?;
@@ -187,10 +205,9 @@ mod command {
         if let Some(path) = &arguments.summary {
             report.summarize(path)?;
         }
-        let is_whole = arguments.only.is_none() && arguments.at.is_none() && !arguments.list;
         let is_right = match &arguments.mutant {
-            None => report.is_clean(is_whole),
-            Some(_) => !report.anomalies.is_empty(),
+            None => report.is_clean(),
+            Some(_) => report.is_noticed(),
         };
         Ok(if is_right {
             ExitCode::SUCCESS

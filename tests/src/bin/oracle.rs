@@ -75,7 +75,7 @@ fn main() -> ExitCode {
             .count("operations", report.tally.operations())
             .append_to(path)
     {
-        eprintln!("oracle: {}: {error}; the figures were not kept", path.display());
+        eprintln!("oracle: {error}");
         return ExitCode::FAILURE;
     }
     if anomalies == 0 {
@@ -105,6 +105,10 @@ fn show(report: &Report, seed: u64, seconds: f64) -> u64 {
         );
     }
     let mut anomalies = report.failed;
+    if report.sequences == 0 {
+        eprintln!("nothing was done");
+        anomalies += 1;
+    }
     if report.sequences >= ALL_OUTCOMES_FROM {
         for outcome in report.tally.never_met() {
             eprintln!("never met: {outcome}");

@@ -11,11 +11,13 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use guira_tests::experiment::{Assignment, ExperimentError, Plan, World};
 use guira_tests::latency::{self, LatencyPlan};
 use guira_tests::lock_release;
 use guira_tests::namespaces;
+use guira_tests::scratch::directory_in;
 use guira_tests::stale::{self, StalePlan};
 use guira_tests::storm::{self, LegsReport, StormPlan};
 use guira_tests::summary::{Summary, fresh_seed};
@@ -80,10 +82,10 @@ enum ProcMount {
 #[derive(Clone, Debug, Args)]
 struct WorldArguments {
     /// Worker processes; by default 4, and 2 where latency is measured
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one())]
     workers: Option<usize>,
     /// Threads of each worker
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1", value_parser = at_least_one())]
     threads: usize,
     /// Kills, at random times; by default 8 a second
     #[arg(long)]
@@ -132,10 +134,10 @@ struct StormArguments {
     #[command(flatten)]
     world: WorldArguments,
     /// How long
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value = "10", value_parser = parse_time)]
     minutes: f64,
     /// Keys; the segment holds about a tenth of them
-    #[arg(long, default_value_t = 400_000)]
+    #[arg(long, default_value_t = 400_000, value_parser = clap::value_parser!(u64).range(1..))]
     keys: u64,
     /// Without values that take runs of blocks
     #[arg(long)]
@@ -151,13 +153,13 @@ struct LatencyArguments {
     #[command(flatten)]
     world: WorldArguments,
     /// How long in all
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value = "4", value_parser = parse_time)]
     minutes: f64,
     /// Rounds of a calm and a stormy half
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     /// Keys; the segment holds about a tenth of them
-    #[arg(long, default_value_t = 400_000)]
+    #[arg(long, default_value_t = 400_000, value_parser = clap::value_parser!(u64).range(1..))]
     keys: u64,
 }
 
@@ -167,7 +169,7 @@ struct LockReleaseArguments {
     #[arg(long, value_delimiter = ',', default_value = "4,64,256,1024")]
     mib: Vec<u64>,
     /// Measurements of each
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value = "15", value_parser = at_least_one())]
     repeats: usize,
     /// Where; by default in memory and on disk
     #[arg(long)]
@@ -185,13 +187,13 @@ struct StaleArguments {
     #[arg(long, default_value = "1e8", value_parser = parse_count)]
     operations: u64,
     /// The time over which kills and stops are spread, s
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value = "60", value_parser = parse_time)]
     seconds: f64,
     /// Keys that everybody fights over
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
     hot_keys: u64,
     /// Keys that only fill the segment
-    #[arg(long, default_value_t = 500_000)]
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..))]
     cold_keys: u64,
 }
 
@@ -202,6 +204,19 @@ fn parse_count(text: &str) -> Result<u64, String> {
     } else {
         Err(format!("{text} is not between 1 and 1e18"))
     }
+}
+
+fn parse_time(text: &str) -> Result<f64, String> {
+    let time: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if time > 0.0 && time < 1e6 {
+        Ok(time)
+    } else {
+        Err(format!("{text} is not between 0 and a million"))
+    }
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// This program, even if its file is replaced while it runs.
@@ -306,7 +321,7 @@ impl StormArguments {
         let seconds = self.minutes * 60.0 / legs.len() as f64;
         let mut reports = Vec::new();
         for (number, leg) in legs.iter().enumerate() {
-            let directory = tempfile::tempdir_in(&leg.place.path)?;
+            let directory = directory_in(&leg.place.path)?;
             let share = |events: Option<u64>| events.map(|events| events.div_ceil(legs.len() as u64));
             let keys = leg.keys.unwrap_or(self.keys);
             let plan = StormPlan {
@@ -360,7 +375,7 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
         Task::Storm(arguments) => arguments.run(),
         Task::Stale(arguments) => {
             let world = &arguments.world;
-            let directory = tempfile::tempdir_in(world.path.as_deref().unwrap_or(Path::new("/dev/shm")))?;
+            let directory = directory_in(world.path.as_deref().unwrap_or(Path::new("/dev/shm")))?;
             let plan = StalePlan {
                 world: world.world(directory.path().to_owned(), arguments.seconds, 8 << 20),
                 operations: arguments.operations,

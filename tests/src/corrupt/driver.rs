@@ -42,7 +42,7 @@ pub enum CorruptError {
     #[error("cannot make a segment to damage: {0}")]
     Base(#[from] OpenError),
     /// A file or process could not be had.
-    #[error("{0}; free some memory under the directory, or give another with --path")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// A task could not be written.
     #[error("cannot write a task: {0}")]

@@ -136,6 +136,7 @@ impl Crew<'_> {
 
 fn failed(job: &Job, why: &str) -> Outcome {
     Outcome {
+        is_made: false,
         at: None,
         anomalies: vec![format!("{}: {why}", job.scene)],
         operations: 0,

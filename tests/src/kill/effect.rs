@@ -24,7 +24,9 @@ impl Value {
         }
     }
 
-    fn number(&self) -> Option<i64> {
+    /// The number that the bytes spell.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
         std::str::from_utf8(&self.bytes).ok()?.parse().ok()
     }
 }

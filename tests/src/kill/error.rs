@@ -28,10 +28,24 @@ pub enum KillError {
         told: String,
     },
     /// The catalogue has no such scene.
-    #[error("there is no scene `{name}`; --list names them all")]
+    #[error("no scene's name has `{name}` in it; --list names them all")]
     NoScene {
-        /// The name.
+        /// The name, or the part of one.
         name: String,
+    },
+    /// No scene has a point of this number.
+    #[error("none of these scenes has a point {at}; --list tells how many each passes, from 0")]
+    NoPoint {
+        /// The number.
+        at: usize,
+    },
+    /// The list of the source's points cannot be read.
+    #[error("{path}: {source}; `cargo xtask kill` makes the list", path = path.display())]
+    NoList {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// There is no such mutant.
     #[error("there is no mutant `{name}`; crates/guira-shm/src/mutant.rs names them all")]

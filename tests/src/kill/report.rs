@@ -21,6 +21,8 @@ pub struct Report {
     pub seed: u64,
     /// How long it all took.
     pub took: Duration,
+    /// Every scene and point is in it: only then the lists of points can be judged.
+    pub is_whole: bool,
     /// Scenes.
     pub scenes: usize,
     /// Points of all operations, each counted as often as it is passed.
@@ -37,6 +39,8 @@ pub struct Report {
     pub operations: u64,
     /// The longest of them, us.
     pub longest_us: u64,
+    /// Runs that could not be made or did not end.
+    pub unmade: u64,
     /// Everything that must not be and was.
     pub anomalies: Vec<String>,
     /// Points of the source.
@@ -49,6 +53,7 @@ impl Report {
         self.runs += 1;
         self.operations += outcome.operations;
         self.longest_us = self.longest_us.max(outcome.longest_us);
+        self.unmade += u64::from(!outcome.is_made);
         for anomaly in outcome.anomalies {
             let (script, _) = SCRIPTS.get(job.script).copied().unwrap_or_default();
             let at = outcome.at.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -76,8 +81,14 @@ impl Report {
 
     /// Whether nothing was anomalous and every point of the source is accounted for.
     #[must_use]
-    pub fn is_clean(&self, is_whole: bool) -> bool {
-        self.anomalies.is_empty() && (!is_whole || self.coverage.faults().is_empty())
+    pub fn is_clean(&self) -> bool {
+        self.anomalies.is_empty() && (!self.is_whole || self.coverage.faults().is_empty())
+    }
+
+    /// Whether a broken engine was noticed by what was seen of it, not by runs that came to nothing.
+    #[must_use]
+    pub fn is_noticed(&self) -> bool {
+        self.unmade == 0 && !self.anomalies.is_empty()
     }
 
     /// Appends the summary to the file at `path`.
@@ -129,7 +140,7 @@ impl fmt::Display for Report {
             self.operations,
             self.longest_us as f64 / 1e3
         )?;
-        if self.coverage.total() > 0 {
+        if self.is_whole && self.coverage.total() > 0 {
             let unreached = self.coverage.unreached();
             writeln!(
                 f,
@@ -150,8 +161,10 @@ impl fmt::Display for Report {
                 )?;
             }
         }
-        for fault in self.coverage.faults() {
-            writeln!(f, "  {fault}")?;
+        if self.is_whole {
+            for fault in self.coverage.faults() {
+                writeln!(f, "  {fault}")?;
+            }
         }
         write!(f, "anomalies          {}", self.anomalies.len())?;
         // A few of each scene: they tell more than many of one.

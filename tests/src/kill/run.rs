@@ -37,6 +37,8 @@ pub struct Job {
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
+    /// It was made and came to its end.
+    pub is_made: bool,
     /// Where the victim died or stopped; none if it came to its end before.
     pub at: Option<PointName>,
     /// Everything that must not be and was.
@@ -183,6 +185,7 @@ impl Runner {
         std::fs::remove_dir_all(&run.directory)?;
         let (longest, operations) = run.knowledge.longest_and_operations();
         Ok(Outcome {
+            is_made: true,
             at: run.at,
             anomalies: run.knowledge.anomalies().to_vec(),
             operations,

@@ -210,7 +210,11 @@ impl Coverage {
     /// # Errors
     /// The file cannot be read.
     pub fn read(path: &Path) -> Result<Self, KillError> {
-        let points: Vec<SourcePoint> = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+        let text = std::fs::read_to_string(path).map_err(|source| KillError::NoList {
+            path: path.to_owned(),
+            source,
+        })?;
+        let points: Vec<SourcePoint> = serde_json::from_str(&text)?;
         Ok(Self::of(points))
     }
 

@@ -342,7 +342,7 @@ impl Knowledge {
             )),
             Act::Increment => {
                 match self.timed("increment", || segment.increment(name, 3, None, Expiry::never())) {
-                    Err(StoreError::NotANumber) => return,
+                    Err(StoreError::NotANumber) => Ok(Observed::NotANumber),
                     other => other.map(|sum| Observed::Incremented(3, sum)),
                 }
             }

@@ -26,6 +26,8 @@ pub enum Observed {
     Swept,
     /// An increment and its sum.
     Incremented(i64, Option<i64>),
+    /// An increment of something that is no number.
+    NotANumber,
     /// An append.
     Appended(Vec<u8>, Answer),
     /// A touch.
@@ -115,6 +117,7 @@ impl Worlds {
             Observed::Read(_)
             | Observed::Finished(_)
             | Observed::Incremented(_, None)
+            | Observed::NotANumber
             | Observed::Appended(_, Answer::Refused)
             | Observed::Touched(Answer::Refused) => {}
             Observed::Invalidated(_) | Observed::Swept => {
@@ -240,6 +243,10 @@ impl Worlds {
                     })
                     .collect()
             }
+            Observed::NotANumber => match &world.value {
+                Some(value) if value.number().is_none() => vec![world.clone()],
+                _ => Vec::new(),
+            },
             Observed::Appended(suffix, answer) => by(&Effect::Append(suffix.clone()), *answer),
             Observed::Touched(answer) => by(&Effect::Touch, *answer),
             Observed::Expired(was_present) => by(
@@ -315,6 +322,15 @@ mod tests {
         assert!(!all_fit(worlds.clone(), &twice));
         let after_the_put = [read(b"1"), put(b"5"), read(b"6")];
         assert!(all_fit(worlds, &after_the_put));
+    }
+
+    #[test]
+    fn what_is_a_number_is_not_refused_as_none() {
+        let of = |bytes: &[u8]| Worlds::new(Some(Value::of(bytes)), Effect::Nothing);
+        assert!(all_fit(of(b"old"), &[Observed::NotANumber]));
+        assert!(!all_fit(of(b"10"), &[Observed::NotANumber]));
+        let absent = Worlds::new(None, Effect::Nothing);
+        assert!(!all_fit(absent, &[Observed::NotANumber]));
     }
 
     #[test]

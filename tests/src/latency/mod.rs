@@ -10,9 +10,8 @@ mod report;
 
 use std::path::Path;
 
-use tempfile::TempDir;
-
 use crate::experiment::{ExperimentError, World};
+use crate::scratch::directory_in;
 use crate::storm::{self, Customs, StormPlan};
 
 pub use report::{LatencyReport, Round};
@@ -38,7 +37,7 @@ pub fn run(program: &Path, plan: &LatencyPlan) -> Result<LatencyReport, Experime
     for number in 0..plan.rounds {
         let seed = plan.world.seed + number;
         let half = |kills, stops| -> Result<_, ExperimentError> {
-            let directory = TempDir::new_in(&plan.world.directory)?;
+            let directory = directory_in(&plan.world.directory)?;
             let world = World {
                 directory: directory.path().to_owned(),
                 seed,

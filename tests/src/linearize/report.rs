@@ -63,10 +63,18 @@ pub struct LinearizeReport {
     pub seconds: f64,
 }
 
+/// As often as this a read may miss without reason and be the known defect, which is rarer by far.
+const OPERATIONS_PER_MISS: u64 = 1_000_000;
 /// Momentary misses of which the histories are shown.
 const SHOWN_MOMENTARY: usize = 5;
 
 impl LinearizeReport {
+    /// Whether there are no more momentary misses than the known defect makes.
+    #[must_use]
+    pub const fn misses_are_rare(&self) -> bool {
+        self.momentary_misses <= self.operations.div_ceil(OPERATIONS_PER_MISS)
+    }
+
     /// What must not be.
     #[must_use]
     pub fn anomalies(&self) -> u64 {

@@ -17,6 +17,7 @@ use crate::linearize::report::{Found, LinearizeReport};
 use crate::linearize::tape::{ROW_RECORDS, Tape};
 use crate::linearize::world::{ROOMS, Room, SIDE, World};
 use crate::random::Random;
+use crate::scratch::directory_in;
 
 /// A run of histories.
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ pub fn run(program: &Path, plan: &LinearizePlan) -> Result<LinearizeReport, Expe
     let mut stage = 0;
     while report.histories < plan.histories && !is_over(plan, &report) {
         stage += 1;
-        let directory = tempfile::tempdir_in(&plan.directory)?;
+        let directory = directory_in(&plan.directory)?;
         let mut random = Random::new(plan.seed, stage);
         let world = chosen_world(plan, directory.path(), stage, &mut random);
         run_stage(program, plan, &world, &mut random, &mut report)?;
@@ -265,7 +266,9 @@ fn found(violations: Vec<Violation>, history: &History, file: &Path) -> impl Ite
 /// It cannot be read.
 pub fn check_file(path: &Path) -> Result<LinearizeReport, ExperimentError> {
     let began = Instant::now();
-    let history: History = serde_json::from_reader(BufReader::new(File::open(path)?))?;
+    let file = File::open(path)
+        .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    let history: History = serde_json::from_reader(BufReader::new(file))?;
     let judged = history.judge();
     Ok(LinearizeReport {
         seed: history.seed,
