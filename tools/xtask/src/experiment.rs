@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::cargo::{cargo, run as run_command};
+use crate::cargo::{cargo, run as run_command, target_folder};
 use crate::error::XtaskError;
 
 /// Runs one experiment of the tests' `storm` binary.
@@ -57,9 +57,10 @@ pub(crate) fn linearize(root: &Path, passed_on: &[OsString]) -> Result<(), Xtask
         ],
     );
     if passed_on.iter().any(|argument| needs_points(argument)) {
+        let target = target_folder(root)?.join(crate::kill::FOLDER);
         command
-            .env("RUSTFLAGS", "--cfg guira_points")
-            .args(["--target-dir", "target/points"]);
+            .env("RUSTFLAGS", crate::kill::FLAGS)
+            .env("CARGO_TARGET_DIR", target);
     }
     command.arg("--").args(passed_on);
     run_command(command)

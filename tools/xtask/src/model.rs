@@ -66,7 +66,7 @@ impl Row {
 
     fn verdict(&self) -> String {
         match (self.is_mutant(), self.is_good()) {
-            (true, true) => "caught".into(),
+            (true, true) => format!("caught: {}", self.failed),
             (true, false) => "SURVIVED".into(),
             (false, false) => format!("FAILED: {}", self.failed),
             (false, true) if self.complete => "holds, complete".into(),

@@ -167,23 +167,41 @@ fn conclude(name: &str, preemptions: usize, begin: Instant, explored: Explored) 
     assert!(explored.executions > 1, "{name}: nothing to explore");
 }
 
+/// How the checker complains of a model that it cannot explore: then it has noticed nothing.
+const COMPLAINTS: [&str; 3] = [
+    "Model exceeded maximum number of branches",
+    "Reached unexpected exploration state",
+    "deadlock",
+];
+
 fn conclude_mutant(name: &str, mutant: Mutant, preemptions: usize, begin: Instant, explored: &Explored) {
     report(name, mutant.name(), preemptions, begin, explored);
+    let cause = cause_of(explored);
     assert!(
         explored.failure.is_some(),
         "{name} did not notice {} in {} executions",
         mutant.name(),
         explored.executions
     );
+    assert!(
+        !COMPLAINTS.iter().any(|complaint| cause.starts_with(complaint)),
+        "{name} could not be explored with {}: {cause}",
+        mutant.name()
+    );
 }
 
-fn report(name: &str, mutant: &str, preemptions: usize, begin: Instant, explored: &Explored) {
-    let cause = explored.failure.as_ref().map_or_else(String::new, |cause| {
+/// The first line of what the last execution failed with.
+fn cause_of(explored: &Explored) -> String {
+    explored.failure.as_ref().map_or_else(String::new, |cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| cause.downcast_ref::<&str>().copied());
         let line = text.unwrap_or("a panic").lines().next().unwrap_or_default();
         line.replace(['"', '\\'], "'")
-    });
+    })
+}
+
+fn report(name: &str, mutant: &str, preemptions: usize, begin: Instant, explored: &Explored) {
+    let cause = cause_of(explored);
     let line = format!(
         r#"{{"model":"{name}","mutant":"{mutant}","threads":{},"executions":{},"seconds":{:.1},"preemptions":{},"complete":{},"failed":"{cause}"}}"#,
         explored.threads,

@@ -15,9 +15,9 @@ use crate::cargo::{cargo, run as run_command};
 use crate::error::XtaskError;
 
 /// The folder of builds with points, below the target folder.
-const FOLDER: &str = "points";
+pub(crate) const FOLDER: &str = "points";
 /// What makes a build one with points.
-const FLAGS: &str = "--cfg guira_points";
+pub(crate) const FLAGS: &str = "--cfg guira_points";
 
 /// Makes the runs, or checks the released command with `--check-absent`.
 pub(crate) fn run(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
