@@ -61,7 +61,11 @@ impl Report {
                 .push(format!("{anomaly}\n      [{:?} {at}; then: {script}]", job.task));
         }
         for point in &outcome.points {
-            self.coverage.pass(point);
+            if job.task == Task::Count {
+                self.coverage.count(point);
+            } else {
+                self.coverage.pass(point);
+            }
         }
         match (job.task, outcome.at) {
             (Task::Count, _) => {}

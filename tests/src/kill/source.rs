@@ -33,6 +33,8 @@ pub struct Unreached {
     pub function: &'static str,
     /// What is called; `*` for whatever is.
     pub what: &'static str,
+    /// How many such places there are, at most.
+    pub places: usize,
     /// Why.
     pub reason: &'static str,
 }
@@ -47,6 +49,7 @@ const fn unreached(
         file,
         function,
         what,
+        places: 1,
         reason,
     }
 }
@@ -70,7 +73,8 @@ pub const UNREACHED: &[Unreached] = &[
         "detach",
         "store",
         "the process's own page; or an attacher came between two instructions of the last detach",
-    ),
+    )
+    .of(2),
     unreached("format.rs", "random_u64", "write_u64", "a hasher, not a region"),
     unreached(
         "format.rs",
@@ -126,7 +130,8 @@ pub const UNREACHED: &[Unreached] = &[
         "invalidate_for_others",
         "*",
         "only after somebody cut the mapped file",
-    ),
+    )
+    .of(2),
     unreached(
         "log/place.rs",
         "reserve_shared",
@@ -174,7 +179,8 @@ pub const UNREACHED: &[Unreached] = &[
         "copy_survivor",
         "*",
         "only when another writer of the key comes between two instructions",
-    ),
+    )
+    .of(2),
     unreached(
         "log/write.rs",
         "write_at",
@@ -184,6 +190,10 @@ pub const UNREACHED: &[Unreached] = &[
 ];
 
 impl Unreached {
+    const fn of(self, places: usize) -> Self {
+        Self { places, ..self }
+    }
+
     fn covers(&self, point: &SourcePoint) -> bool {
         point.file.ends_with(self.file)
             && (self.function == "*" || self.function == point.function)
@@ -198,6 +208,7 @@ pub struct Coverage {
     killed: BTreeSet<(String, u32, u32)>,
     stopped: BTreeSet<(String, u32, u32)>,
     passed: BTreeSet<(String, u32, u32)>,
+    counted: BTreeSet<(String, u32, u32)>,
 }
 
 fn place(point: &PointName) -> (String, u32, u32) {
@@ -232,6 +243,12 @@ impl Coverage {
     /// An operation passes this point.
     pub fn pass(&mut self, point: &PointName) {
         self.passed.insert(place(point));
+    }
+
+    /// An operation passes this point when nothing happens to it: somebody is to die and to stop here.
+    pub fn count(&mut self, point: &PointName) {
+        self.counted.insert(place(point));
+        self.pass(point);
     }
 
     /// Somebody died here.
@@ -272,7 +289,8 @@ impl Coverage {
     }
 
     /// What is wrong with the lists themselves: points that were passed but are not in the source's
-    /// list, and entries of the table that name nothing, or something that is reached.
+    /// list, or at which nobody died or stopped, and entries of the table that name nothing, something
+    /// that is reached, or more than they say.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -283,6 +301,16 @@ impl Coverage {
             if file.starts_with("crates/") && !self.source.contains_key(&(file.clone(), *line, *column)) {
                 faults.push(format!(
                     "{file}:{line}:{column} is a point that the reading of the source missed"
+                ));
+            }
+        }
+        for (file, line, column) in &self.counted {
+            let here = (file.clone(), *line, *column);
+            if self.source.contains_key(&here)
+                && !(self.killed.contains(&here) && self.stopped.contains(&here))
+            {
+                faults.push(format!(
+                    "{file}:{line}:{column} is passed, but nobody died there, or nobody stopped; more --scripts try again"
                 ));
             }
         }
@@ -301,6 +329,14 @@ impl Coverage {
                 faults.push(format!(
                     "the table of unreached points names {} in {}, which is reached: take it out",
                     entry.function, entry.file
+                ));
+            }
+            let unreached = self.unreached();
+            let count = unreached.iter().filter(|(point, _)| entry.covers(point)).count();
+            if count > entry.places {
+                faults.push(format!(
+                    "the table of unreached points allows {} of {} in {}, but {count} are not reached",
+                    entry.places, entry.function, entry.file
                 ));
             }
         }

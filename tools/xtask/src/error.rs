@@ -52,6 +52,8 @@ pub(crate) enum XtaskError {
     Traces { path: PathBuf, found: String },
     #[error("{path} has points, but the look for them finds too little; mend the list of traces", path = path.display())]
     NoTraces { path: PathBuf },
+    #[error("the fuzzer ended without a single execution; {log} tells more", log = log.display())]
+    NothingFuzzed { log: PathBuf },
     #[error("cargo succeeded but no test binary reported a result; check the arguments")]
     NothingTested,
 }

@@ -22,10 +22,10 @@ pub(crate) struct FuzzArgs {
     /// open, image, command or trace; without one, all
     target: Option<Target>,
     /// How long each
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Ends after so many executions instead
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     executions: Option<u64>,
     /// Of libFuzzer's choices; by default another one each time
     #[arg(long)]
@@ -145,6 +145,11 @@ fn fuzz(root: &Path, target: Target, args: &FuzzArgs) -> Result<(), XtaskError> 
     let outcome = run_command(command);
     let seconds = began.elapsed().as_secs_f64();
     let executions = executions_in(&fs::read(&log).unwrap_or_default());
+    let outcome = outcome.and(if executions > 0 {
+        Ok(())
+    } else {
+        Err(XtaskError::NothingFuzzed { log: log.clone() })
+    });
     let anomalies = u64::from(outcome.is_err());
     println!("{name}: {executions} executions in {seconds:.0} s, anomalies: {anomalies}");
     if let Some(summary) = &args.summary {

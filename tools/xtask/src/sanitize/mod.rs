@@ -249,3 +249,21 @@ const RUNTIME: [(&str, &str); 3] = [
         "exitcode=23:handle_sigbus=0:allocator_may_return_null=1",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A filter that fits nothing runs nothing, and succeeds.
+    #[test]
+    fn every_filter_names_a_module_of_the_tests() {
+        let root = crate::cargo::workspace_root().unwrap();
+        let modules = std::fs::read_to_string(root.join("tests/it/main.rs")).unwrap();
+        for tests in [&OF_THREADS, &OF_OPERATIONS, &OF_PROCESSES, &UNDER_MIRI[1]] {
+            for filter in tests.filters {
+                let module = filter.strip_suffix("::").unwrap();
+                assert!(modules.contains(&format!("\nmod {module};\n")), "{module}");
+            }
+        }
+    }
+}
