@@ -36,7 +36,11 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
     })?;
     let mut command = Command::new(program);
     command.current_dir(root).arg(task).args(first_argument);
-    if !passed_on.iter().any(|argument| argument == "--seed") {
+    let is_seed = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        argument == "--seed" || argument.starts_with("--seed=")
+    };
+    if !passed_on.iter().any(is_seed) {
         command.arg("--seed").arg(fresh_seed()?.to_string());
     }
     command.args(passed_on);
