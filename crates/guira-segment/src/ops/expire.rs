@@ -8,6 +8,7 @@
 use guira_shm::sync::{Ordering, fence};
 
 use crate::attach::ThreadState;
+use crate::entry::Validity;
 use crate::index::scan::{Pass, Step};
 use crate::key::Key;
 use crate::layout::entry::Kind;
@@ -72,8 +73,12 @@ impl Shared {
             if state.kind() != Kind::Writing || state.is_conditional() || state.is_soft() {
                 return Step::Continue;
             }
+            // What was invalidated or expired before can be helped to LIVE, and has no value all the same.
+            let is_valid = self.validity(found.location, &found.header, key.namespace) == Validity::Valid;
             if self.change_state(found.location, state, state.with_soft()) {
-                *marked = Some(slot);
+                if is_valid {
+                    *marked = Some(slot);
+                }
                 Step::Continue
             } else {
                 Step::Again

@@ -354,4 +354,15 @@ mod tests {
         assert_eq!(&value[..], b"old");
         assert!(value.is_stale());
     }
+
+    #[test]
+    fn expire_finds_no_value_in_a_put_that_was_invalidated_on_its_way() {
+        let segment = segment();
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        put_and_die(&segment, b"key", &Tags::NONE, false);
+        segment.clear();
+        assert!(!segment.expire(b"key"));
+    }
 }
