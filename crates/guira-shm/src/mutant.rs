@@ -68,7 +68,7 @@ mutants! {
     /// A shared lane's block is appended to without asking, once it is pinned, whether it is open, nor the
     /// tail whether it is of the lane's generation. (Each of the two suffices.)
     UnguardedLane = "unguarded-lane",
-    /// An add, or a fill, leaves alone what is derived from an entry that is gone.
+    /// A writer goes LIVE beside entries that are on their way.
     OrphansAreLeft = "orphans-are-left",
     /// A recovery erases pins whatever incarnation of the record they are of.
     RecoveryOfAnyIncarnation = "recovery-of-any-incarnation",

@@ -1,10 +1,10 @@
-//! Two puts of one key: one of the two values is there afterwards, once.
+//! Two puts of one key: one of the two values is there afterwards, once. So with an `expire` for one of them.
 
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::model::explore;
 
 use super::run::{catches, holds};
-use super::world::{ONE_BUCKET, World, assert_sound, putting, read};
+use super::world::{ONE_BUCKET, World, assert_sound, putting, read, thread};
 use crate::Expiry;
 
 fn over_a_value() {
@@ -24,6 +24,19 @@ fn of_an_absent_key() {
     assert_sound(&segment);
 }
 
+/// The word that a put is to change changes under it, and still is LIVE.
+fn over_a_value_that_expires() {
+    let segment = World::new(ONE_BUCKET).alone();
+    segment.put(b"k", b"0", Expiry::never()).expect("room");
+    let expire = thread(&segment, |segment| {
+        segment.expire(b"k");
+        None
+    });
+    explore([putting(&segment, b"k", b"1"), expire]);
+    assert_eq!(read(&segment, b"k").as_deref(), Some(&b"1"[..]));
+    assert_sound(&segment);
+}
+
 #[test]
 fn of_two_puts_over_a_value_one_stays() {
     holds("put-put-over-value", 1, over_a_value);
@@ -35,6 +48,21 @@ fn of_two_first_puts_one_stays() {
 }
 
 #[test]
+fn a_put_replaces_a_value_that_expires() {
+    holds("put-expire", 1, over_a_value_that_expires);
+}
+
+#[test]
 fn a_put_that_takes_a_raced_twin_for_settled_is_caught() {
-    catches("put-put-first", Mutant::RacedTwinIsSettled, 1, of_an_absent_key);
+    catches(
+        "put-expire",
+        Mutant::RacedTwinIsSettled,
+        1,
+        over_a_value_that_expires,
+    );
+}
+
+#[test]
+fn a_put_that_leaves_another_on_its_way_alone_is_caught() {
+    catches("put-put-first", Mutant::OrphansAreLeft, 1, of_an_absent_key);
 }

@@ -365,4 +365,30 @@ mod tests {
         segment.clear();
         assert!(!segment.expire(b"key"));
     }
+
+    #[test]
+    fn a_value_stays_while_two_puts_are_on_their_way_wherever_they_are_linked() {
+        for is_linked_before in [false, true] {
+            let segment = segment();
+            let bucket = segment.key(b"key").pair.primary;
+            let filler = (0_u32..)
+                .map(u32::to_le_bytes)
+                .find(|name| segment.key(name).pair.primary == bucket)
+                .expect("there are few buckets");
+            for name in [&filler[..], b"key"] {
+                segment.put(name, b"old", Expiry::never()).expect("there is room");
+            }
+            if is_linked_before {
+                assert!(segment.remove(&filler));
+            }
+            put_and_die(&segment, b"key", &Tags::NONE, false);
+            assert_eq!(segment.get(b"key").as_deref(), Some(&b"old"[..]));
+            put_and_die(&segment, b"key", &Tags::NONE, false);
+            assert_eq!(
+                segment.get(b"key").as_deref(),
+                Some(&b"new"[..]),
+                "that of the first, which the second had to help"
+            );
+        }
+    }
 }

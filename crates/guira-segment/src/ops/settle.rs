@@ -6,13 +6,19 @@
 //!
 //! | twin is | a put | a careful writer (add, fill, insert of a counter) |
 //! |---|---|---|
-//! | WRITING, unconditional | kills it (its writer retries or yields) | kills it, after a pass that saw no LIVE entry |
-//! | WRITING, conditional | kills it | leaves it while a LIVE entry stands that may forward to it; after a whole pass without one, kills it and looks again |
+//! | WRITING, nothing forwards to it | after a whole pass kills it (its writer retries or yields), and looks again | the same, after a pass that saw no LIVE entry |
 //! | LIVE and valid | forwards it to its own | yields: the key exists (a refresh forwards the one it refreshes) |
 //! | LIVE, expired or invalidated | forwards it | forwards it |
-//! | FWD to WRITING | kills the target | helps the target to LIVE, then yields |
+//! | FWD to WRITING | helps the target to LIVE, then forwards that | helps the target to LIVE, then yields |
 //! | FWD to another | treats the target the same | treats the target the same |
 //! | DEAD | clears the slot | clears the slot |
+//!
+//! What is forwarded to holds the key's present value until it is LIVE, so nobody kills it to put something
+//! else in its place: readers would find nothing until the killer is LIVE, and nothing at all if it dies.
+//! For that reason too what nobody forwards to is killed only after a whole pass: whatever was LIVE is
+//! forwarded to the own entry by then, or has met its end, and cannot be forwarded to what is killed.
+//! (But for what goes LIVE between the pass and the kill: an entry of a third writer that had settled before
+//! the own one was linked, or the own one, helped.)
 //!
 //! Helping is safe: an entry is forwarded to only after its writer had linked it and looked at the
 //! stamps, so whoever invalidates later finds it by its slot or through the forward.
@@ -29,7 +35,7 @@ use crate::shared::Shared;
 use crate::tuning::{WRITE_HOPS, WRITE_PASSES};
 use guira_shm::mutant::Mutant;
 
-/// Rounds of looking again after derivations were killed.
+/// Rounds of looking again after others' entries were killed.
 const SETTLE_ROUNDS: u32 = 16;
 
 /// How a writer treats its twins.
@@ -80,8 +86,8 @@ enum Twin {
     },
     /// In nobody's way, and not to be touched.
     Ignored,
-    /// A derivation that nothing forwards to (yet).
-    Conditional,
+    /// Another writer's, that nothing forwards to (yet).
+    Orphan,
     /// Another writer was faster: look again.
     Raced,
     /// The own entry is not WRITING any more: going LIVE will tell what became of it.
@@ -113,7 +119,7 @@ impl Shared {
                         Step::Continue
                     }
                     Twin::Ignored => Step::Continue,
-                    Twin::Conditional => {
+                    Twin::Orphan => {
                         orphans.push(slot, true);
                         Step::Continue
                     }
@@ -131,7 +137,7 @@ impl Shared {
                         // Killed: going LIVE will fail, and its writer looks why.
                         return Settled::Ready(leftovers);
                     }
-                    self.kill_orphans(thread, key, &orphans);
+                    self.kill_orphans(thread, key, own, &orphans);
                 }
                 Pass::Stopped(settled) => return settled,
                 Pass::Unverified => return Settled::Contended,
@@ -140,15 +146,15 @@ impl Shared {
         Settled::Contended
     }
 
-    /// Kills conditional entries after a whole pass that met no LIVE entry and nothing forwarded to
-    /// them, while the own entry still was WRITING. What they were derived from is gone for good: an
-    /// entry that went LIVE meanwhile would have killed the own one first.
-    fn kill_orphans(&self, thread: &ThreadState, key: &Key<'_>, orphans: &Leftovers) {
+    /// Kills entries on their way after a whole pass that met nothing forwarded to them, while the own entry
+    /// still was WRITING. What was derived is derived from something that is gone for good: an entry that
+    /// went LIVE meanwhile would have killed the own one first.
+    fn kill_orphans(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, orphans: &Leftovers) {
         for (slot, _) in orphans.slots.iter().flatten() {
             let pin = thread.engine_pin(self, EnginePin::Twin as usize);
             if let Some(found) = self.examine(thread, pin, *slot, key)
                 && found.state.kind() == Kind::Writing
-                && found.state.is_conditional()
+                && self.load_state(own.location()).kind() == Kind::Writing
             {
                 self.change_state(found.location, found.state, found.state.dead());
             }
@@ -197,24 +203,15 @@ impl Shared {
     }
 
     fn settle_writing(&self, twin: &Found<'_>, state: State, is_forwarded_to: bool, manner: Manner) -> Twin {
+        if is_forwarded_to {
+            self.help(twin, state);
+            // Whatever it is now is seen in the next pass.
+            return Twin::Raced;
+        }
         match manner {
-            Manner::Look | Manner::Yield { .. } if is_forwarded_to => {
-                self.help(twin, state);
-                // Whatever it is now is seen in the next pass.
-                Twin::Raced
-            }
             Manner::Look => Twin::Ignored,
-            Manner::Yield { .. } if state.is_conditional() && Mutant::OrphansAreLeft.is_on() => Twin::Ignored,
-            Manner::Yield { .. } if state.is_conditional() => Twin::Conditional,
-            Manner::Override | Manner::Yield { .. } => {
-                if self.change_state(twin.location, state, state.dead()) {
-                    Twin::Settled {
-                        entry_is_dead: !is_forwarded_to,
-                    }
-                } else {
-                    Twin::Raced
-                }
-            }
+            Manner::Override | Manner::Yield { .. } if Mutant::OrphansAreLeft.is_on() => Twin::Ignored,
+            Manner::Override | Manner::Yield { .. } => Twin::Orphan,
         }
     }
 
