@@ -71,7 +71,9 @@ impl Shared {
         let Some((_, bucket, slot, victim)) = coldest else {
             return false;
         };
-        self.evict_slot(thread, victim);
+        if !self.evict_slot(thread, victim) {
+            return false;
+        }
         // The victim may be FWD, and then its entry is not dead.
         self.bump_moves(&Pair::of_bucket(&self.geometry, bucket, victim.tag()));
         self.claim_slot(bucket, slot, victim, word)
@@ -90,27 +92,48 @@ impl Shared {
             // A put in progress is worth more than any old entry; its writer would only retry.
             Kind::Writing => u8::MAX,
             Kind::Live => self.load_header(slot.location()).frequency() + 1,
+            Kind::Forward if self.leads_to_writing(self.load_state(slot.location())) => u8::MAX,
             Kind::Forward | Kind::Dead => 0,
         }
     }
 
-    /// Marks the entry of a slot dead, if it is LIVE.
-    fn evict_slot(&self, thread: &ThreadState, slot: Slot) {
+    /// Whether an entry is forwarded to one that is not LIVE yet: its slot is the only way to the key's value.
+    fn leads_to_writing(&self, state: State) -> bool {
+        let location = state.forward_location();
+        if state.kind() != Kind::Forward || !self.is_entry_place(location) {
+            return false;
+        }
+        // Without a pin: a word of a later entry does not carry the generation, or is no harm.
+        let target = self.load_state(location);
+        target.kind() == Kind::Writing && target.self_generation() == state.forward_generation()
+    }
+
+    /// Marks the entry of a slot dead, if it is LIVE. False if the slot must stay: what replaces the entry
+    /// is not LIVE yet, and with the slot the key would be missed until it is.
+    fn evict_slot(&self, thread: &ThreadState, slot: Slot) -> bool {
         let pin = thread.engine_pin(self, EnginePin::Move as usize);
         let location = slot.location();
         let Some(pinned) = self.pin_location(thread, pin, location, slot.generation()) else {
-            return;
+            return true;
         };
         if !self.is_entry_place(location) {
-            return;
+            return true;
         }
         let state = self.load_state(location);
-        if state.kind() == Kind::Live
-            && state.self_generation() == slot.generation()
-            && self.change_state(location, state, state.dead())
-        {
-            self.forget_live(pinned.block, location);
-            thread.count(self, Counter::Evicted);
+        if state.self_generation() != slot.generation() {
+            return true;
+        }
+        match state.kind() {
+            Kind::Writing | Kind::Dead => true,
+            Kind::Forward => !self.leads_to_writing(state),
+            Kind::Live => {
+                let is_evicted = self.change_state(location, state, state.dead());
+                if is_evicted {
+                    self.forget_live(pinned.block, location);
+                    thread.count(self, Counter::Evicted);
+                }
+                is_evicted
+            }
         }
     }
 

@@ -391,4 +391,25 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_value_whose_put_is_on_its_way_does_not_make_room_in_the_index() {
+        let segment = Segment::builder()
+            .size(8 << 20)
+            .index_entries(16)
+            .private()
+            .expect("it is small");
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        put_and_die(&segment, b"key", &Tags::NONE, false);
+        let evicted_before = segment.stats().evictions;
+        for other in 0_u32..2000 {
+            segment
+                .put(&other.to_le_bytes(), b"other", Expiry::never())
+                .expect("there is room");
+            assert_eq!(segment.get(b"key").as_deref(), Some(&b"old"[..]), "{other}");
+        }
+        assert!(segment.stats().evictions > evicted_before, "the index was full");
+    }
 }
