@@ -90,24 +90,33 @@ impl History {
     fn judge_key(&self, key: u8, judged: &mut Judged) {
         let events = self.of_key(key);
         let operations = Operations::new(&events);
-        let strict = Rules {
+        let quick = Rules {
             may_evict: self.may_evict,
-            may_miss: false,
+            ..Rules::default()
         };
-        let mut decided = |rules| {
-            let decision = decide(&operations, rules);
+        let strict = Rules {
+            may_sweep_twice: true,
+            ..quick
+        };
+        let lenient = Rules {
+            may_miss: true,
+            ..strict
+        };
+        let mut rules = quick;
+        let mut verdict = Verdict::Linearizable { forgiven: 0 };
+        for next in [quick, strict, lenient] {
+            let decision = decide(&operations, next);
             judged.explored += decision.explored;
-            decision.verdict
-        };
-        let mut verdict = decided(strict);
-        if matches!(verdict, Verdict::Violation { .. }) {
-            let lenient = Rules {
-                may_miss: true,
-                ..strict
-            };
-            let again = decided(lenient);
-            if !matches!(again, Verdict::Undecided { .. }) {
-                verdict = again;
+            if next.may_miss && matches!(decision.verdict, Verdict::Undecided { .. }) {
+                break;
+            }
+            // Of a miss the rules that it contradicts are shown, not those that let it pass.
+            if !matches!(decision.verdict, Verdict::Linearizable { forgiven: 1.. }) {
+                rules = next;
+            }
+            verdict = decision.verdict;
+            if !matches!(verdict, Verdict::Violation { .. }) {
+                break;
             }
         }
         match verdict {
@@ -116,13 +125,13 @@ impl History {
                 judged.momentary_misses += u64::from(forgiven);
                 judged.momentary.push(Violation {
                     key,
-                    shown: shown(&events, strict),
+                    shown: shown(&events, rules),
                 });
             }
             Verdict::Undecided { .. } => judged.undecided.push(key),
             Verdict::Violation { .. } => judged.violations.push(Violation {
                 key,
-                shown: shown(&events, strict),
+                shown: shown(&events, rules),
             }),
         }
     }

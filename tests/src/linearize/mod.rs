@@ -30,12 +30,15 @@
 //! * **Removals.** A removal looks at one place after another, and again when something moved: while it is
 //!   under way it may take away what others put meanwhile, also after it took away what was there before.
 //!   So may a put or replace that is superseded or fails. Each counts as a removal at one moment, by which
-//!   its answer is judged, and perhaps another while it runs, if somebody else wrote meanwhile.
+//!   its answer is judged, and perhaps another or two while it runs, if somebody else wrote meanwhile.
 //! * **Superseded.** What answers that it was superseded may have been there for a while: others may have
 //!   completed it before it met the invalidation. When it has answered it is gone.
 //! * **Overtaken.** A write is as old as its begin. If its tag or its namespace is invalidated while it runs,
-//!   it may be gone from the moment at which it takes effect, whatever it answered. A `replace` may still
-//!   store although such an invalidation took away what it was to replace.
+//!   it may be gone from the moment at which it takes effect, whatever it answered. A `replace` or a
+//!   `compare_and_swap` may still store although such an invalidation took away what it was to replace: the
+//!   state word that both compare does not change when a tag is invalidated. A value that was swapped in is
+//!   as old as what it replaced, and so may be older than a tag that was invalidated while *that* was
+//!   written.
 //! * **Marked on the way.** What is being put, added or filled while the key is expired may be stale from the
 //!   first moment: a computation that began before must not appear fresh, and which those are is not known.
 //! * **Momentary misses.** If a key has an order only when a read may miss although the value is there and

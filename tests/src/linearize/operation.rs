@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::linearize::event::{Action, Event};
-use crate::linearize::state::NEVER_MS;
+use crate::linearize::state::{NEVER_MS, tag_bit};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -26,6 +26,8 @@ pub(crate) struct Operation {
     pub(crate) is_marked: bool,
     /// While it ran, some tag or its namespace was invalidated.
     pub(crate) is_base_overtaken: bool,
+    /// Bits of the tags that were invalidated while it ran.
+    pub(crate) tags_during: u8,
 }
 
 /// What an operation may do besides the effect by which its answer is judged; see the parent module.
@@ -35,6 +37,8 @@ pub(crate) enum Role {
     Main,
     /// A removal takes away what is there, once more.
     Sweep,
+    /// And once more: only where the rules say so.
+    SecondSweep,
     /// What is superseded in the end is there for a while.
     Appearance,
     /// A write takes away the old value before the new one is there: only where misses are let pass.
@@ -102,6 +106,9 @@ impl Operations {
                         .iter()
                         .any(|other| other.action == Action::Expire && other.overlaps(event)),
                     is_base_overtaken: invalidated(event).next().is_some(),
+                    tags_during: invalidated(event)
+                        .flatten()
+                        .fold(0, |bits, tag| bits | tag_bit(tag)),
                 }
             })
             .collect();
@@ -157,6 +164,7 @@ fn companions(all: &[Operation]) -> Vec<Operation> {
         };
         if event.is_removal() && all.iter().any(|other| other.event.may_write_during(event)) {
             add(Role::Sweep);
+            add(Role::SecondSweep);
         }
         if event.superseded_value().is_some() {
             add(Role::Appearance);

@@ -14,7 +14,7 @@ use crate::linearize::spec::{Rules, Spec};
 use crate::linearize::state::State;
 
 /// Pairs beyond which a history is undecided.
-const MAX_EXPLORED: u64 = 20_000_000;
+const MAX_EXPLORED: u64 = 2_000_000;
 /// Operations under way at once.
 const MAX_UNDER_WAY: usize = 64;
 
@@ -89,7 +89,12 @@ struct Moment {
 fn moments(operations: &Operations, rules: Rules) -> Vec<Moment> {
     let mut moments = Vec::with_capacity(3 * operations.all.len());
     for (index, operation) in operations.with_companions().enumerate() {
-        if operation.role == Role::Gap && !rules.may_miss {
+        let is_left_out = match operation.role {
+            Role::Gap => !rules.may_miss,
+            Role::SecondSweep => !rules.may_sweep_twice,
+            Role::Main | Role::Sweep | Role::Appearance => false,
+        };
+        if is_left_out {
             continue;
         }
         moments.push(Moment {

@@ -11,12 +11,17 @@ use crate::linearize::value::folded;
 pub(crate) struct Rules {
     /// Entries may be evicted: whatever finds no value may have found it evicted, and then it is gone.
     pub(crate) may_evict: bool,
+    /// A removal may take away what others put while it runs twice, not once: tried when there is no order
+    /// without, for it makes the search long.
+    pub(crate) may_sweep_twice: bool,
     /// A read may miss without reason, and leaves everything as it is; such misses are counted.
     pub(crate) may_miss: bool,
 }
 
 /// Stands for a tag of everything that `expire` reaches, on tokens; values have tags 1 and 2.
 const EXPIRED: u8 = 3;
+/// Bits of all tags that values have.
+const ANY_TAG: u8 = tag_bit(1) | tag_bit(2);
 
 /// Applies operations to states.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +45,7 @@ impl Spec<'_> {
         };
         match operation.role {
             Role::Main | Role::Appearance => {}
-            Role::Sweep => return next.extend(state.is_present.then(|| state.emptied())),
+            Role::Sweep | Role::SecondSweep => return next.extend(state.is_present.then(|| state.emptied())),
             Role::Gap => {
                 let forgiven = state.forgiven.saturating_add(1);
                 let emptied = State {
@@ -141,6 +146,8 @@ impl Step<'_> {
     fn filled(&self, state: State, new: &New) -> State {
         State {
             born_by_ns: self.operation.event.ended_ns.unwrap_or(u64::MAX),
+            // What is invalidated while it runs may be newer than its birth, whichever took effect first.
+            tags_around: self.operation.tags_during,
             ..state.written(new, self.operation.began_ms, self.operation.ended_ms)
         }
     }
@@ -279,6 +286,16 @@ impl Step<'_> {
                     .into_iter()
                     .flat_map(|state| self.swapped(state, new)),
             );
+            // It may still store although an invalidation took away what it was to replace; a clear of the
+            // namespace takes both.
+            if self.operation.is_base_overtaken && !self.state.is_present {
+                next.push(self.changed(self.state));
+                let written = State {
+                    tags_around: ANY_TAG,
+                    ..self.written(self.state, new)
+                };
+                next.extend((self.operation.tags_during != 0).then_some(written));
+            }
         }
         if let Some(Outcome::Conflict(found)) = self.outcome
             && found != version
@@ -309,24 +326,23 @@ impl Step<'_> {
         let seat = self.operation.event.seat;
         let tags = self.state.tags_since_token(seat);
         let is_expired = tags & tag_bit(EXPIRED) != 0;
-        let is_current = token != 0
-            && self.state.token(seat) == token
-            && !(new.tag != 0 && tags & tag_bit(new.tag) != 0)
-            && (!is_expired || self.operation.is_marked);
+        let is_current =
+            token != 0 && self.state.token(seat) == token && (!is_expired || self.operation.is_marked);
+        let is_invalidated = new.tag != 0 && tags & tag_bit(new.tag) != 0;
         if self.may_be(Outcome::Stored) && is_current {
             // It is as old as its token.
             let filled = |state: State| State {
-                tags_around: tags & !tag_bit(EXPIRED),
+                tags_around: tags & !tag_bit(EXPIRED) | self.operation.tags_during,
                 is_marked: is_expired,
                 ..self.filled(state, new)
             };
             let refreshed = self.present().filter(|state| refreshes == Some(state.value));
-            next.extend(
-                self.absent()
-                    .chain(refreshed)
-                    .map(filled)
-                    .flat_map(|state| self.or_gone(state)),
-            );
+            let stored = self.absent().chain(refreshed).map(filled);
+            if !is_invalidated {
+                next.extend(stored.flat_map(|state| self.or_gone(state)));
+            } else if self.operation.is_overtaken {
+                next.extend(stored.map(State::emptied));
+            }
         }
         self.refused(next);
     }
