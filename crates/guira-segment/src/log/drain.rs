@@ -50,6 +50,9 @@ pub(crate) struct Walked {
     pub(crate) entry_bytes: usize,
 }
 
+/// Changes of an entry's state that its drainer meets at most: marked as stale, replaced or removed.
+const STATE_CHANGES: u32 = 4;
+
 impl Shared {
     /// One whole round of reclaim: finishes this thread's drain, or makes a new one to the end.
     /// False if nothing could be drained or freed.
@@ -280,17 +283,40 @@ impl Shared {
         self.change_block(drain.block, drain.word, sealed)
     }
 
+    /// Until its state word says what became of it: moved, replaced or gone, through this drainer or another
+    /// writer. What stayed LIVE could be derived from until the block is retired; what was derived would
+    /// then be missed until it is LIVE, and be there again.
     fn drain_entry(&self, thread: &ThreadState, drain: &mut Drain, entry: &Walked) {
+        let mut entry = *entry;
+        for _ in 0..STATE_CHANGES {
+            if self.is_drained(thread, drain, &entry) {
+                return;
+            }
+            entry.state = self.load_state(entry.location);
+        }
+    }
+
+    /// False if another writer changed the entry's state meanwhile.
+    fn is_drained(&self, thread: &ThreadState, drain: &mut Drain, entry: &Walked) -> bool {
         match entry.state.kind() {
             Kind::Live => {}
-            Kind::Forward => return self.swing_again(thread, drain, entry),
-            Kind::Writing | Kind::Dead => return,
+            Kind::Forward => {
+                self.swing_again(thread, drain, entry);
+                return true;
+            }
+            // Its writer begins anew elsewhere. LIVE, and walked by already, it would be there until the block
+            // is retired, as above.
+            Kind::Writing => return self.change_state(entry.location, entry.state, entry.state.dead()),
+            Kind::Dead => return true,
         }
         let (hash, namespace) = self.walked_hash(entry);
         match self.validity(entry.location, &entry.header, namespace) {
             Validity::Valid => {}
-            Validity::Expired => return thread.count(self, Counter::Expired),
-            Validity::Invalidated => return,
+            Validity::Expired => {
+                thread.count(self, Counter::Expired);
+                return true;
+            }
+            Validity::Invalidated => return true,
         }
         let frequency = entry.header.frequency();
         let kept_frequency = match drain.mode {
@@ -299,21 +325,25 @@ impl Shared {
             DrainMode::EvictMain => self.main_survivor(thread, drain, frequency),
             DrainMode::Drop => None,
         };
-        let Some(frequency) = kept_frequency else {
-            if drain.mode == DrainMode::EvictAdmission {
-                self.add_ghost(hash);
-            }
-            return thread.count(self, Counter::Evicted);
-        };
-        if self.copy_survivor(thread, drain, entry, hash, frequency) {
+        if let Some(frequency) = kept_frequency
+            && self.copy_survivor(thread, drain, entry, hash, frequency)
+        {
             drain.copied_bytes += entry.entry_bytes;
             thread.count(self, Counter::Survivors);
             // The drain may be given back before its end: what moved is not counted here any more.
             self.forget_live(drain.block, entry.location);
-        } else if self.load_state(entry.location) == entry.state {
-            // No room for it; another writer of the key would have changed its state.
-            thread.count(self, Counter::Evicted);
+            return true;
         }
+        // Not worth keeping, or no room for it.
+        if !self.change_state(entry.location, entry.state, entry.state.dead()) {
+            return false;
+        }
+        self.forget_live(drain.block, entry.location);
+        if kept_frequency.is_none() && drain.mode == DrainMode::EvictAdmission {
+            self.add_ghost(hash);
+        }
+        thread.count(self, Counter::Evicted);
+        true
     }
 
     /// Entries that were read stay; when most of the block stays already it takes more reads.

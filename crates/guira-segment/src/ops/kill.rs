@@ -259,6 +259,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use crate::expiry::Expiry;
+    use crate::key::Key;
     use crate::layout::block::Pool;
     use crate::layout::entry::{Kind, NEVER_MS};
     use crate::log::write::Draft;
@@ -267,22 +268,26 @@ mod tests {
     use crate::segment::Segment;
     use crate::tags::Tags;
 
+    fn draft_of<'a>(key: Key<'a>, birth: u64, tags: &'a Tags) -> Draft<'a> {
+        Draft {
+            key,
+            value: [b"new", &[]],
+            tags,
+            aligned: false,
+            birth,
+            hard_ms: NEVER_MS,
+            soft_ms: NEVER_MS,
+            pool: Pool::Admission,
+            conditional: false,
+        }
+    }
+
     /// A put that dies before it goes LIVE, or after that but before it clears the slot of what it replaced.
     fn put_and_die(segment: &Segment, name: &[u8], tags: &Tags, goes_live: bool) {
         let shared = &*segment.shared;
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(name);
-        let draft = Draft {
-            key,
-            value: [b"new", &[]],
-            tags,
-            aligned: false,
-            birth: shared.token(&key).clock,
-            hard_ms: NEVER_MS,
-            soft_ms: NEVER_MS,
-            pool: Pool::Admission,
-            conditional: false,
-        };
+        let draft = draft_of(key, shared.token(&key).clock, tags);
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
@@ -364,6 +369,34 @@ mod tests {
         put_and_die(&segment, b"key", &Tags::NONE, false);
         segment.clear();
         assert!(!segment.expire(b"key"));
+    }
+
+    /// It was linked before, but did nothing yet; when it goes on it finds the other's value, and could be
+    /// given it, with the other helped, at any moment: killed it would take that value along.
+    #[test]
+    fn a_put_that_replaces_a_value_leaves_another_on_its_way_alone() {
+        let segment = segment();
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(b"key");
+        let none = Tags::NONE;
+        let draft = draft_of(key, shared.token(&key).clock, &none);
+        let first = shared.write(&thread, &draft).expect("there is room");
+        let slot = first.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        segment
+            .put(b"key", b"second", Expiry::never())
+            .expect("there is room");
+        assert_eq!(shared.load_state(slot.location()).kind(), Kind::Writing);
+        let settled = shared.settle(&thread, &key, slot, Manner::Override);
+        assert!(matches!(settled, Settled::Ready(_)));
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"second"[..]));
+        let live = first.state.to_kind(Kind::Live);
+        assert!(shared.change_state(first.place.location, first.state, live));
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"new"[..]));
     }
 
     #[test]

@@ -6,19 +6,21 @@
 //!
 //! | twin is | a put | a careful writer (add, fill, insert of a counter) |
 //! |---|---|---|
-//! | WRITING, nothing forwards to it | after a whole pass kills it (its writer retries or yields), and looks again | the same, after a pass that saw no LIVE entry |
+//! | WRITING | leaves it if anything is forwarded to the own entry; otherwise kills it after the pass, and looks again | the same |
 //! | LIVE and valid | forwards it to its own | yields: the key exists (a refresh forwards the one it refreshes) |
-//! | LIVE, expired or invalidated | forwards it | forwards it |
-//! | FWD to WRITING | helps the target to LIVE, then forwards that | helps the target to LIVE, then yields |
+//! | LIVE, expired or invalidated | forwards it | kills it: forwarded, it would let others help the own entry, which may have to give up |
+//! | FWD to WRITING | helps the target to LIVE, and looks again | the same |
 //! | FWD to another | treats the target the same | treats the target the same |
 //! | DEAD | clears the slot | clears the slot |
 //!
-//! What is forwarded to holds the key's present value until it is LIVE, so nobody kills it to put something
-//! else in its place: readers would find nothing until the killer is LIVE, and nothing at all if it dies.
-//! For that reason too what nobody forwards to is killed only after a whole pass: whatever was LIVE is
-//! forwarded to the own entry by then, or has met its end, and cannot be forwarded to what is killed.
-//! (But for what goes LIVE between the pass and the kill: an entry of a third writer that had settled before
-//! the own one was linked, or the own one, helped.)
+//! **What is forwarded to is never killed here**, for what forwards to it would be gone with it although
+//! nobody removed it. So a WRITING twin may be killed only where nothing LIVE stands that it could be
+//! given, and need only be killed there: call a writer *settled* once it has made its last pass. A
+//! settled entry that nothing forwards to met no LIVE entry, and whoever is linked after it and goes
+//! LIVE first met none either, and killed it. So where something is forwarded to the own entry, every
+//! other WRITING one that nothing forwards to has its pass still before it: it will find the own entry,
+//! help it, and come after it. (Two puts that killed what was forwarded to the other made one read in
+//! ten million of a contended key a miss.)
 //!
 //! Helping is safe: an entry is forwarded to only after its writer had linked it and looked at the
 //! stamps, so whoever invalidates later finds it by its slot or through the forward.
@@ -86,6 +88,8 @@ enum Twin {
     },
     /// In nobody's way, and not to be touched.
     Ignored,
+    /// Forwards to the own entry.
+    Given,
     /// Another writer's, that nothing forwards to (yet).
     Orphan,
     /// Another writer was faster: look again.
@@ -100,6 +104,8 @@ enum Twin {
 impl Shared {
     /// Settles every twin of `own`.
     pub(crate) fn settle(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, manner: Manner) -> Settled {
+        // Stays so: whoever saw the forward may have helped the own entry since.
+        let mut is_given = false;
         for _ in 0..SETTLE_ROUNDS {
             let mut leftovers = Leftovers::default();
             let mut orphans = Leftovers::default();
@@ -119,6 +125,11 @@ impl Shared {
                         Step::Continue
                     }
                     Twin::Ignored => Step::Continue,
+                    Twin::Given => {
+                        is_given = true;
+                        leftovers.push(slot, false);
+                        Step::Continue
+                    }
                     Twin::Orphan => {
                         orphans.push(slot, true);
                         Step::Continue
@@ -131,13 +142,13 @@ impl Shared {
                 }
             });
             match pass {
-                Pass::Complete if orphans.count == 0 => return Settled::Ready(leftovers),
+                Pass::Complete if orphans.count == 0 || is_given => return Settled::Ready(leftovers),
                 Pass::Complete => {
                     if self.load_state(own.location()).kind() != Kind::Writing {
                         // Killed: going LIVE will fail, and its writer looks why.
                         return Settled::Ready(leftovers);
                     }
-                    self.kill_orphans(thread, key, own, &orphans);
+                    self.kill_orphans(thread, key, &orphans);
                 }
                 Pass::Stopped(settled) => return settled,
                 Pass::Unverified => return Settled::Contended,
@@ -146,15 +157,14 @@ impl Shared {
         Settled::Contended
     }
 
-    /// Kills entries on their way after a whole pass that met nothing forwarded to them, while the own entry
-    /// still was WRITING. What was derived is derived from something that is gone for good: an entry that
-    /// went LIVE meanwhile would have killed the own one first.
-    fn kill_orphans(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, orphans: &Leftovers) {
+    /// Kills entries of other writers after a whole pass that met no LIVE entry and nothing forwarded to
+    /// them, while the own entry still was WRITING. What a conditional one was derived from is gone for
+    /// good: an entry that went LIVE meanwhile would have killed the own one first.
+    fn kill_orphans(&self, thread: &ThreadState, key: &Key<'_>, orphans: &Leftovers) {
         for (slot, _) in orphans.slots.iter().flatten() {
             let pin = thread.engine_pin(self, EnginePin::Twin as usize);
             if let Some(found) = self.examine(thread, pin, *slot, key)
                 && found.state.kind() == Kind::Writing
-                && self.load_state(own.location()).kind() == Kind::Writing
             {
                 self.change_state(found.location, found.state, found.state.dead());
             }
@@ -184,7 +194,12 @@ impl Shared {
             }
             let (location, generation) = (state.forward_location(), state.forward_generation());
             if location == own.location() {
-                return Twin::Settled { entry_is_dead: false };
+                return if generation == own.generation() {
+                    Twin::Given
+                } else {
+                    // To what was there before.
+                    Twin::Settled { entry_is_dead: false }
+                };
             }
             // Alternate between two pins: the one in use must stand while the next is taken.
             let pin = if hop % 2 == 0 {
@@ -224,7 +239,8 @@ impl Shared {
                     return Twin::Occupied;
                 }
             }
-            Manner::Override | Manner::Yield { .. } => {}
+            Manner::Yield { .. } => return self.kill_invalid(twin, state),
+            Manner::Override => {}
         }
         match self.load_state(own.location()).kind() {
             Kind::Writing => {}
@@ -241,10 +257,18 @@ impl Shared {
             state.forwarded(own.location(), own.generation()),
         ) {
             self.forget_live(twin.pinned.block, twin.location);
-            Twin::Settled { entry_is_dead: false }
+            Twin::Given
         } else {
             Twin::Raced
         }
+    }
+
+    fn kill_invalid(&self, twin: &Found<'_>, state: State) -> Twin {
+        if !self.change_state(twin.location, state, state.dead()) {
+            return Twin::Raced;
+        }
+        self.forget_live(twin.pinned.block, twin.location);
+        Twin::Settled { entry_is_dead: true }
     }
 
     /// Makes a WRITING entry that is forwarded to LIVE, on behalf of its writer.

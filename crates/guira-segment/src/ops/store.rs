@@ -205,8 +205,10 @@ impl Shared {
             Intent::Add => Intent::Add,
         };
         if !self.is_current(draft, token, again) {
-            // Helped to LIVE it has happened, and was invalidated after.
-            let outcome = if self.abandon(key, written, slot) {
+            // A put that was helped to LIVE has happened, and was invalidated after: to remove the key now
+            // would be to do something twice. (Of the others nothing follows, and they may have been helped
+            // only after they were invalidated.)
+            let outcome = if self.abandon(key, written, slot) && intent == Intent::Put {
                 StoreOutcome::Stored
             } else {
                 StoreOutcome::Superseded
@@ -353,6 +355,7 @@ mod tests {
     use super::{Intent, Step, StoreOutcome};
     use crate::computing::{FillToken, Lookup};
     use crate::expiry::Expiry;
+    use crate::key::Key;
     use crate::layout::block::Pool;
     use crate::layout::entry::NEVER_MS;
     use crate::log::write::Draft;
@@ -362,6 +365,22 @@ mod tests {
     use crate::pin::EnginePin;
     use crate::segment::Segment;
     use crate::tags::Tags;
+
+    static NO_TAGS: Tags = Tags::NONE;
+
+    fn draft_of<'a>(key: Key<'a>, value: &'a [u8], birth: u64) -> Draft<'a> {
+        Draft {
+            key,
+            value: [value, &[]],
+            tags: &NO_TAGS,
+            aligned: false,
+            birth,
+            hard_ms: NEVER_MS,
+            soft_ms: NEVER_MS,
+            pool: Pool::Admission,
+            conditional: false,
+        }
+    }
 
     /// The key has a value, and a computation of it begins. The fill is linked and has looked at the stamps
     /// once; then `write` happens, and what it made is evicted.
@@ -375,17 +394,7 @@ mod tests {
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(b"key");
         let token = token(&segment).token;
-        let draft = Draft {
-            key,
-            value: [b"computed", &[]],
-            tags: &Tags::NONE,
-            aligned: false,
-            birth: token.clock,
-            hard_ms: NEVER_MS,
-            soft_ms: NEVER_MS,
-            pool: Pool::Admission,
-            conditional: false,
-        };
+        let draft = draft_of(key, b"computed", token.clock);
         let intent = Intent::Fill(token);
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
@@ -431,11 +440,40 @@ mod tests {
         assert_eq!(fill_around(append, stale), StoreOutcome::Superseded);
     }
 
-    /// An add takes the place of an invalidated entry. Before it goes LIVE a touch comes that way, helps it,
-    /// and derives from it. If the add then said that there had been a value, an increment that began
-    /// by adding its initial value would add to it as well.
+    /// A fill takes the place of a stale entry. Before it goes LIVE a touch comes that way, helps it, and
+    /// derives from it. The fill has been stored then, whatever stands there now.
     #[test]
-    fn an_add_that_was_helped_and_derived_from_has_been_stored() {
+    fn a_fill_that_was_helped_and_derived_from_has_been_stored() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        segment.put(b"key", b"5", Expiry::never()).expect("there is room");
+        assert!(segment.expire(b"key"));
+        let Lookup::Stale(stale, token) = segment.lookup(b"key") else {
+            panic!("it was made stale");
+        };
+        drop(stale);
+        let token = token.token;
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(b"key");
+        let draft = draft_of(key, b"10", token.clock);
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        let refreshes = token.refreshes;
+        let settled = shared.settle(&thread, &key, slot, Manner::Yield { refreshes });
+        assert!(matches!(settled, Settled::Ready(_)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(segment.touch(b"key", Expiry::never()), Ok(Replace::Stored)));
+        });
+        let intent = Intent::Fill(token);
+        let step = shared.settle_and_go_live(&thread, &draft, &token, intent, &written, slot);
+        assert!(matches!(step, Step::Done(StoreOutcome::Stored)));
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"10"[..]));
+    }
+
+    /// An add finds an invalidated entry in its place. Until it is LIVE nobody is led to it.
+    #[test]
+    fn an_add_is_helped_by_nobody() {
         let segment = Segment::builder().size(8 << 20).private().expect("it is small");
         let options = PutOptions::default().tags(&[b"tag"]);
         segment.put_with(b"key", b"5", &options).expect("there is room");
@@ -444,24 +482,14 @@ mod tests {
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(b"key");
         let token = shared.token(&key);
-        let draft = Draft {
-            key,
-            value: [b"10", &[]],
-            tags: &Tags::NONE,
-            aligned: false,
-            birth: token.clock,
-            hard_ms: NEVER_MS,
-            soft_ms: NEVER_MS,
-            pool: Pool::Admission,
-            conditional: false,
-        };
+        let draft = draft_of(key, b"10", token.clock);
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
         let settled = shared.settle(&thread, &key, slot, Manner::Yield { refreshes: None });
         assert!(matches!(settled, Settled::Ready(_)));
         std::thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(segment.touch(b"key", Expiry::never()), Ok(Replace::Stored)));
+            scope.spawn(|| assert_eq!(segment.touch(b"key", Expiry::never()), Ok(Replace::NotFound)));
         });
         let step = shared.go_live(&thread, &draft, &token, Intent::Add, &written, slot);
         assert!(matches!(step, Step::Done(StoreOutcome::Stored)));
