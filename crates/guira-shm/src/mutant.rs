@@ -39,8 +39,6 @@ mutants! {
     ForwardWithoutBump = "forward-without-bump",
     /// A drainer swings a slot to its copy without raising the move counter.
     SwingWithoutBump = "swing-without-bump",
-    /// A derivation does not ask whether its base's block still stood when it forwarded the base.
-    BaseNotLookedAtAgain = "base-not-looked-at-again",
     /// Whoever takes over a drain does not swing slots for entries that are forwarded already.
     NoSecondSwing = "no-second-swing",
     /// A put or fill looks at the stamps without a fence behind its link.

@@ -4,7 +4,7 @@
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::model::{Body, explore, mortal};
 
-use super::run::{catches, catches_at_some_change, holds, holds_at_each_change};
+use super::run::{catches, holds, holds_at_each_change};
 use super::world::{
     ONE_BUCKET, Said, World, assert_sound, drain, invalidating, read, reading, seal_block_of, thread,
 };
@@ -132,16 +132,6 @@ fn a_stopped_append_stands_in_nobodys_way() {
 }
 
 #[test]
-fn an_append_that_does_not_ask_after_its_base_is_caught() {
-    catches(
-        "append-retired-base",
-        Mutant::BaseNotLookedAtAgain,
-        1,
-        append_from_retired_base,
-    );
-}
-
-#[test]
 fn an_append_without_a_bump_is_caught() {
     catches(
         "append-invalidate-retire",
@@ -159,9 +149,4 @@ fn second_looks_in_no_order_are_caught() {
         1,
         append_invalidate_retire,
     );
-}
-
-#[test]
-fn an_orphan_that_is_left_is_caught() {
-    catches_at_some_change("append-orphan", Mutant::OrphansAreLeft, 1, orphan);
 }

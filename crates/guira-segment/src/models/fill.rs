@@ -47,19 +47,16 @@ fn fill_put_invalidate() {
     assert_sound(&segment);
 }
 
-/// A put that began before the invalidation does not survive it.
-fn put_invalidate() {
-    let segment = World::new(ONE_BUCKET).alone();
-    segment.put(b"k", b"0", Expiry::never()).expect("room");
+/// A thread that puts, and began now.
+fn putting_late(segment: &Segment) -> Box<dyn FnOnce() -> Said + Send> {
     let token = segment.shared.token(&segment.key(b"k"));
-    let put = thread(&segment, move |segment| {
+    thread(segment, move |segment| {
         let shared = &segment.shared;
         let thread = shared.thread().expect("an attached process");
-        let key = segment.key(b"k");
         let tags = crate::tags::Tags::new(1, &[]).expect("no tags");
         let draft = crate::log::write::Draft {
-            key,
-            value: [b"1", &[]],
+            key: segment.key(b"k"),
+            value: [b"late", &[]],
             tags: &tags,
             aligned: false,
             birth: token.clock,
@@ -72,14 +69,37 @@ fn put_invalidate() {
             .store(&thread, &draft, Intent::Put, &token)
             .expect("there is room");
         None
-    });
-    explore([put, invalidating(&segment, b"k")]);
+    })
+}
+
+/// A put that began before the invalidation does not survive it.
+fn put_invalidate() {
+    let segment = World::new(ONE_BUCKET).alone();
+    segment.put(b"k", b"0", Expiry::never()).expect("room");
+    explore([putting_late(&segment), invalidating(&segment, b"k")]);
     assert_eq!(read(&segment, b"k"), None);
     assert_sound(&segment);
 }
 
-/// A fill that is too old, an entry past its deadline that it would forward to its own, and a writer
-/// that would help it.
+/// A put that is too old, the value put since the invalidation, which it would forward to its own entry, and
+/// a writer that would help it.
+fn put_helped() {
+    let segment = World::new(ONE_BUCKET).alone();
+    let late = putting_late(&segment);
+    segment.invalidate(b"k");
+    segment.put(b"k", b"new", Expiry::never()).expect("room");
+    let adding_and_reading = thread(&segment, |segment| {
+        segment
+            .add(b"k", b"new", &PutOptions::default())
+            .expect("there is room");
+        read(segment, b"k")
+    });
+    let [_, seen] = explore([late, adding_and_reading]);
+    assert!(matches!(seen.as_deref(), None | Some(b"new")), "{seen:?}");
+    assert_sound(&segment);
+}
+
+/// A fill that is too old, an entry past its deadline in its place, and a writer that would help it.
 fn fill_helped() {
     let (segment, clock_ms) = World::new(ONE_BUCKET).alone_with_clock();
     let fill = filling(&segment);
@@ -159,6 +179,11 @@ fn an_invalidation_without_its_fence_is_caught() {
 }
 
 #[test]
-fn a_fill_that_looks_at_the_stamps_after_only_is_caught() {
-    catches("fill-helped", Mutant::NoFirstLookAtStamps, 2, fill_helped);
+fn a_put_is_not_helped_that_came_too_late() {
+    holds("put-helped", 1, put_helped);
+}
+
+#[test]
+fn a_put_that_looks_at_the_stamps_after_only_is_caught() {
+    catches("put-helped", Mutant::NoFirstLookAtStamps, 1, put_helped);
 }

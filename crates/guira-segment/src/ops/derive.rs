@@ -4,9 +4,9 @@
 //! The new entry is written and linked as WRITING *conditional*; the one change that decides is the
 //! compare-and-swap of the present entry's state, LIVE -> FWD(new), from exactly the word that was
 //! read. Of two derivations from one entry the second loses, helps the first one's entry to LIVE if
-//! need be, and begins again from it: no increment is lost to a race. An entry whose block is retired
-//! keeps its state word, so after the change the block's generation is looked at once more: only if it
-//! is the same was the entry still there. A put, a remove or an
+//! need be, and begins again from it: no increment is lost to a race. A drain marks
+//! what it lets go; behind damage it walks no further, so after the change the block's generation is
+//! looked at once more: only if it is the same was the entry still there. A put, a remove or an
 //! invalidation may kill the new entry before it is LIVE; then the derivation counts as having
 //! happened just before.
 
@@ -188,11 +188,10 @@ impl Shared {
             self.abandon(key, &written, slot);
             return Ok(None);
         }
-        // The base's block may have been retired before: its entries keep their state words, but they are
-        // gone, and what was done to the key since then must not be undone by a copy of one. Whoever
+        // The base's block may have been retired before: a drain marks what it lets go, but one that met damage
+        // walks no further, and what was done to the key since then must not be undone by a copy. Whoever
         // helped the new entry, though, reached it through the base, so the base stood.
-        if !Mutant::BaseNotLookedAtAgain.is_on()
-            && !self.still_stands(&base.pinned)
+        if !self.still_stands(&base.pinned)
             && self.change_state(slot.location(), written.state, written.state.dead())
         {
             self.unlink(&key.pair, slot, true);

@@ -196,6 +196,16 @@ pub(super) const SCENES: &[Scene] = &[
     .alone()
     .evicting(),
     Scene::on_key(
+        "put: burst after a put that died unseen",
+        Image::Roomy,
+        keys::ABSENT,
+        put_last,
+        burst,
+    )
+    .after("put: a new key", "store.rs")
+    .alone()
+    .evicting(),
+    Scene::on_key(
         "put: burst after a put died where generations wrap",
         Image::Wrapping,
         keys::ABSENT,
