@@ -15,6 +15,8 @@ use crate::linearize::spec::Rules;
 const TRIED_MUTATIONS: usize = 24;
 /// Pairs that the search of one trial looks at; a trial that needs more leaves everything as it is.
 const TRIAL_PAIRS: u64 = 100_000;
+/// Pairs that all trials of a violation look at, beyond which the rest is shown as it is.
+const ALL_TRIALS_PAIRS: u64 = 10_000_000;
 
 /// For each event whether it is needed; and how many events there are up to the contradiction.
 pub(crate) fn needed(events: &[Event], rules: Rules) -> (Vec<bool>, usize) {
@@ -35,6 +37,7 @@ pub(crate) fn needed(events: &[Event], rules: Rules) -> (Vec<bool>, usize) {
         rules,
         is_kept: vec![true; end],
         is_needed: vec![true; end],
+        pairs_left: ALL_TRIALS_PAIRS,
     };
     let mut length = end.div_ceil(2).max(1);
     loop {
@@ -73,6 +76,7 @@ struct Trial {
     /// Not left out of the search.
     is_kept: Vec<bool>,
     is_needed: Vec<bool>,
+    pairs_left: u64,
 }
 
 impl Trial {
@@ -114,9 +118,10 @@ impl Trial {
         }
     }
 
-    fn is_violation(&self) -> bool {
+    fn is_violation(&mut self) -> bool {
         let kept = self.operations.only(&self.is_kept);
-        let decision = decide_within(&kept, self.rules, TRIAL_PAIRS);
+        let decision = decide_within(&kept, self.rules, TRIAL_PAIRS.min(self.pairs_left));
+        self.pairs_left = self.pairs_left.saturating_sub(decision.explored);
         matches!(decision.verdict, Verdict::Violation { .. })
     }
 }
