@@ -4,17 +4,17 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`effect`] | what an operation makes of a key |
-//! | [`worlds`] | which histories of a key are possible after what was seen |
-//! | [`image`], [`damage`] | segments prepared once, copied for each run |
-//! | [`scene`], [`catalogue`] | operations and the situations they are done in |
-//! | [`victim`] | the process that dies or stops |
-//! | [`survivors`] | the others, and what they do |
-//! | [`run`] | one run and its checks |
-//! | [`plan`] | which runs are made |
-//! | [`crew`] | the processes that make them |
-//! | [`source`] | which points the source has, and why some are not reached |
-//! | [`report`] | what came of it |
+//! | `effect` | what an operation makes of a key |
+//! | `worlds` | which histories of a key are possible after what was seen |
+//! | `image`, `damage` | segments prepared once, copied for each run |
+//! | `scene`, `catalogue` | operations and the situations they are done in |
+//! | `victim` | the process that dies or stops |
+//! | `survivors` | the others, and what they do |
+//! | `run` | one run and its checks |
+//! | `plan` | which runs are made |
+//! | `crew` | the processes that make them |
+//! | `source` | which points the source has, and why some are not reached |
+//! | `report` | what came of it |
 //!
 //! Everything but the first two needs a build with points, which `cargo xtask kill` makes.
 
