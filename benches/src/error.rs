@@ -24,8 +24,18 @@ pub(crate) enum BenchError {
     Worker { problem: String },
     #[error("{subject} gave the wrong value for key {key}")]
     WrongValue { subject: &'static str, key: usize },
-    #[error("memcached {problem}")]
-    Memcached { problem: String },
+    #[error("{subject} gave values whose sum is wrong: it does not read what was stored")]
+    WrongSum { subject: &'static str },
+    #[error("a server {problem}")]
+    Server { problem: String },
+    #[error("LMDB: {0}")]
+    Lmdb(#[from] lmdb::Error),
+    #[error("cannot write the results as CSV: {0}")]
+    Csv(#[from] csv::Error),
+    #[error("cannot draw {path}: {problem}")]
+    Chart { path: String, problem: String },
+    #[error("a worker process and its parent do not understand each other: {0}")]
+    Message(#[from] serde_json::Error),
     #[error("no segment up to {up_to_bytes} bytes keeps every entry")]
     NeverFits { up_to_bytes: u64 },
 }

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use guira_segment::{Expiry, OpenError, Segment};
 use guira_shm::file::FileError;
+use rand::RngExt;
 
 use crate::error::{BenchError, while_doing};
 use crate::report::{print_goal, print_table};
 use crate::rounds::Spread;
-use crate::workload::{Random, VALUE_BYTES, write_key};
+use crate::workload::{VALUE_BYTES, random, write_key};
 
 /// Goal for opening.
 const MOST_OPEN_MS: f64 = 10.0;
@@ -125,11 +126,11 @@ impl Small {
         mut goes_on: impl FnMut() -> Result<bool, BenchError>,
     ) -> Result<Waits, BenchError> {
         let mut waits = Waits::default();
-        let mut random = Random::new(1);
+        let mut random = random(1);
         let (mut key, mut copy) = (Vec::new(), Vec::new());
         while goes_on()? {
             for operation in 0..OPERATIONS_PER_OPEN {
-                write_key(random.below(SMALL_KEYS), &mut key);
+                write_key(random.random_range(0..SMALL_KEYS), &mut key);
                 if operation % 10 == 0 {
                     let began = Instant::now();
                     self.segment.put(&key, &[2; VALUE_BYTES], Expiry::never())?;

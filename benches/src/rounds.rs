@@ -3,10 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What one subject did in one lap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lap {
     pub(crate) operations: u64,
+    /// Operations that look a key up.
+    pub(crate) reads: u64,
     pub(crate) hits: u64,
     pub(crate) wall_ns: u64,
     /// Of the measured thread.
@@ -14,17 +18,23 @@ pub(crate) struct Lap {
 }
 
 impl Lap {
+    /// What two workers did at once: their operations together, the mean of their clocks.
+    pub(crate) fn of_two(one: Self, other: Self) -> Self {
+        Self {
+            operations: one.operations + other.operations,
+            reads: one.reads + other.reads,
+            hits: one.hits + other.hits,
+            wall_ns: u64::midpoint(one.wall_ns, other.wall_ns),
+            cpu_ns: u64::midpoint(one.cpu_ns, other.cpu_ns),
+        }
+    }
+
     pub(crate) fn wall_ns_per_operation(&self) -> f64 {
         self.wall_ns as f64 / self.operations.max(1) as f64
     }
 
     pub(crate) fn cpu_ns_per_operation(&self) -> f64 {
         self.cpu_ns as f64 / self.operations.max(1) as f64
-    }
-
-    /// Operations in a second of the thread's own time: what other programs do does not count.
-    pub(crate) fn operations_per_cpu_second(&self) -> f64 {
-        self.operations as f64 / Duration::from_nanos(self.cpu_ns.max(1)).as_secs_f64()
     }
 
     pub(crate) fn operations_per_second(&self) -> f64 {
@@ -43,24 +53,19 @@ pub(crate) struct Spread {
 impl Spread {
     /// Of at least one figure.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Self {
+        Self::of_some(figures).expect("there is a figure")
+    }
+
+    /// Of any number of figures; `None` where there is none.
+    pub(crate) fn of_some(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
-        let last = sorted.len() - 1;
-        Self {
+        let last = sorted.len().checked_sub(1)?;
+        Some(Self {
             median: f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]),
             lowest: sorted[0],
             highest: sorted[last],
-        }
-    }
-
-    /// Of one ratio for each round: what both did in the same round is compared, never two medians.
-    pub(crate) fn of_ratios(figures: &[Lap], to: &[Lap], measure: impl Fn(&Lap) -> f64) -> Self {
-        Self::of(
-            figures
-                .iter()
-                .zip(to)
-                .map(|(figure, to)| measure(figure) / measure(to)),
-        )
+        })
     }
 }
 
@@ -75,23 +80,26 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Lets the laps of `order` run in turn, `rounds` times after one that warms up; `laps[i]` holds what
-/// `order[i]` did in each round.
-pub(crate) fn interleave<S: Copy, E>(
+/// Lets the laps of `order` run in turn, `rounds` times after one that warms up; `outcomes[i]` holds what
+/// came of `order[i]` in each round. Each round begins with another one, so that nobody always follows
+/// the same neighbour's traces in the processor's cache; `first` is where the first round begins.
+pub(crate) fn interleave<S: Copy, T, E>(
     rounds: usize,
     order: &[S],
-    mut lap: impl FnMut(S) -> Result<Lap, E>,
-) -> Result<Vec<Vec<Lap>>, E> {
-    let mut laps = vec![Vec::with_capacity(rounds); order.len()];
+    first: usize,
+    mut lap: impl FnMut(S) -> Result<T, E>,
+) -> Result<Vec<Vec<T>>, E> {
+    let mut outcomes: Vec<Vec<T>> = order.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..=rounds {
-        for (subject, laps) in order.iter().zip(&mut laps) {
-            let lap = lap(*subject)?;
+        for place in 0..order.len() {
+            let subject = (first + round + place) % order.len();
+            let outcome = lap(order[subject])?;
             if round > 0 {
-                laps.push(lap);
+                outcomes[subject].push(outcome);
             }
         }
     }
-    Ok(laps)
+    Ok(outcomes)
 }
 
 #[cfg(test)]
@@ -107,22 +115,32 @@ mod tests {
     }
 
     #[test]
-    fn the_first_round_is_left_out_and_laps_stay_with_their_subject() {
+    fn the_first_round_is_left_out_and_each_round_begins_with_another_subject() {
         let mut calls = 0;
-        let laps = interleave(2, &[10, 20], |subject| {
+        let mut order = Vec::new();
+        let outcomes = interleave(2, &[10, 20, 30], 1, |subject| {
             calls += 1;
-            Ok::<_, ()>(Lap {
-                operations: calls,
-                hits: subject,
-                wall_ns: 1,
-                cpu_ns: 1,
-            })
+            order.push(subject);
+            Ok::<_, ()>((calls, subject))
         })
         .expect("no lap fails");
-        let seen: Vec<Vec<(u64, u64)>> = laps
-            .iter()
-            .map(|laps| laps.iter().map(|lap| (lap.operations, lap.hits)).collect())
-            .collect();
-        assert_eq!(seen, [[(3, 10), (5, 10)], [(4, 20), (6, 20)]]);
+        assert_eq!(order, [20, 30, 10, 30, 10, 20, 10, 20, 30]);
+        assert_eq!(
+            outcomes,
+            [[(5, 10), (7, 10)], [(6, 20), (8, 20)], [(4, 30), (9, 30)]]
+        );
+    }
+
+    #[test]
+    fn two_workers_add_up() {
+        let lap = |operations, wall_ns| Lap {
+            operations,
+            reads: 0,
+            hits: 0,
+            wall_ns,
+            cpu_ns: wall_ns,
+        };
+        let both = Lap::of_two(lap(10, 100), lap(30, 200));
+        assert_eq!((both.operations, both.wall_ns), (40, 150));
     }
 }

@@ -5,7 +5,7 @@ use guira_segment::{Expiry, OpenError, Segment};
 
 use crate::error::BenchError;
 use crate::report::{print_goal, print_table};
-use crate::workload::{VALUE_BYTES, value};
+use crate::workload::{VALUE_BYTES, Values};
 
 const KEY_BYTES: usize = 24;
 const STEP_BYTES: u64 = 256 << 10;
@@ -121,15 +121,18 @@ impl Plan {
             Err(OpenError::Options { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        let mut values = Values::new(VALUE_BYTES);
         for index in 0..self.entries {
-            segment.put(&key(index), &value(index as usize), Expiry::never())?;
+            let value = values.make(index as usize, VALUE_BYTES);
+            segment.put(&key(index), value, Expiry::never())?;
             if index % 4096 == 0 && segment.stats().evictions > 0 {
                 return Ok(None);
             }
         }
         let mut copy = Vec::new();
-        let keeps_all = (0..self.entries)
-            .all(|index| segment.get_into(&key(index), &mut copy) && copy == value(index as usize));
+        let keeps_all = (0..self.entries).all(|index| {
+            segment.get_into(&key(index), &mut copy) && values.is_value_of(index as usize, &copy)
+        });
         Ok(keeps_all.then(|| segment.stats()))
     }
 }

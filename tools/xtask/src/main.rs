@@ -160,7 +160,7 @@ enum Task {
         #[command(subcommand)]
         action: ProofAction,
     },
-    /// Measurements beside peers: get, space, hit-ratio or open (--help for more)
+    /// Measurements beside peers and the physical limit (--help for more)
     #[command(disable_help_flag = true)]
     Bench {
         /// Passed to the measurements as they are

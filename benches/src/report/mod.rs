@@ -1,5 +1,8 @@
 //! Tables on stdout, and whether a goal was met.
 
+pub(crate) mod chart;
+pub(crate) mod csv_file;
+
 use std::fmt::Write as _;
 
 use comfy_table::presets::ASCII_MARKDOWN;

@@ -1,0 +1,163 @@
+//! The list of workloads: sizes, popularity and room of each.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::{get, latency, mix, multi_get, set};
+use crate::peers::Holding;
+use crate::workload::Popularity;
+
+/// A workload by its name on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+pub(crate) enum Workload {
+    GetCopied,
+    GetUniform,
+    GetBorrowed,
+    #[value(name = "get-1k")]
+    Get1k,
+    #[value(name = "get-64k")]
+    Get64k,
+    #[value(name = "get-1m")]
+    Get1m,
+    #[value(name = "multi-get-100")]
+    MultiGet100,
+    /// Slack of 25 %
+    SetUniform,
+    /// Slack of 100 %
+    SetUniformRoomy,
+    SetOtherSize,
+    SetEvicting,
+    #[value(name = "mix-95-5")]
+    Mix95,
+    #[value(name = "mix-50-50")]
+    Mix50,
+    LatencyGet,
+    LatencySet,
+}
+
+/// What one operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// The value is copied out.
+    Get,
+    /// The first and the last byte are read in place.
+    Ends,
+    /// As many keys as `multi_get::KEYS` in one call.
+    GetMany,
+    /// A value as long as the one that it replaces.
+    Put,
+    /// A value of half to one and a half times the usual length.
+    PutOtherSize,
+    /// Gets and puts in a fixed proportion.
+    Mix { reads_percent: usize },
+    /// As `Get`, with the clock read around each.
+    TimedGet,
+    /// As `Put`, with the clock read around each.
+    TimedPut,
+}
+
+impl Operation {
+    pub(crate) fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::Put | Self::PutOtherSize | Self::Mix { .. } | Self::TimedPut
+        )
+    }
+
+    pub(crate) fn is_timed(self) -> bool {
+        matches!(self, Self::TimedGet | Self::TimedPut)
+    }
+}
+
+/// How much room a cache has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Every entry stays, without any effort.
+    Ample,
+    /// Every entry stays; beside the live bytes a log has this much more.
+    Slack { percent: usize },
+    /// A tenth of the entries stays.
+    Tenth,
+}
+
+/// How many work at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+pub(crate) enum Workers {
+    One,
+    /// Two threads of one process.
+    Threads,
+    /// Two processes.
+    Processes,
+}
+
+impl Workers {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Threads => "two threads",
+            Self::Processes => "two processes",
+        }
+    }
+}
+
+/// What a workload is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spec {
+    pub(crate) title: &'static str,
+    pub(crate) popularity: Popularity,
+    pub(crate) value_bytes: usize,
+    pub(crate) operation: Operation,
+    pub(crate) room: Room,
+    /// Whether it is also measured with two workers.
+    pub(crate) is_paired: bool,
+}
+
+/// Bytes of all values together, where they are large.
+const LARGE_BYTES: usize = 128 << 20;
+
+impl Workload {
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value().expect("no workload is hidden");
+        value.get_name().to_owned()
+    }
+
+    pub(crate) fn spec(self) -> Spec {
+        match self {
+            Self::GetCopied => get::COPIED,
+            Self::GetUniform => get::UNIFORM,
+            Self::GetBorrowed => get::BORROWED,
+            Self::Get1k => get::KIB,
+            Self::Get64k => get::KIB_64,
+            Self::Get1m => get::MIB,
+            Self::MultiGet100 => multi_get::HUNDRED,
+            Self::SetUniform => set::UNIFORM,
+            Self::SetUniformRoomy => set::UNIFORM_ROOMY,
+            Self::SetOtherSize => set::OTHER_SIZE,
+            Self::SetEvicting => set::EVICTING,
+            Self::Mix95 => mix::READS_95,
+            Self::Mix50 => mix::READS_50,
+            Self::LatencyGet => latency::GET,
+            Self::LatencySet => latency::SET,
+        }
+    }
+
+    /// What the caches hold, where `keys` keys were asked for.
+    pub(crate) fn holding(self, keys: usize) -> Holding {
+        let spec = self.spec();
+        let keys = keys.min(LARGE_BYTES / spec.value_bytes).max(100);
+        let longest_value_bytes = if spec.operation == Operation::PutOtherSize {
+            spec.value_bytes * 3 / 2
+        } else {
+            spec.value_bytes
+        };
+        Holding {
+            keys,
+            value_bytes: spec.value_bytes,
+            longest_value_bytes,
+            capacity_entries: match spec.room {
+                Room::Tenth => keys / 10,
+                Room::Ample | Room::Slack { .. } => keys + keys / 2,
+            },
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! One comparison: some subjects in the same rounds, loaded several times.
+
+use std::path::Path;
+
+use super::fleet::Fleet;
+use super::places::Places;
+use super::records::{Kept, Record, Records};
+use crate::bench::{Room, Workers, Workload};
+use crate::error::BenchError;
+use crate::peers::Subject;
+use crate::rounds::interleave;
+use crate::worker::WorkerPlan;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    pub(super) rounds: usize,
+    pub(super) loads: usize,
+    pub(super) lap_ms: u64,
+    pub(super) keys: usize,
+}
+
+/// What is measured beside each other.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    pub(super) workload: Workload,
+    pub(super) workers: Workers,
+    /// The raw loop first.
+    pub(super) subjects: Vec<Subject>,
+}
+
+impl Cell {
+    /// Loads and measures as often as `effort` says. One load is one placement of memory, which alone
+    /// can make a fifth of a difference; each load is in another order.
+    pub(super) fn run(&self, effort: &Effort, root: &Path) -> Result<Records, BenchError> {
+        let mut records = Records::default();
+        for load in 0..effort.loads {
+            let mut subjects = self.subjects.clone();
+            let count = subjects.len();
+            subjects.rotate_left(load % count);
+            self.load(load, &subjects, effort, root, &mut records)?;
+        }
+        Ok(records)
+    }
+
+    fn load(
+        &self,
+        load: usize,
+        subjects: &[Subject],
+        effort: &Effort,
+        root: &Path,
+        records: &mut Records,
+    ) -> Result<(), BenchError> {
+        let holding = self.workload.holding(effort.keys);
+        let places = Places::make(root, self.workload, holding, subjects)?;
+        let processes: u64 = if self.workers == Workers::Processes { 2 } else { 1 };
+        let plans: Vec<WorkerPlan> = (0..processes)
+            .map(|process| WorkerPlan {
+                workload: self.workload,
+                workers: self.workers,
+                keys: effort.keys,
+                seed: load as u64 * processes + process + 1,
+                directory: places.path().to_owned(),
+                subjects: subjects.to_vec(),
+            })
+            .collect();
+        let mut fleet = Fleet::start(&plans)?;
+        let order: Vec<(Subject, bool)> = subjects
+            .iter()
+            .flat_map(|&subject| match self.workers {
+                Workers::One => vec![(subject, false)],
+                Workers::Threads | Workers::Processes => vec![(subject, false), (subject, true)],
+            })
+            .collect();
+        let outcomes = interleave(effort.rounds, &order, load, |(subject, is_pair)| {
+            match (is_pair, self.workers) {
+                (true, Workers::Processes) => fleet.lap_together(subject, effort.lap_ms),
+                (true, _) => fleet.lap(subject, effort.lap_ms, 2),
+                (false, _) => fleet.lap(subject, effort.lap_ms, 1),
+            }
+        })?;
+        for (&(subject, is_pair), outcomes) in order.iter().zip(outcomes) {
+            for (round, outcome) in outcomes.into_iter().enumerate() {
+                records.laps.push(Record {
+                    beside: self.subjects.last().copied().unwrap_or(subject),
+                    subject,
+                    is_pair,
+                    load,
+                    round,
+                    outcome,
+                });
+            }
+        }
+        self.probe(&mut fleet, subjects, records)
+    }
+
+    /// What is still there after all writes: everything, or about what there is room for.
+    fn probe(
+        &self,
+        fleet: &mut Fleet,
+        subjects: &[Subject],
+        records: &mut Records,
+    ) -> Result<(), BenchError> {
+        let spec = self.workload.spec();
+        if !spec.operation.writes() && spec.room != Room::Tenth {
+            return Ok(());
+        }
+        for &subject in subjects.iter().filter(|subject| !subject.is_raw()) {
+            let share = fleet.kept_share(subject)?;
+            records.kept.push(Kept { subject, share });
+        }
+        Ok(())
+    }
+}

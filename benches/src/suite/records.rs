@@ -1,0 +1,138 @@
+//! Every lap of a workload, and what is computed from them: ratios of laps of the same round.
+
+use hdrhistogram::Histogram;
+
+use crate::bench::latency::empty_histogram;
+use crate::peers::Subject;
+use crate::rounds::{Lap, Spread};
+use crate::worker::Outcome;
+
+/// A lap, and where it belongs.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    /// The last subject of its rounds, which tells comparisons apart.
+    pub(crate) beside: Subject,
+    pub(crate) subject: Subject,
+    /// Whether two worked at once.
+    pub(crate) is_pair: bool,
+    pub(crate) load: usize,
+    pub(crate) round: usize,
+    pub(crate) outcome: Outcome,
+}
+
+/// The share of all keys that had a value at the end of a load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) subject: Subject,
+    pub(crate) share: f64,
+}
+
+/// All laps of a workload.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Records {
+    pub(crate) laps: Vec<Record>,
+    pub(crate) kept: Vec<Kept>,
+}
+
+/// A measure of a lap.
+pub(super) type Measure = fn(&Lap) -> f64;
+
+impl Records {
+    pub(super) fn add(&mut self, mut other: Self) {
+        self.laps.append(&mut other.laps);
+        self.kept.append(&mut other.kept);
+    }
+
+    /// All subjects in the order of their first laps, with whom they were beside, if `by_neighbour`.
+    pub(super) fn subjects(&self) -> Vec<Subject> {
+        let mut subjects = Vec::new();
+        for record in &self.laps {
+            if !subjects.contains(&record.subject) {
+                subjects.push(record.subject);
+            }
+        }
+        subjects.sort_by_key(|subject| match subject {
+            Subject::Raw { .. } => 0,
+            Subject::Guira { .. } => 1,
+            Subject::Peer(_) => 2,
+        });
+        subjects
+    }
+
+    pub(super) fn laps_of(&self, subject: Subject, is_pair: bool) -> impl Iterator<Item = &Record> {
+        self.laps
+            .iter()
+            .filter(move |record| record.subject == subject && record.is_pair == is_pair)
+    }
+
+    pub(super) fn spread(&self, subject: Subject, is_pair: bool, measure: Measure) -> Option<Spread> {
+        Spread::of_some(
+            self.laps_of(subject, is_pair)
+                .map(|record| measure(&record.outcome.lap)),
+        )
+    }
+
+    /// `measure` of each lap of `figure`, divided by that of `to` in the same round.
+    pub(super) fn ratio(
+        &self,
+        figure: (Subject, bool),
+        to: (Subject, bool),
+        measure: Measure,
+    ) -> Option<Spread> {
+        Spread::of_some(self.laps_of(figure.0, figure.1).filter_map(|record| {
+            let same_round = self
+                .laps_of(to.0, to.1)
+                .find(|other| other.is_of_same_round(record))?;
+            Some(measure(&record.outcome.lap) / measure(&same_round.outcome.lap))
+        }))
+    }
+
+    /// Only the rounds that `subject` was part of.
+    pub(super) fn beside(&self, subject: Subject) -> Self {
+        let laps = self.laps.iter().filter(|record| record.beside == subject);
+        Self {
+            laps: laps.cloned().collect(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Hits among look-ups; where nothing is looked up, the share of keys that had a value at the end.
+    pub(super) fn hit_ratio(&self, subject: Subject) -> Option<f64> {
+        let laps = self.laps.iter().filter(|record| record.subject == subject);
+        let (hits, reads) = laps.fold((0, 0), |(hits, reads), record| {
+            (hits + record.outcome.lap.hits, reads + record.outcome.lap.reads)
+        });
+        if reads > 0 {
+            return Some(hits as f64 / reads as f64);
+        }
+        let kept = self.kept.iter().filter(|kept| kept.subject == subject);
+        Spread::of_some(kept.map(|kept| kept.share)).map(|share| share.median)
+    }
+
+    /// The median over all rounds of a quantile of single operations, in nanoseconds.
+    pub(super) fn quantile_ns(&self, subject: Subject, quantile: f64) -> Option<Spread> {
+        Spread::of_some(
+            self.laps_of(subject, false)
+                .map(|record| histogram_of(std::iter::once(record)).value_at_quantile(quantile) as f64),
+        )
+    }
+
+    /// A quantile over the operations of all rounds together, in nanoseconds.
+    pub(super) fn pooled_quantile_ns(&self, subject: Subject, quantile: f64) -> u64 {
+        histogram_of(self.laps_of(subject, false)).value_at_quantile(quantile)
+    }
+}
+
+impl Record {
+    fn is_of_same_round(&self, other: &Self) -> bool {
+        (self.beside, self.load, self.round) == (other.beside, other.load, other.round)
+    }
+}
+
+fn histogram_of<'a>(records: impl Iterator<Item = &'a Record>) -> Histogram<u64> {
+    let mut histogram = empty_histogram();
+    for &(ns, times) in records.flat_map(|record| &record.outcome.latencies) {
+        histogram.saturating_record_n(ns, times);
+    }
+    histogram
+}

@@ -1,0 +1,131 @@
+//! Opening what the parent made, and filling what only this process has.
+
+use std::sync::Arc;
+
+use guira_segment::Segment;
+
+use super::course::{Course, with_cache};
+use super::message::WorkerPlan;
+use crate::bench::Workers;
+use crate::error::BenchError;
+use crate::peers::dash_map::DashMap;
+use crate::peers::foyer::Foyer;
+use crate::peers::hash_map::HashMap;
+use crate::peers::lmdb::Lmdb;
+use crate::peers::locked_map::LockedMap;
+use crate::peers::memcached::Memcached;
+use crate::peers::moka::Moka;
+use crate::peers::papaya::Papaya;
+use crate::peers::quick_cache::QuickCache;
+use crate::peers::raw::Raw;
+use crate::peers::redis::Redis;
+use crate::peers::{Cache, Holding, Peer, Subject};
+use crate::workload::Stream;
+
+/// The names of the parent's files and sockets in its folder.
+pub(crate) fn file_name(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Raw { huge_pages: false } => "raw",
+        Subject::Raw { huge_pages: true } => "raw-huge",
+        Subject::Guira { huge_pages: false } => "guira",
+        Subject::Guira { huge_pages: true } => "guira-huge",
+        Subject::Peer(Peer::Lmdb) => "lmdb",
+        Subject::Peer(Peer::Memcached) => "memcached.sock",
+        Subject::Peer(Peer::Redis) => "redis.sock",
+        Subject::Peer(_) => "in-process",
+    }
+}
+
+/// What the threads of this process ask for.
+#[derive(Debug)]
+pub(super) struct Streams {
+    first: Arc<Stream>,
+    second: Option<Arc<Stream>>,
+}
+
+impl Streams {
+    pub(super) fn draw(plan: &WorkerPlan) -> Self {
+        let keys = plan.workload.holding(plan.keys).keys;
+        let popularity = plan.workload.spec().popularity;
+        let draw = |seed| Arc::new(Stream::new(keys, popularity, seed));
+        Self {
+            first: draw(plan.seed),
+            second: (plan.workers == Workers::Threads).then(|| draw(!plan.seed)),
+        }
+    }
+
+    pub(super) fn first(&self) -> Arc<Stream> {
+        Arc::clone(&self.first)
+    }
+
+    pub(super) fn second(&self) -> Arc<Stream> {
+        Arc::clone(self.second.as_ref().unwrap_or(&self.first))
+    }
+}
+
+/// Opens `subject`, fills it if only this process has it, and warms it.
+pub(super) fn course(
+    subject: Subject,
+    plan: &WorkerPlan,
+    streams: &Streams,
+) -> Result<Box<dyn Course>, BenchError> {
+    let holding = plan.workload.holding(plan.keys);
+    let path = plan.directory.join(file_name(subject));
+    let settings = (plan.workload, plan.workers, plan.keys);
+    match subject {
+        Subject::Raw { huge_pages } => {
+            with_cache(Raw::open(&path, holding, huge_pages)?, subject, settings, streams)
+        }
+        Subject::Guira { huge_pages } => {
+            let segment = Segment::builder()
+                .populate(true)
+                .huge_pages(huge_pages)
+                .open(&path)?;
+            with_cache(segment, subject, settings, streams)
+        }
+        Subject::Peer(peer) => match peer {
+            Peer::HashMap => with_cache(
+                filled(HashMap::new(holding), holding)?,
+                subject,
+                settings,
+                streams,
+            ),
+            Peer::LockedMap => with_cache(
+                filled(LockedMap::new(holding), holding)?,
+                subject,
+                settings,
+                streams,
+            ),
+            Peer::DashMap => with_cache(
+                filled(DashMap::new(holding), holding)?,
+                subject,
+                settings,
+                streams,
+            ),
+            Peer::Papaya => with_cache(filled(Papaya::new(holding), holding)?, subject, settings, streams),
+            Peer::QuickCache => with_cache(
+                filled(QuickCache::new(holding), holding)?,
+                subject,
+                settings,
+                streams,
+            ),
+            Peer::Moka => with_cache(filled(Moka::new(holding), holding)?, subject, settings, streams),
+            Peer::FoyerS3Fifo => with_cache(
+                filled(Foyer::s3_fifo(holding), holding)?,
+                subject,
+                settings,
+                streams,
+            ),
+            Peer::FoyerLru => with_cache(filled(Foyer::lru(holding), holding)?, subject, settings, streams),
+            Peer::Lmdb => with_cache(Lmdb::open(&path, holding)?, subject, settings, streams),
+            Peer::Memcached => with_cache(Memcached::connect(&path)?, subject, settings, streams),
+            Peer::Redis => with_cache(Redis::connect(&path)?, subject, settings, streams),
+        },
+    }
+}
+
+/// What no other process has is filled by this one.
+fn filled<C: Cache>(mut cache: C, holding: Holding) -> Result<C, BenchError> {
+    holding.fill(&mut cache)?;
+    Ok(cache)
+}
