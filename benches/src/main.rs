@@ -7,6 +7,7 @@ mod error;
 mod hit_ratio;
 mod open;
 mod peers;
+mod recovery;
 mod report;
 mod rounds;
 mod space;
@@ -40,6 +41,11 @@ enum Question {
     HitRatio(hit_ratio::HitRatioArguments),
     /// How long opening takes, and what creating does to everyone else
     Open(open::OpenArguments),
+    /// What a kill costs those who survive it, and those who come after it
+    Recovery(recovery::RecoveryArguments),
+    /// A process that fills a peer; started by `space`
+    #[command(hide = true)]
+    Footprint(space::footprint::FootprintArguments),
     /// A process that is measured; started by the comparison
     #[command(hide = true)]
     Worker(worker::WorkerArguments),
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
         Some(Question::Space(arguments)) => space::run(&arguments),
         Some(Question::HitRatio(arguments)) => hit_ratio::run(&arguments),
         Some(Question::Open(arguments)) => open::run(&arguments),
+        Some(Question::Recovery(arguments)) => recovery::run(&arguments),
+        Some(Question::Footprint(arguments)) => space::footprint::run(&arguments),
         Some(Question::Worker(arguments)) => worker::run(&arguments),
     };
     match outcome {

@@ -1,12 +1,19 @@
-//! `foyer`'s memory cache, by S3-FIFO or by LRU.
+//! `foyer`'s memory cache, by S3-FIFO, W-TinyLFU or LRU.
 
 use std::fmt;
 
-use foyer_memory::{Cache as Sync, CacheBuilder, CacheProperties, EvictionConfig, LruConfig, S3FifoConfig};
+use foyer_memory::{
+    Cache as Sync, CacheBuilder, CacheProperties, EvictionConfig, LfuConfig, LruConfig, S3FifoConfig,
+};
 
 use super::{Bytes, Cache, Holding, MakeSibling, OneShotXxh3};
 use crate::error::BenchError;
 use crate::workload::ends_of;
+
+/// Below this, shards fill unevenly and cost hits.
+const ENTRIES_PER_SHARD: usize = 10_000;
+/// As many as it takes by default.
+const MOST_SHARDS: usize = 8;
 
 /// A cache that threads share.
 #[derive(Clone)]
@@ -17,12 +24,17 @@ impl Foyer {
         Self::new(holding, S3FifoConfig::default().into())
     }
 
+    pub(crate) fn lfu(holding: Holding) -> Self {
+        Self::new(holding, LfuConfig::default().into())
+    }
+
     pub(crate) fn lru(holding: Holding) -> Self {
         Self::new(holding, LruConfig::default().into())
     }
 
     fn new(holding: Holding, eviction: EvictionConfig) -> Self {
         let cache = CacheBuilder::new(holding.capacity_entries)
+            .with_shards((holding.capacity_entries / ENTRIES_PER_SHARD).clamp(1, MOST_SHARDS))
             .with_eviction_config(eviction)
             .with_hash_builder(OneShotXxh3)
             .build();

@@ -15,8 +15,6 @@ use super::{Cache, Holding, MakeSibling};
 use crate::error::{BenchError, while_doing};
 use crate::workload::{Values, ends_of, write_key};
 
-/// Entries written by one transaction while it is filled.
-const FILL_BATCH: usize = 10_000;
 /// What an entry takes of pages beside its value, amply: the map is address space, not memory.
 const PAGE_SHARE_BYTES: usize = 4096;
 
@@ -42,20 +40,28 @@ impl Lmdb {
 
     /// Makes an environment in the new folder `path` with the first value of every key.
     pub(crate) fn create(path: &Path, holding: Holding) -> Result<(), BenchError> {
+        Self::create_with(path, holding, write_key)
+    }
+
+    /// As `create`, with keys that `write_key` makes.
+    pub(crate) fn create_with(
+        path: &Path,
+        holding: Holding,
+        write_key: impl Fn(usize, &mut Vec<u8>),
+    ) -> Result<(), BenchError> {
         std::fs::create_dir(path).map_err(while_doing("make a folder for LMDB"))?;
         let environment = environment_in(path, holding)?;
         let database = environment.create_db(None, DatabaseFlags::empty())?;
         let mut values = Values::new(holding.longest_value_bytes);
         let mut key = Vec::new();
-        for first in (0..holding.keys).step_by(FILL_BATCH) {
-            let mut transaction = environment.begin_rw_txn()?;
-            for index in first..(first + FILL_BATCH).min(holding.keys) {
-                write_key(index, &mut key);
-                let value = values.make(index, holding.value_bytes);
-                transaction.put(database, &key, &value, WriteFlags::empty())?;
-            }
-            transaction.commit()?;
+        // One transaction: each further one would copy the pages that it changes, and leave the old ones.
+        let mut transaction = environment.begin_rw_txn()?;
+        for index in 0..holding.keys {
+            write_key(index, &mut key);
+            let value = values.make(index, holding.value_bytes);
+            transaction.put(database, &key, &value, WriteFlags::empty())?;
         }
+        transaction.commit()?;
         Ok(())
     }
 

@@ -1,23 +1,27 @@
 //! What takes part in a measurement, each behind the same small trait.
 
-pub(crate) mod dash_map;
-pub(crate) mod foyer;
+mod dash_map;
+mod foyer;
 pub(crate) mod guira;
-pub(crate) mod hash_map;
+mod hash_map;
 pub(crate) mod lmdb;
-pub(crate) mod locked_map;
+mod locked_map;
 pub(crate) mod memcached;
-pub(crate) mod moka;
+mod moka;
 mod one_shot_hash;
-pub(crate) mod papaya;
-pub(crate) mod quick_cache;
+mod papaya;
+mod present;
+mod quick_cache;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod server;
 mod subject;
+mod visit;
 
 pub(crate) use one_shot_hash::OneShotXxh3;
+pub(crate) use present::{installed, named_or_all};
 pub(crate) use subject::{Peer, Subject};
+pub(crate) use visit::{Visit, open_peer};
 
 use crate::error::BenchError;
 use crate::workload::{Values, write_key};

@@ -52,6 +52,10 @@ impl Server {
         }
         Ok(Some(server))
     }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
 }
 
 impl Drop for Server {

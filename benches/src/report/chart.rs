@@ -42,23 +42,38 @@ impl Bar {
     }
 }
 
-/// Draws `bars` into the file `path`.
-pub(crate) fn draw_bars(path: &Path, title: &str, bars: &[Bar]) -> Result<(), BenchError> {
+/// What the bars of a chart are, and what they mean.
+#[derive(Clone, Debug)]
+pub(crate) struct Chart {
+    pub(crate) title: String,
+    /// What a figure is, such as "times the raw loop".
+    pub(crate) unit: &'static str,
+    pub(crate) bars: Vec<Bar>,
+}
+
+/// Draws `chart` into the file `path`.
+pub(crate) fn draw_bars(path: &Path, chart: &Chart) -> Result<(), BenchError> {
+    let Chart { title, unit, bars } = chart;
     let height = HEAD_HEIGHT + ROW_HEIGHT * bars.len() as u32;
     let area = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
-    draw(&area, title, bars).map_err(|error| BenchError::Chart {
+    draw(&area, title, unit, bars).map_err(|error| BenchError::Chart {
         path: path.display().to_string(),
         problem: error.to_string(),
     })
 }
 
-fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, bars: &[Bar]) -> Result<(), Box<dyn Error>> {
+fn draw(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    title: &str,
+    unit: &str,
+    bars: &[Bar],
+) -> Result<(), Box<dyn Error>> {
     area.fill(&WHITE)?;
     let text = |size: u32| TextStyle::from(("sans-serif", size).into_font());
     let centred = Pos::new(HPos::Left, VPos::Center);
     area.draw(&Text::new(title.to_owned(), (10, 12), text(18)))?;
     area.draw(&Text::new(
-        "times the raw loop; median, and the range of all rounds; shorter is better".to_owned(),
+        format!("{unit}: median, and the range of all rounds; shorter is better; the scale is logarithmic"),
         (10, 36),
         text(12),
     ))?;
@@ -133,12 +148,17 @@ mod tests {
         ];
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chart.svg");
-        draw_bars(&path, "GET", &bars).unwrap();
+        let scale = Scale::of(&bars);
+        let chart = Chart {
+            title: "GET".to_owned(),
+            unit: "times the raw loop",
+            bars: bars.to_vec(),
+        };
+        draw_bars(&path, &chart).unwrap();
         let svg = std::fs::read_to_string(&path).unwrap();
         for text in ["GET", "raw loop", "1.85", "memcached, unix socket", "168.00"] {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
-        let scale = Scale::of(&bars);
         assert!(scale.x(1.0) < scale.x(1.85) && scale.x(1.85) < scale.x(168.0));
         assert!(scale.x(168.0 * 1.1) <= WIDTH as i32 - FIGURE_WIDTH);
     }

@@ -7,7 +7,7 @@ use crate::bench::{Workers, Workload};
 use crate::error::{BenchError, while_doing};
 use crate::suite::Records;
 
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 16] = [
     "workload",
     "workers",
     "beside",
@@ -20,6 +20,10 @@ const HEADER: [&str; 12] = [
     "hits",
     "wall_ns",
     "cpu_ns",
+    "p50_ns",
+    "p99_ns",
+    "p99_9_ns",
+    "p99_99_ns",
 ];
 
 /// An open file.
@@ -60,7 +64,12 @@ impl CsvFile {
                 lap.cpu_ns,
             ];
             let numbers = numbers.map(|number| number.to_string());
-            self.0.write_record(texts.iter().chain(&numbers))?;
+            let quantiles = [0.5, 0.99, 0.999, 0.9999].map(|quantile| {
+                let ns = record.quantile_ns(quantile);
+                ns.map_or_else(String::new, |ns| ns.to_string())
+            });
+            self.0
+                .write_record(texts.iter().chain(&numbers).chain(&quantiles))?;
         }
         self.0.flush().map_err(while_doing("write the CSV file"))
     }

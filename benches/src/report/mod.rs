@@ -2,6 +2,9 @@
 
 pub(crate) mod chart;
 pub(crate) mod csv_file;
+mod machine;
+
+pub(crate) use machine::print_machine;
 
 use std::fmt::Write as _;
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use guira_segment::Segment;
+
 use super::fleet::Fleet;
 use super::places::Places;
 use super::records::{Kept, Record, Records};
@@ -9,7 +11,7 @@ use crate::bench::{Room, Workers, Workload};
 use crate::error::BenchError;
 use crate::peers::Subject;
 use crate::rounds::interleave;
-use crate::worker::WorkerPlan;
+use crate::worker::{WorkerPlan, file_name};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +67,11 @@ impl Cell {
             })
             .collect();
         let mut fleet = Fleet::start(&plans)?;
-        let order: Vec<(Subject, bool)> = subjects
-            .iter()
-            .flat_map(|&subject| match self.workers {
-                Workers::One => vec![(subject, false)],
-                Workers::Threads | Workers::Processes => vec![(subject, false), (subject, true)],
-            })
-            .collect();
+        let mut order: Vec<(Subject, bool)> = subjects.iter().map(|&subject| (subject, false)).collect();
+        if self.workers != Workers::One {
+            // Nobody's two laps follow each other: the second would find its data in the processor's cache.
+            order.extend(subjects.iter().map(|&subject| (subject, true)));
+        }
         let outcomes = interleave(effort.rounds, &order, load, |(subject, is_pair)| {
             match (is_pair, self.workers) {
                 (true, Workers::Processes) => fleet.lap_together(subject, effort.lap_ms),
@@ -91,7 +91,8 @@ impl Cell {
                 });
             }
         }
-        self.probe(&mut fleet, subjects, records)
+        self.probe(&mut fleet, subjects, records)?;
+        self.note_stats(&places, subjects, load, records)
     }
 
     /// What is still there after all writes: everything, or about what there is room for.
@@ -108,6 +109,37 @@ impl Cell {
         for &subject in subjects.iter().filter(|subject| !subject.is_raw()) {
             let share = fleet.kept_share(subject)?;
             records.kept.push(Kept { subject, share });
+        }
+        Ok(())
+    }
+    /// Says what Guira's log did, and what it lost where every entry was to be kept.
+    fn note_stats(
+        &self,
+        places: &Places,
+        subjects: &[Subject],
+        load: usize,
+        records: &mut Records,
+    ) -> Result<(), BenchError> {
+        if !self.workload.spec().operation.writes() {
+            return Ok(());
+        }
+        for &subject in subjects {
+            if let Subject::Guira { .. } = subject {
+                let kept = records.kept.iter().rev().find(|kept| kept.subject == subject);
+                let kept = kept.map_or(0.0, |kept| kept.share);
+                let path = places.path().join(file_name(subject));
+                let stats = Segment::builder().open(path)?.stats();
+                records.notes.push(format!(
+                    "{} in load {load} beside {}: {:.2} survivors a store, {} evictions, {} stores refused, {:.3} % of \
+                     the keys kept",
+                    subject.name(),
+                    self.subjects.last().copied().unwrap_or(subject).name(),
+                    stats.survivors as f64 / stats.stores.max(1) as f64,
+                    stats.evictions,
+                    stats.no_space,
+                    kept * 100.0,
+                ));
+            }
         }
         Ok(())
     }

@@ -2,11 +2,13 @@
 
 mod cell;
 mod fleet;
+mod goals;
 mod left_out;
 mod places;
 mod records;
 mod tables;
 
+pub(crate) use places::segment_for;
 pub(crate) use records::Records;
 
 use std::path::PathBuf;
@@ -15,9 +17,10 @@ use clap::{Args, ValueEnum};
 
 use crate::bench::{Workers, Workload};
 use crate::error::{BenchError, while_doing};
-use crate::peers::{Peer, Subject};
+use crate::peers::{Peer, Subject, installed, named_or_all};
 use crate::report::chart::draw_bars;
 use crate::report::csv_file::CsvFile;
+use crate::report::print_machine;
 use cell::{Cell, Effort};
 
 /// Which pages the segment and the raw loop's file are on.
@@ -74,8 +77,9 @@ pub(crate) struct SuiteArguments {
 
 /// Runs what was asked for, and prints each table when it is complete.
 pub(crate) fn run(arguments: &SuiteArguments) -> Result<(), BenchError> {
+    print_machine();
     let effort = arguments.effort();
-    let peers = left_out::installed(&named_or_all(&arguments.peers))?;
+    let peers = installed(&named_or_all(&arguments.peers))?;
     let mut csv = arguments.csv.as_deref().map(CsvFile::create).transpose()?;
     if let Some(folder) = &arguments.svg {
         std::fs::create_dir_all(folder).map_err(while_doing("make the folder for charts"))?;
@@ -98,10 +102,11 @@ pub(crate) fn run(arguments: &SuiteArguments) -> Result<(), BenchError> {
                 }
                 all.add(records);
             }
-            let bars = tables::print(workload, workers, &all);
+            let chart = tables::print(workload, workers, &all);
+            goals::print(workload, workers, effort.keys, &all);
             if let Some(folder) = &arguments.svg {
                 let name = format!("{}-{}.svg", workload.name(), workers.name().replace(' ', "-"));
-                draw_bars(&folder.join(name), workload.spec().title, &bars)?;
+                draw_bars(&folder.join(name), &chart)?;
             }
         }
     }
@@ -141,13 +146,5 @@ impl SuiteArguments {
             rounds.push(vec![raw, guira]);
         }
         rounds
-    }
-}
-
-fn named_or_all<V: ValueEnum>(named: &[V]) -> Vec<V> {
-    if named.is_empty() {
-        V::value_variants().to_vec()
-    } else {
-        named.to_vec()
     }
 }

@@ -81,7 +81,7 @@ fn gone(program: &str) -> BenchError {
 }
 
 /// A segment with the room that the workload speaks of.
-fn segment_for(workload: Workload, holding: Holding) -> SegmentBuilder {
+pub(crate) fn segment_for(workload: Workload, holding: Holding) -> SegmentBuilder {
     let live_bytes: usize = (0..holding.keys)
         .map(|index| (HEADER_BYTES + key_bytes(index) + holding.value_bytes).next_multiple_of(16))
         .sum();

@@ -32,6 +32,8 @@ pub(crate) struct Kept {
 pub(crate) struct Records {
     pub(crate) laps: Vec<Record>,
     pub(crate) kept: Vec<Kept>,
+    /// What a reader of the table has to know.
+    pub(crate) notes: Vec<String>,
 }
 
 /// A measure of a lap.
@@ -41,9 +43,10 @@ impl Records {
     pub(super) fn add(&mut self, mut other: Self) {
         self.laps.append(&mut other.laps);
         self.kept.append(&mut other.kept);
+        self.notes.append(&mut other.notes);
     }
 
-    /// All subjects in the order of their first laps, with whom they were beside, if `by_neighbour`.
+    /// All subjects the raw loop first.
     pub(super) fn subjects(&self) -> Vec<Subject> {
         let mut subjects = Vec::new();
         for record in &self.laps {
@@ -92,7 +95,7 @@ impl Records {
         let laps = self.laps.iter().filter(|record| record.beside == subject);
         Self {
             laps: laps.cloned().collect(),
-            kept: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -113,7 +116,8 @@ impl Records {
     pub(super) fn quantile_ns(&self, subject: Subject, quantile: f64) -> Option<Spread> {
         Spread::of_some(
             self.laps_of(subject, false)
-                .map(|record| histogram_of(std::iter::once(record)).value_at_quantile(quantile) as f64),
+                .filter_map(|record| record.quantile_ns(quantile))
+                .map(|ns| ns as f64),
         )
     }
 
@@ -124,6 +128,12 @@ impl Records {
 }
 
 impl Record {
+    /// A quantile of the lap's single operations, if they were timed.
+    pub(crate) fn quantile_ns(&self, quantile: f64) -> Option<u64> {
+        let histogram = histogram_of(std::iter::once(self));
+        (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile))
+    }
+
     fn is_of_same_round(&self, other: &Self) -> bool {
         (self.beside, self.load, self.round) == (other.beside, other.load, other.round)
     }

@@ -3,26 +3,31 @@
 use super::records::{Measure, Records};
 use crate::bench::{Workers, Workload};
 use crate::peers::Subject;
-use crate::report::chart::Bar;
-use crate::report::print_table;
+use crate::report::chart::{Bar, Chart};
+use crate::report::{print_table, say};
 use crate::rounds::{Lap, Spread};
 
 const RAW: Subject = Subject::Raw { huge_pages: false };
 /// Bytes and nanoseconds give gigabytes a second; asked for only where values are large.
 const LARGE_BYTES: usize = 64 << 10;
 
-/// Prints the table and gives its ratios as bars of a chart.
-pub(super) fn print(workload: Workload, workers: Workers, records: &Records) -> Vec<Bar> {
-    if workload.spec().operation.is_timed() {
-        latencies(workload, records)
+/// Prints the table and gives its ratios as a chart.
+pub(super) fn print(workload: Workload, workers: Workers, records: &Records) -> Chart {
+    let title = title(workload, workers);
+    let (unit, bars) = if workload.spec().operation.is_timed() {
+        ("p99.9 in nanoseconds", latencies(&title, records))
     } else if workers == Workers::One {
-        one(workload, records)
+        ("times the raw loop", one(&title, workload, records))
     } else {
-        two(workload, workers, records)
+        ("times two raw loops, by the wall clock", two(&title, records))
+    };
+    for note in &records.notes {
+        say(note);
     }
+    Chart { title, unit, bars }
 }
 
-fn one(workload: Workload, records: &Records) -> Vec<Bar> {
+fn one(title: &str, workload: Workload, records: &Records) -> Vec<Bar> {
     let mut bars = Vec::new();
     let mut rows = Vec::new();
     for subject in records.subjects() {
@@ -36,6 +41,7 @@ fn one(workload: Workload, records: &Records) -> Vec<Bar> {
             ns.map_or_else(String::new, |ns| format!("{ns:.0}")),
             gigabytes(workload, ns),
             shown(own),
+            shown(same_pages(records, subject)),
             shown(guira.and_then(|guira| beside.ratio((guira, false), (RAW, false), measure))),
             shown(guira.and_then(|guira| beside.ratio((subject, false), (guira, false), measure))),
             hits(records, subject),
@@ -43,12 +49,13 @@ fn one(workload: Workload, records: &Records) -> Vec<Bar> {
         bars.extend(own.map(|ratio| Bar::new(subject.name(), ratio)));
     }
     print_table(
-        &title(workload, Workers::One),
+        title,
         &[
             "subject",
             "ns",
             "GB/s",
             "x raw",
+            "x raw, huge pages",
             "guira beside it, x raw",
             "times guira",
             "hits",
@@ -58,7 +65,7 @@ fn one(workload: Workload, records: &Records) -> Vec<Bar> {
     bars
 }
 
-fn two(workload: Workload, workers: Workers, records: &Records) -> Vec<Bar> {
+fn two(title: &str, records: &Records) -> Vec<Bar> {
     let wall: Measure = Lap::wall_ns_per_operation;
     let cpu: Measure = Lap::cpu_ns_per_operation;
     let mut bars = Vec::new();
@@ -80,7 +87,7 @@ fn two(workload: Workload, workers: Workers, records: &Records) -> Vec<Bar> {
         bars.extend(own.map(|ratio| Bar::new(subject.name(), ratio)));
     }
     print_table(
-        &title(workload, workers),
+        title,
         &[
             "subject",
             "one, million/s",
@@ -96,7 +103,7 @@ fn two(workload: Workload, workers: Workers, records: &Records) -> Vec<Bar> {
     bars
 }
 
-fn latencies(workload: Workload, records: &Records) -> Vec<Bar> {
+fn latencies(title: &str, records: &Records) -> Vec<Bar> {
     let mut bars = Vec::new();
     let mut rows = Vec::new();
     for subject in records.subjects() {
@@ -119,7 +126,7 @@ fn latencies(workload: Workload, records: &Records) -> Vec<Bar> {
         );
     }
     print_table(
-        &format!("{}, ns (chart: p99.9)", title(workload, Workers::One)),
+        &format!("{title}, ns"),
         &["subject", "p50", "p99", "p99.9", "p99.99 of all rounds", "hits"],
         &rows,
     );
@@ -152,6 +159,15 @@ fn name_with_clock(subject: Subject) -> String {
 fn guira_in(records: &Records) -> Option<Subject> {
     let mut subjects = records.subjects().into_iter();
     subjects.find(|subject| matches!(subject, Subject::Guira { .. }))
+}
+
+/// What is on huge pages, beside the raw loop on huge pages.
+fn same_pages(records: &Records, subject: Subject) -> Option<Spread> {
+    if subject != (Subject::Guira { huge_pages: true }) {
+        return None;
+    }
+    let raw = Subject::Raw { huge_pages: true };
+    records.ratio((subject, false), (raw, false), clock_of(subject))
 }
 
 fn gigabytes(workload: Workload, ns: Option<Spread>) -> String {

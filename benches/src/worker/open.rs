@@ -6,20 +6,10 @@ use guira_segment::Segment;
 
 use super::course::{Course, with_cache};
 use super::message::WorkerPlan;
-use crate::bench::Workers;
+use crate::bench::{Workers, Workload};
 use crate::error::BenchError;
-use crate::peers::dash_map::DashMap;
-use crate::peers::foyer::Foyer;
-use crate::peers::hash_map::HashMap;
-use crate::peers::lmdb::Lmdb;
-use crate::peers::locked_map::LockedMap;
-use crate::peers::memcached::Memcached;
-use crate::peers::moka::Moka;
-use crate::peers::papaya::Papaya;
-use crate::peers::quick_cache::QuickCache;
 use crate::peers::raw::Raw;
-use crate::peers::redis::Redis;
-use crate::peers::{Cache, Holding, Peer, Subject};
+use crate::peers::{Cache, Holding, Peer, Subject, Visit, open_peer};
 use crate::workload::Stream;
 
 /// The names of the parent's files and sockets in its folder.
@@ -83,49 +73,34 @@ pub(super) fn course(
                 .open(&path)?;
             with_cache(segment, subject, settings, streams)
         }
-        Subject::Peer(peer) => match peer {
-            Peer::HashMap => with_cache(
-                filled(HashMap::new(holding), holding)?,
+        Subject::Peer(peer) => {
+            let ready = Ready {
                 subject,
                 settings,
                 streams,
-            ),
-            Peer::LockedMap => with_cache(
-                filled(LockedMap::new(holding), holding)?,
-                subject,
-                settings,
-                streams,
-            ),
-            Peer::DashMap => with_cache(
-                filled(DashMap::new(holding), holding)?,
-                subject,
-                settings,
-                streams,
-            ),
-            Peer::Papaya => with_cache(filled(Papaya::new(holding), holding)?, subject, settings, streams),
-            Peer::QuickCache => with_cache(
-                filled(QuickCache::new(holding), holding)?,
-                subject,
-                settings,
-                streams,
-            ),
-            Peer::Moka => with_cache(filled(Moka::new(holding), holding)?, subject, settings, streams),
-            Peer::FoyerS3Fifo => with_cache(
-                filled(Foyer::s3_fifo(holding), holding)?,
-                subject,
-                settings,
-                streams,
-            ),
-            Peer::FoyerLru => with_cache(filled(Foyer::lru(holding), holding)?, subject, settings, streams),
-            Peer::Lmdb => with_cache(Lmdb::open(&path, holding)?, subject, settings, streams),
-            Peer::Memcached => with_cache(Memcached::connect(&path)?, subject, settings, streams),
-            Peer::Redis => with_cache(Redis::connect(&path)?, subject, settings, streams),
-        },
+                // What no other process has is filled by this one.
+                fill: (!peer.is_shared()).then_some(holding),
+            };
+            open_peer(peer, &path, holding, ready)
+        }
     }
 }
 
-/// What no other process has is filled by this one.
-fn filled<C: Cache>(mut cache: C, holding: Holding) -> Result<C, BenchError> {
-    holding.fill(&mut cache)?;
-    Ok(cache)
+/// Gets a peer's cache ready for laps.
+struct Ready<'a> {
+    subject: Subject,
+    settings: (Workload, Workers, usize),
+    streams: &'a Streams,
+    fill: Option<Holding>,
+}
+
+impl Visit for Ready<'_> {
+    type Outcome = Box<dyn Course>;
+
+    fn visit<C: Cache>(self, mut cache: C) -> Result<Self::Outcome, BenchError> {
+        if let Some(holding) = self.fill {
+            holding.fill(&mut cache)?;
+        }
+        with_cache(cache, self.subject, self.settings, self.streams)
+    }
 }

@@ -1,4 +1,9 @@
-//! Hits on recorded traces, beside exact S3-FIFO and LRU that are charged the same bytes.
+//! Hits on recorded traces: informs eviction: what is admitted, what a second chance is worth.
+//!
+//! Beside exact S3-FIFO and LRU that are charged the same bytes, and beside peers that are charged
+//! their own overhead.
+
+mod peers;
 
 use std::path::{Path, PathBuf};
 
@@ -36,11 +41,19 @@ pub(crate) struct HitRatioArguments {
     /// A million accesses of each trace at most
     #[arg(long)]
     quick: bool,
+    /// Where peers' files go: a file system in memory
+    #[arg(long, default_value = "/dev/shm", value_name = "FOLDER")]
+    directory: PathBuf,
 }
 
 /// Replays every trace at every capacity.
 pub(crate) fn run(arguments: &HitRatioArguments) -> Result<(), BenchError> {
+    let (guira_beyond, peers) = peers::charge(
+        if arguments.quick { 100_000 } else { 1_000_000 },
+        &arguments.directory,
+    )?;
     let mut rows = Vec::new();
+    let mut beside = Vec::new();
     let mut judged = Vec::new();
     for (name, trace) in traces(arguments.traces.as_deref())? {
         let trace = if arguments.quick {
@@ -52,6 +65,11 @@ pub(crate) fn run(arguments: &HitRatioArguments) -> Result<(), BenchError> {
             let world = World::nearest(trace.distinct_keys() as u64 * percent / 100 * ENTRY_BYTES);
             let outcome = world.play(trace.accesses())?;
             rows.push(outcome.row(name, percent, world));
+            let mut hits = vec![outcome.guira];
+            for peer in &peers {
+                hits.push(peer.play(world.log_entries(), trace.accesses())?);
+            }
+            beside.push((name, percent, hits));
             if world.block_bytes / ENTRY_BYTES >= FEWEST_ENTRIES_PER_BLOCK {
                 judged.push(outcome);
             }
@@ -77,7 +95,42 @@ pub(crate) fn run(arguments: &HitRatioArguments) -> Result<(), BenchError> {
         say("\nOnly the trace that ships was played; --traces FOLDER plays all four.");
     }
     conclude(&judged);
+    print_beside(guira_beyond, &peers, &beside);
     Ok(())
+}
+
+/// The peers' hits beside Guira's, and the means of all rows.
+fn print_beside(guira_beyond: f64, peers: &[peers::Charged], beside: &[(&str, u64, Vec<f64>)]) {
+    let mut header = vec!["trace".to_owned(), "% of keys".to_owned()];
+    header.push(format!("guira ({guira_beyond:.0} B)"));
+    header.extend(
+        peers
+            .iter()
+            .map(|charged| format!("{} ({:.0} B)", charged.peer.name(), charged.beyond_bytes)),
+    );
+    let shown = |hits: &[f64]| hits.iter().map(|hits| format!("{hits:.2}")).collect::<Vec<_>>();
+    let mut rows: Vec<Vec<String>> = beside
+        .iter()
+        .map(|(name, percent, hits)| [vec![(*name).to_owned(), percent.to_string()], shown(hits)].concat())
+        .collect();
+    let means: Vec<f64> = (0..=peers.len())
+        .map(|column| {
+            beside.iter().map(|(_, _, hits)| hits[column]).sum::<f64>() / beside.len().max(1) as f64
+        })
+        .collect();
+    rows.push([vec!["mean".to_owned(), String::new()], shown(&means)].concat());
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    print_table(
+        "Hits, % of accesses, at equal bytes; in brackets what an entry costs beyond key and value",
+        &header,
+        &rows,
+    );
+    let best = means[1..].iter().copied().fold(0.0, f64::max);
+    print_goal(
+        "a mean above that of the best peer",
+        &format!("{:.2} against {best:.2}", means[0]),
+        means[0] > best,
+    );
 }
 
 fn traces(folder: Option<&Path>) -> Result<Vec<(&'static str, Trace)>, BenchError> {
@@ -130,13 +183,17 @@ impl World {
         }
     }
 
+    fn log_entries(self) -> u64 {
+        self.block_bytes * self.blocks / ENTRY_BYTES
+    }
+
     fn play(self, accesses: &[Access]) -> Result<Outcome, BenchError> {
         let segment = Segment::builder()
             .exact_blocks(self.block_bytes, self.blocks)
             .private()?;
         let guira = percent(replay(&segment, accesses)?);
         let stats = segment.stats();
-        let log_entries = Capacity::Entries(self.block_bytes * self.blocks / ENTRY_BYTES);
+        let log_entries = Capacity::Entries(self.log_entries());
         let file_entries = Capacity::Entries(stats.size_bytes / ENTRY_BYTES);
         Ok(Outcome {
             guira,

@@ -1,11 +1,20 @@
-//! The smallest file that keeps a million entries: what one costs beyond its key and value.
+//! What an entry costs beyond its key and value: informs the header's size, rounding and tables.
+//!
+//! For Guira the smallest file that keeps every entry, everything in it counted; for peers what their
+//! process or file grew by.
+
+pub(crate) mod footprint;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use guira_segment::{Expiry, OpenError, Segment};
+use rand::Rng;
 
 use crate::error::BenchError;
+use crate::peers::{Peer, installed, named_or_all};
 use crate::report::{print_goal, print_table};
-use crate::workload::{VALUE_BYTES, Values};
+use crate::workload::{VALUE_BYTES, Values, random};
 
 const KEY_BYTES: usize = 24;
 const STEP_BYTES: u64 = 256 << 10;
@@ -18,11 +27,45 @@ pub(crate) struct SpaceArguments {
     /// A hundred thousand entries instead of a million
     #[arg(long)]
     quick: bool,
+    /// Beside whom; everybody, if nobody is named
+    #[arg(long, value_enum, value_delimiter = ',')]
+    peers: Vec<Peer>,
+    /// Where files and sockets go: a file system in memory
+    #[arg(long, default_value = "/dev/shm", value_name = "FOLDER")]
+    directory: PathBuf,
 }
 
-/// Finds the smallest file for each way to size the index.
+/// Finds the smallest file for each way to size the index, then fills the peers.
 pub(crate) fn run(arguments: &SpaceArguments) -> Result<(), BenchError> {
     let entries = if arguments.quick { 100_000 } else { 1_000_000 };
+    guira(entries)?;
+    let mut rows = Vec::new();
+    for peer in installed(&named_or_all(&arguments.peers))? {
+        let bytes = footprint::bytes_per_entry(peer, entries as usize, &arguments.directory)?;
+        rows.push(vec![
+            peer.name().to_owned(),
+            format!("{bytes:.1}"),
+            format!("{:.1}", footprint::beyond(bytes)),
+        ]);
+    }
+    print_table(
+        &format!("What {entries} entries of {KEY_BYTES} + {VALUE_BYTES} bytes take of memory"),
+        &["peer", "bytes an entry", "beyond key and value"],
+        &rows,
+    );
+    Ok(())
+}
+
+/// Bytes that an entry of Guira takes at best, everything in the file counted.
+pub(crate) fn guira_bytes_per_entry(entries: u64) -> Result<f64, BenchError> {
+    let plan = Plan {
+        entries,
+        index_entries: Some(entries),
+    };
+    Ok(plan.smallest()?.size_bytes as f64 / entries as f64)
+}
+
+fn guira(entries: u64) -> Result<(), BenchError> {
     let mut rows = Vec::new();
     let mut best = f64::INFINITY;
     for (name, index_entries) in [
@@ -137,8 +180,10 @@ impl Plan {
     }
 }
 
+/// A printable key, as servers want it, in no order: pages of a sorted table are then half full at times.
 fn key(index: u64) -> [u8; KEY_BYTES] {
-    let mut key = [b'k'; KEY_BYTES];
-    key[..8].copy_from_slice(&index.to_le_bytes());
+    let mut key = [0; KEY_BYTES];
+    let text = format!("{:016x}{index:08}", random(index).next_u64());
+    key.copy_from_slice(text.as_bytes());
     key
 }
