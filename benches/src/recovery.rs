@@ -114,13 +114,13 @@ impl Steps {
     fn of_survivor(segment: &Segment, holding: Holding, round: usize) -> Result<Self, BenchError> {
         let mut random = random(round as u64);
         let (mut key, mut copy) = (Vec::new(), Vec::new());
-        let mut values = Values::new(VALUE_BYTES);
+        let values = Values::new(VALUE_BYTES);
         let index = random.random_range(0..holding.keys);
         write_key(index, &mut key);
         let began = Instant::now();
         segment.get_into(&key, &mut copy);
         let get = began.elapsed();
-        let value = values.make(index, VALUE_BYTES);
+        let value = values.value(index, VALUE_BYTES);
         let began = Instant::now();
         segment.put(&key, value, Expiry::never())?;
         let put = began.elapsed();
@@ -217,7 +217,7 @@ impl Drop for Victim {
 
 fn work_until_killed(path: &Path, holding: Holding) -> Result<(), BenchError> {
     let mut segment = Segment::builder().open(path)?;
-    let mut values = Values::new(VALUE_BYTES);
+    let values = Values::new(VALUE_BYTES);
     let mut random = random(u64::from(std::process::id()));
     let (mut key, mut copy) = (Vec::new(), Vec::new());
     let mut stdout = std::io::stdout();
@@ -232,7 +232,7 @@ fn work_until_killed(path: &Path, holding: Holding) -> Result<(), BenchError> {
             if random.random() {
                 Cache::get(&mut segment, &key, &mut copy)?;
             } else {
-                Cache::put(&mut segment, &key, values.make(index, VALUE_BYTES))?;
+                Cache::put(&mut segment, &key, values.value(index, VALUE_BYTES))?;
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::{AddAssign, Range};
 
 use super::{Operation, is_read};
-use crate::workload::{Stream, expected_ends, expected_fold};
+use crate::workload::{Stream, Values, ends_of, fold};
 
 /// What some operations read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,13 +33,19 @@ impl Tally {
     }
 }
 
-pub(super) fn sum(operation: Operation, stream: &Stream, range: Range<usize>) -> u64 {
+/// The sum that reading the operations of `range` gives if every value is the one that was stored.
+pub(crate) fn expected_sum(
+    operation: Operation,
+    stream: &Stream,
+    (values, value_bytes): (&Values, usize),
+    range: Range<usize>,
+) -> u64 {
     let one = |at: usize| {
-        let index = stream.index(at);
+        let value = values.value(stream.index(at), value_bytes);
         match operation {
-            Operation::Get | Operation::GetMany | Operation::TimedGet => expected_fold(index),
-            Operation::Ends => u64::from(u16::from_le_bytes(expected_ends(index))),
-            Operation::Mix { reads_percent } if is_read(at, reads_percent) => expected_fold(index),
+            Operation::Get | Operation::GetMany | Operation::TimedGet => fold(value),
+            Operation::Ends => ends_of(value).map_or(0, |ends| u64::from(u16::from_le_bytes(ends))),
+            Operation::Mix { reads_percent } if is_read(at, reads_percent) => fold(value),
             Operation::Mix { .. } | Operation::Put | Operation::PutOtherSize | Operation::TimedPut => 0,
         }
     };

@@ -66,7 +66,7 @@ pub(crate) fn each<C: Cache>(
             tally.count(is_hit.then(|| fold(&scratch.copy)));
             took
         } else {
-            let value = scratch.values.make(stream.index(at), bytes);
+            let value = scratch.values.value(stream.index(at), bytes);
             let began = Instant::now();
             cache.put(key, value)?;
             began.elapsed()

@@ -36,7 +36,7 @@ pub(crate) fn mixed<C: Cache>(
             let is_hit = cache.get(stream.key(at), &mut scratch.copy)?;
             tally.count(is_hit.then(|| fold(&scratch.copy)));
         } else {
-            cache.put(stream.key(at), scratch.values.make(stream.index(at), bytes))?;
+            cache.put(stream.key(at), scratch.values.value(stream.index(at), bytes))?;
         }
     }
     Ok(tally)

@@ -8,10 +8,10 @@ pub(crate) mod multi_get;
 pub(crate) mod set;
 mod workload;
 
-pub(crate) use expected::Tally;
+pub(crate) use expected::{Tally, expected_sum};
 pub(crate) use workload::{Operation, Room, Spec, Workers, Workload};
 
-use crate::workload::{Stream, Values};
+use crate::workload::Values;
 
 /// What a worker needs beside the cache and the stream: made once, so that no lap allocates.
 #[derive(Debug)]
@@ -38,11 +38,6 @@ fn other_size(operation: usize, value_bytes: usize) -> usize {
 #[inline]
 fn is_read(operation: usize, reads_percent: usize) -> bool {
     draw(operation, 100) < reads_percent
-}
-
-/// The sum that reading the operations of `range` gives if every value is the one that was stored.
-pub(crate) fn expected_sum(operation: Operation, stream: &Stream, range: std::ops::Range<usize>) -> u64 {
-    expected::sum(operation, stream, range)
 }
 
 #[cfg(test)]

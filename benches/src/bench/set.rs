@@ -45,7 +45,7 @@ pub(crate) fn same_size<C: Cache>(
 ) -> Result<Tally, BenchError> {
     let bytes = scratch.value_bytes;
     for at in range {
-        cache.put(stream.key(at), scratch.values.make(stream.index(at), bytes))?;
+        cache.put(stream.key(at), scratch.values.value(stream.index(at), bytes))?;
     }
     Ok(Tally::default())
 }
@@ -59,7 +59,7 @@ pub(crate) fn other_sizes<C: Cache>(
 ) -> Result<Tally, BenchError> {
     for at in range {
         let bytes = other_size(at, scratch.value_bytes);
-        cache.put(stream.key(at), scratch.values.make(stream.index(at), bytes))?;
+        cache.put(stream.key(at), scratch.values.value(stream.index(at), bytes))?;
     }
     Ok(Tally::default())
 }

@@ -68,7 +68,7 @@ impl Visit for Replay<'_> {
     type Outcome = f64;
 
     fn visit<C: Cache>(self, mut cache: C) -> Result<f64, BenchError> {
-        let mut values = Values::new(VALUE_BYTES);
+        let values = Values::new(VALUE_BYTES);
         let mut copy = Vec::with_capacity(VALUE_BYTES);
         let mut count = HitCount::default();
         for access in self.0 {
@@ -77,7 +77,7 @@ impl Visit for Replay<'_> {
             if cache.get(&key, &mut copy)? {
                 count.hits += 1;
             } else {
-                cache.put(&key, values.make(access.key as usize, VALUE_BYTES))?;
+                cache.put(&key, values.value(access.key as usize, VALUE_BYTES))?;
             }
         }
         Ok(percent(count))

@@ -52,13 +52,13 @@ impl Lmdb {
         std::fs::create_dir(path).map_err(while_doing("make a folder for LMDB"))?;
         let environment = environment_in(path, holding)?;
         let database = environment.create_db(None, DatabaseFlags::empty())?;
-        let mut values = Values::new(holding.longest_value_bytes);
+        let values = Values::new(holding.longest_value_bytes);
         let mut key = Vec::new();
         // One transaction: each further one would copy the pages that it changes, and leave the old ones.
         let mut transaction = environment.begin_rw_txn()?;
         for index in 0..holding.keys {
             write_key(index, &mut key);
-            let value = values.make(index, holding.value_bytes);
+            let value = values.value(index, holding.value_bytes);
             transaction.put(database, &key, &value, WriteFlags::empty())?;
         }
         transaction.commit()?;

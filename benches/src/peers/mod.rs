@@ -85,11 +85,11 @@ pub(crate) struct Holding {
 impl Holding {
     /// Stores the first value of every key.
     pub(crate) fn fill(self, cache: &mut impl Cache) -> Result<(), BenchError> {
-        let mut values = Values::new(self.longest_value_bytes);
+        let values = Values::new(self.longest_value_bytes);
         let mut key = Vec::new();
         for index in 0..self.keys {
             write_key(index, &mut key);
-            cache.put(&key, values.make(index, self.value_bytes))?;
+            cache.put(&key, values.value(index, self.value_bytes))?;
         }
         Ok(())
     }

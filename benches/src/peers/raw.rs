@@ -1,7 +1,8 @@
 //! The raw loop: what the machine allows a look-up through a mapped file.
 //!
-//! The key's hash, one word of a line of slots, one copy from where it points. No key is compared,
-//! nobody else is minded, and keys that share a slot share a value: a limit, not a cache.
+//! The key's hash, one word of a line of slots, one copy from where it points; to store, the value
+//! is copied to its place without a look at the slot. No key is compared, nobody else is minded, and
+//! keys that share a slot share a value: a limit, not a cache.
 
 use std::path::Path;
 
@@ -11,18 +12,18 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Cache, Holding, MakeSibling};
 use crate::error::BenchError;
-use crate::workload::{Values, write_key};
 
 const SLOT_BYTES: usize = 8;
 const LINE_BYTES: usize = 64;
 /// Keys of a batch that are under way at once.
 const WINDOW: usize = 16;
 
-/// Slots, then values as close as entries of a cache would lie, in one mapped file.
+/// Slots, then values, in one mapped file.
 #[derive(Clone, Debug)]
 pub(crate) struct Raw {
     region: Region,
     slots: usize,
+    stride_bytes: usize,
     value_bytes: usize,
 }
 
@@ -30,18 +31,20 @@ impl Raw {
     /// Makes the file with the value of every key.
     pub(crate) fn create(path: &Path, holding: Holding) -> Result<(), BenchError> {
         let slots = slots_for(holding.keys);
-        let stride = holding.longest_value_bytes.next_multiple_of(16);
-        let size = slots * SLOT_BYTES + holding.keys * stride;
+        let size = values_offset(slots) + slots * stride_bytes(holding);
         let pending = create_unnamed(path, &CreateOptions::new(size.next_multiple_of(4096) as u64))?;
         let region = pending.map().region();
-        let mut values = Values::new(holding.longest_value_bytes);
-        let mut key = Vec::new();
-        for index in 0..holding.keys {
-            let offset = slots * SLOT_BYTES + index * stride;
-            region.copy_in(offset, values.make(index, holding.value_bytes));
-            write_key(index, &mut key);
-            region.write_u64(slot_offset(&key, slots), offset as u64);
+        for slot in 0..slots {
+            let offset = values_offset(slots) + slot * stride_bytes(holding);
+            region.write_u64(slot * SLOT_BYTES, offset as u64);
         }
+        let mut raw = Self {
+            region: region.clone(),
+            slots,
+            stride_bytes: stride_bytes(holding),
+            value_bytes: holding.value_bytes,
+        };
+        holding.fill(&mut raw)?;
         pending.publish(path)?;
         Ok(())
     }
@@ -63,15 +66,15 @@ impl Raw {
         Ok(Self {
             region: file.region().clone(),
             slots: slots_for(holding.keys),
+            stride_bytes: stride_bytes(holding),
             value_bytes: holding.value_bytes,
         })
     }
 
-    /// Where the value of `key` lies, if its slot was ever written.
+    /// Where the slot of `key` says that its value lies.
     #[inline]
-    fn find(&self, key: &[u8]) -> Option<usize> {
-        let offset = self.region.read_u64(slot_offset(key, self.slots)) as usize;
-        (offset != 0).then_some(offset)
+    fn find(&self, key: &[u8]) -> usize {
+        self.region.read_u64(slot_of(key, self.slots) * SLOT_BYTES) as usize
     }
 }
 
@@ -79,9 +82,7 @@ impl Cache for Raw {
     #[inline]
     fn get(&mut self, key: &[u8], copy: &mut Vec<u8>) -> Result<bool, BenchError> {
         copy.clear();
-        let Some(offset) = self.find(key) else {
-            return Ok(false);
-        };
+        let offset = self.find(key);
         self.region.append_to(offset, self.value_bytes, copy);
         Ok(true)
     }
@@ -90,9 +91,8 @@ impl Cache for Raw {
     fn ends(&mut self, key: &[u8]) -> Result<Option<[u8; 2]>, BenchError> {
         let region = &self.region;
         let byte = |offset: usize| (region.read_u32(offset & !3) >> (offset % 4 * 8)) as u8;
-        Ok(self
-            .find(key)
-            .map(|offset| [byte(offset), byte(offset + self.value_bytes - 1)]))
+        let offset = self.find(key);
+        Ok(Some([byte(offset), byte(offset + self.value_bytes - 1)]))
     }
 
     /// The latencies of a window of keys overlap: slots first, then values, then copies.
@@ -107,7 +107,7 @@ impl Cache for Raw {
         for keys in keys.chunks(WINDOW) {
             let mut offsets = [0; WINDOW];
             for (offset, key) in offsets.iter_mut().zip(keys) {
-                *offset = slot_offset(key, self.slots);
+                *offset = slot_of(key, self.slots) * SLOT_BYTES;
                 region.prefetch(*offset);
             }
             for offset in &mut offsets[..keys.len()] {
@@ -130,9 +130,8 @@ impl Cache for Raw {
 
     #[inline]
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), BenchError> {
-        if let Some(offset) = self.find(key) {
-            self.region.copy_in(offset, value);
-        }
+        let offset = values_offset(self.slots) + slot_of(key, self.slots) * self.stride_bytes;
+        self.region.copy_in(offset, value);
         Ok(())
     }
 
@@ -146,7 +145,18 @@ fn slots_for(keys: usize) -> usize {
     keys.next_power_of_two()
 }
 
+/// A value begins a line of the processor's cache, and so touches as few of them as can be.
+fn stride_bytes(holding: Holding) -> usize {
+    holding.longest_value_bytes.next_multiple_of(LINE_BYTES)
+}
+
+/// Where values begin: on a page.
 #[inline]
-fn slot_offset(key: &[u8], slots: usize) -> usize {
-    (xxh3_64(key) as usize & (slots - 1)) * SLOT_BYTES
+fn values_offset(slots: usize) -> usize {
+    (slots * SLOT_BYTES).next_multiple_of(4096)
+}
+
+#[inline]
+fn slot_of(key: &[u8], slots: usize) -> usize {
+    xxh3_64(key) as usize & (slots - 1)
 }

@@ -52,14 +52,14 @@ impl Redis {
 
     /// Stores the first value of every key, many at a time.
     pub(crate) fn fill(&mut self, holding: Holding) -> Result<(), BenchError> {
-        let mut values = Values::new(holding.longest_value_bytes);
+        let values = Values::new(holding.longest_value_bytes);
         let mut key = Vec::new();
         for first in (0..holding.keys).step_by(FILL_BATCH) {
             let batch = first..(first + FILL_BATCH).min(holding.keys);
             self.request.clear();
             for index in batch.clone() {
                 write_key(index, &mut key);
-                self.ask(&[b"SET", &key, values.make(index, holding.value_bytes)]);
+                self.ask(&[b"SET", &key, values.value(index, holding.value_bytes)]);
             }
             self.send()?;
             for _ in batch {

@@ -124,9 +124,9 @@ fn server_growth(peer: Peer, command: Command, socket: &Path, entries: usize) ->
 }
 
 fn fill(cache: &mut impl Cache, entries: usize) -> Result<(), BenchError> {
-    let mut values = Values::new(VALUE_BYTES);
+    let values = Values::new(VALUE_BYTES);
     for index in 0..entries {
-        cache.put(&key(index as u64), values.make(index, VALUE_BYTES))?;
+        cache.put(&key(index as u64), values.value(index, VALUE_BYTES))?;
     }
     Ok(())
 }

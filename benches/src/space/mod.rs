@@ -164,9 +164,9 @@ impl Plan {
             Err(OpenError::Options { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let mut values = Values::new(VALUE_BYTES);
+        let values = Values::new(VALUE_BYTES);
         for index in 0..self.entries {
-            let value = values.make(index as usize, VALUE_BYTES);
+            let value = values.value(index as usize, VALUE_BYTES);
             segment.put(&key(index), value, Expiry::never())?;
             if index % 4096 == 0 && segment.stats().evictions > 0 {
                 return Ok(None);

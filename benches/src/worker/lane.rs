@@ -182,8 +182,9 @@ impl<C: Cache> Lane<C> {
         if self.subject.is_raw() || tally.hits != tally.reads {
             return Ok(());
         }
+        let values = (&self.scratch.values, self.scratch.value_bytes);
         let expected = ranges.iter().fold(0_u64, |sum, range| {
-            sum.wrapping_add(expected_sum(self.operation, &self.stream, range.clone()))
+            sum.wrapping_add(expected_sum(self.operation, &self.stream, values, range.clone()))
         });
         if tally.sum == expected {
             Ok(())

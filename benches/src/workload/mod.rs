@@ -6,7 +6,7 @@ mod values;
 
 pub(crate) use keys::{key_bytes, random, write_key};
 pub(crate) use stream::{Popularity, Stream};
-pub(crate) use values::{Values, ends_of, expected_ends, expected_fold, fold};
+pub(crate) use values::{Values, ends_of, fold};
 
 /// Bytes of a value where nothing else is said.
 pub(crate) const VALUE_BYTES: usize = 100;
