@@ -146,3 +146,47 @@ fn histogram_of<'a>(records: impl Iterator<Item = &'a Record>) -> Histogram<u64>
     }
     histogram
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(subject: Subject, load: usize, round: usize, wall_ns: u64) -> Record {
+        let lap = Lap {
+            operations: 1,
+            reads: 1,
+            hits: 1,
+            wall_ns,
+            cpu_ns: wall_ns,
+        };
+        Record {
+            beside: Subject::Raw { huge_pages: false },
+            subject,
+            is_pair: false,
+            load,
+            round,
+            outcome: Outcome {
+                lap,
+                latencies: vec![(wall_ns, 1)],
+            },
+        }
+    }
+
+    #[test]
+    fn ratios_are_of_laps_of_the_same_round_only() {
+        let raw = Subject::Raw { huge_pages: false };
+        let guira = Subject::Guira { huge_pages: false };
+        let mut records = Records::default();
+        // The second load is four times slower for everybody; one round of it has no raw lap.
+        for (load, round, raw_ns, guira_ns) in [(0, 0, 10, 20), (0, 1, 10, 30), (1, 0, 40, 80)] {
+            records.laps.push(record(raw, load, round, raw_ns));
+            records.laps.push(record(guira, load, round, guira_ns));
+        }
+        records.laps.push(record(guira, 1, 1, 1));
+        let measure: Measure = Lap::wall_ns_per_operation;
+        let ratio = records.ratio((guira, false), (raw, false), measure).unwrap();
+        assert_eq!((ratio.lowest, ratio.median, ratio.highest), (2.0, 2.0, 3.0));
+        assert_eq!(records.pooled_quantile_ns(guira, 1.0), 80);
+        assert!(records.ratio((guira, true), (raw, true), measure).is_none());
+    }
+}

@@ -225,3 +225,71 @@ fn thread_time() -> Result<Duration, BenchError> {
             source: errno.into(),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::MakeSibling;
+    use crate::workload::Popularity;
+
+    const KEYS: usize = 1000;
+
+    /// Knows every value without storing any, and cheats from some look-up on.
+    struct Oracle {
+        values: Values,
+        look_ups: usize,
+        honest_look_ups: usize,
+    }
+
+    impl Cache for Oracle {
+        fn get(&mut self, key: &[u8], copy: &mut Vec<u8>) -> Result<bool, BenchError> {
+            self.look_ups += 1;
+            let digits = std::str::from_utf8(&key[..8]).expect("keys begin with their number");
+            let index: usize = digits.parse().expect("keys begin with their number");
+            let cheat = usize::from(self.look_ups > self.honest_look_ups);
+            copy.clear();
+            copy.extend_from_slice(self.values.value(index + cheat, 100));
+            Ok(true)
+        }
+
+        fn ends(&mut self, _: &[u8]) -> Result<Option<[u8; 2]>, BenchError> {
+            Ok(None)
+        }
+
+        fn put(&mut self, _: &[u8], _: &[u8]) -> Result<(), BenchError> {
+            Ok(())
+        }
+
+        fn sibling(&self) -> Option<MakeSibling<Self>> {
+            None
+        }
+    }
+
+    fn lane(honest_look_ups: usize) -> Lane<Oracle> {
+        let oracle = Oracle {
+            values: Values::new(100),
+            look_ups: 0,
+            honest_look_ups,
+        };
+        let stream = Arc::new(Stream::new(KEYS, Popularity::Zipf, 1));
+        let guira = Subject::Guira { huge_pages: false };
+        Lane::new(oracle, guira, Workload::GetCopied, KEYS, stream)
+    }
+
+    #[test]
+    fn a_lap_counts_what_an_honest_cache_did() {
+        let outcome = lane(usize::MAX).lap(Duration::from_millis(1)).unwrap();
+        assert!(outcome.lap.operations > 0);
+        assert_eq!(outcome.lap.hits, outcome.lap.operations);
+        assert!(outcome.lap.wall_ns >= 1_000_000);
+    }
+
+    #[test]
+    fn a_cache_that_gives_another_value_is_found_out_before_and_while_it_is_measured() {
+        assert!(matches!(lane(10).compare(), Err(BenchError::WrongValue { .. })));
+        let mut late = lane(COMPARED_OPERATIONS + 100);
+        late.compare().unwrap();
+        let outcome = late.lap(Duration::from_millis(1));
+        assert!(matches!(outcome, Err(BenchError::WrongSum { .. })));
+    }
+}
