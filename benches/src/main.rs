@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures, and prints what came out as tables.
+/// Measures Guira beside its peers and the physical limit, in the same rounds.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask bench",

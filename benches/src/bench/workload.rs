@@ -10,28 +10,41 @@ use crate::workload::Popularity;
 /// A workload by its name on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
 pub(crate) enum Workload {
+    /// 100 B copied out, Zipf 0.99
     GetCopied,
+    /// 100 B copied out
     GetUniform,
+    /// The first and the last of 100 B, read in place
     GetBorrowed,
+    /// 1 KiB copied out
     #[value(name = "get-1k")]
     Get1k,
+    /// 64 KiB copied out
     #[value(name = "get-64k")]
     Get64k,
+    /// 1 MiB copied out
     #[value(name = "get-1m")]
     Get1m,
+    /// Batches of a hundred keys
     #[value(name = "multi-get-100")]
     MultiGet100,
-    /// Slack of 25 %
+    /// 100 B in place of 100 B, slack 25 %
     SetUniform,
-    /// Slack of 100 %
+    /// The same, slack 100 %
     SetUniformRoomy,
+    /// 50 to 150 B in place of others
     SetOtherSize,
+    /// Room for a tenth of the keys
     SetEvicting,
+    /// 95 % gets
     #[value(name = "mix-95-5")]
     Mix95,
+    /// Half gets, half sets
     #[value(name = "mix-50-50")]
     Mix50,
+    /// Percentiles of single gets
     LatencyGet,
+    /// Percentiles of single sets, slack 10 %
     LatencySet,
 }
 

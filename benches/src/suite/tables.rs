@@ -79,7 +79,11 @@ fn two(title: &str, records: &Records) -> Vec<Bar> {
             shown(millions(false)),
             shown(millions(true)),
             shown(own),
-            shown(records.ratio((subject, true), (RAW, true), cpu)),
+            shown(
+                records
+                    .ratio((subject, true), (RAW, true), cpu)
+                    .filter(|_| !subject.is_server()),
+            ),
             shown(gain(wall)),
             shown(gain(cpu).filter(|_| !subject.is_server())),
             hits(records, subject),
