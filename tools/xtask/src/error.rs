@@ -54,6 +54,21 @@ pub(crate) enum XtaskError {
     NoTraces { path: PathBuf },
     #[error("the fuzzer ended without a single execution; {log} tells more", log = log.display())]
     NothingFuzzed { log: PathBuf },
+    #[error("valgrind counts the instructions and is not installed; on Debian: apt-get install valgrind")]
+    NoValgrind,
+    #[error("`cargo xtask bench --gate` takes nothing but `--write`")]
+    GateArguments,
+    #[error("`{command}` counted nothing; is `measured` still the function that calls the path?")]
+    NothingCounted { command: String },
+    #[error("{path} is no list of counts: {source}; `cargo xtask bench --gate --write` makes it anew", path = path.display())]
+    Counts {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error(
+        "longer than committed, new, or gone: {paths}; make them shorter, or say why not and keep the counts by `cargo xtask bench --gate --write`"
+    )]
+    Longer { paths: String },
     #[error("cargo succeeded but no test binary reported a result; check the arguments")]
     NothingTested,
 }

@@ -13,6 +13,7 @@ mod doc;
 mod error;
 mod experiment;
 mod fuzz;
+mod gate;
 mod kill;
 mod lint;
 mod model;
@@ -260,6 +261,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         Task::Fuzz(args) => steps.run("fuzz", || fuzz::run(&root, &args)),
         Task::Linearize { passed_on } => {
             steps.run("linearize", || experiment::linearize(&root, &passed_on));
+        }
+        Task::Bench { passed_on } if passed_on.first().is_some_and(|first| first == "--gate") => {
+            steps.run("gate", || gate::run(&root, &passed_on));
         }
         Task::Bench { passed_on } => {
             steps.run("bench", || bench::run(&root, &passed_on));
