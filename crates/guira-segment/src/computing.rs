@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::flight::Flight;
+use crate::key::Key;
 use crate::ops::store::{Intent, StoreOutcome, Token};
 use crate::options::PutOptions;
 use crate::segment::Segment;
@@ -84,20 +85,15 @@ impl Segment {
         token: &FillToken,
         options: &PutOptions<'_>,
     ) -> Result<Fill, StoreError> {
-        let (key, _, thread) = self.begin(key)?;
+        Key::check_length(key)?;
+        let key = self.key(key);
+        let thread = self.writing_thread()?;
         if key.hash != token.hash {
             // A token of another key says nothing of this one.
             return Ok(Fill::Superseded);
         }
         Ok(
-            match self.store(
-                &thread,
-                &key,
-                value,
-                options,
-                Intent::Fill(token.token),
-                &token.token,
-            )? {
+            match self.store(&thread, &key, value, options, Intent::Fill, &token.token)? {
                 StoreOutcome::Stored => Fill::Stored,
                 StoreOutcome::Superseded | StoreOutcome::Occupied => Fill::Superseded,
             },

@@ -131,9 +131,12 @@ impl Segment {
         Key::check_length(bytes)?;
         let key = self.key(bytes);
         let token = self.shared.token(&key);
+        Ok((key, token, self.writing_thread()?))
+    }
+
+    pub(crate) fn writing_thread(&self) -> Result<ThreadRef<'_>, StoreError> {
         self.shared.check_not_lost()?;
-        let thread = self.shared.thread().ok_or(StoreError::NotAttached)?;
-        Ok((key, token, thread))
+        self.shared.thread().ok_or(StoreError::NotAttached)
     }
 
     // ---- reading
@@ -339,7 +342,7 @@ impl Segment {
         let outcome = shared.store(thread, &draft, intent, token);
         thread.count(
             shared,
-            if matches!(intent, Intent::Fill(_)) {
+            if intent == Intent::Fill {
                 Counter::Fills
             } else {
                 Counter::Stores

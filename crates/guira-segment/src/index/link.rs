@@ -88,17 +88,19 @@ impl Shared {
         if !self.is_entry_place(slot.location()) {
             return 0;
         }
-        match self.load_state(slot.location()).kind() {
+        let state = self.load_state(slot.location());
+        match state.kind() {
             // A put in progress is worth more than any old entry; its writer would only retry.
             Kind::Writing => u8::MAX,
             Kind::Live => self.load_header(slot.location()).frequency() + 1,
-            Kind::Forward if self.leads_to_writing(self.load_state(slot.location())) => u8::MAX,
+            Kind::Forward if self.leads_to_writing(state) => u8::MAX,
             Kind::Forward | Kind::Dead => 0,
         }
     }
 
-    /// Whether an entry is forwarded to one that is not LIVE yet: its slot is the only way to the key's value.
-    fn leads_to_writing(&self, state: State) -> bool {
+    /// Whether an entry is forwarded to one that is not LIVE yet, and whose writer may be dead: its slot is
+    /// the only way to the key's value.
+    pub(crate) fn leads_to_writing(&self, state: State) -> bool {
         let location = state.forward_location();
         if state.kind() != Kind::Forward || !self.is_entry_place(location) {
             return false;

@@ -4,7 +4,7 @@
 use crate::attach::ThreadRef;
 use crate::entry::{Found, Validity};
 use crate::key::{Key, Pair};
-use crate::layout::entry::{Kind, State};
+use crate::layout::entry::Kind;
 use crate::layout::slot::{BUCKET_SLOTS, Slot};
 use crate::log::drain::Walked;
 use crate::metadata::Metadata;
@@ -88,7 +88,7 @@ impl Shared {
         let (found, namespace, key) = self.walk_slot(thread, word)?;
         let is_shown = match found.state.kind() {
             Kind::Live => true,
-            Kind::Forward => self.is_still_read(thread, found.state),
+            Kind::Forward => self.leads_to_writing(found.state),
             Kind::Writing | Kind::Dead => false,
         };
         if only.is_some_and(|only| only != namespace) || !is_shown {
@@ -112,18 +112,6 @@ impl Shared {
             tags: self.tags_of(&found).names(),
             key,
         })
-    }
-
-    /// Whether what is forwarded is read still: the entry it leads to is not LIVE yet, and perhaps its
-    /// writer is dead.
-    fn is_still_read(&self, thread: &ThreadRef<'_>, state: State) -> bool {
-        let (location, generation) = (state.forward_location(), state.forward_generation());
-        let pin = thread.engine_pin(self, EnginePin::Hop as usize);
-        let Some(_pinned) = self.pin_location(thread, pin, location, generation) else {
-            return false;
-        };
-        let target = self.load_state(location);
-        target.kind() == Kind::Writing && target.self_generation() == generation
     }
 
     /// The entry a slot names, parsed without knowing its key; pinned as `Read`.

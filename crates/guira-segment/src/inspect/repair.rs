@@ -99,6 +99,7 @@ impl Shared {
                 // From the word that is there now, and only if it still is ahead: a repair that was stopped
                 // here must not take back what others have invalidated since.
                 let word = self.word(offset);
+                // Acquire: pairs with the SeqCst maximum that raised it.
                 let ahead = word.load(Ordering::Acquire);
                 if ahead < MAX_CLOCK && (offset == CONTROL_CLOCK || ahead <= self.clock_now()) {
                     return Mended::Other;

@@ -31,6 +31,25 @@ pub(crate) struct Draft<'d> {
     pub(crate) conditional: bool,
 }
 
+#[cfg(test)]
+impl<'d> Draft<'d> {
+    /// An entry without deadlines, for tests that take a write step by step.
+    pub(crate) fn for_ever(key: Key<'d>, value: &'d [u8], tags: &'d Tags, birth: u64) -> Self {
+        use crate::layout::entry::NEVER_MS;
+        Self {
+            key,
+            value: [value, &[]],
+            tags,
+            aligned: false,
+            birth,
+            hard_ms: NEVER_MS,
+            soft_ms: NEVER_MS,
+            pool: Pool::Admission,
+            conditional: false,
+        }
+    }
+}
+
 impl Draft<'_> {
     pub(crate) const fn value_bytes(&self) -> usize {
         self.value[0].len() + self.value[1].len()

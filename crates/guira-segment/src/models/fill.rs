@@ -6,8 +6,10 @@ use guira_shm::sync::model::explore;
 
 use super::run::{catches, holds};
 use super::world::{ONE_BUCKET, Said, World, assert_sound, invalidating, putting, read, thread};
+use crate::log::write::Draft;
 use crate::ops::store::Intent;
 use crate::segment::Segment;
+use crate::tags::Tags;
 use crate::{Expiry, PutOptions};
 
 /// A thread that fills with a token taken now.
@@ -53,18 +55,8 @@ fn putting_late(segment: &Segment) -> Box<dyn FnOnce() -> Said + Send> {
     thread(segment, move |segment| {
         let shared = &segment.shared;
         let thread = shared.thread().expect("an attached process");
-        let tags = crate::tags::Tags::new(1, &[]).expect("no tags");
-        let draft = crate::log::write::Draft {
-            key: segment.key(b"k"),
-            value: [b"late", &[]],
-            tags: &tags,
-            aligned: false,
-            birth: token.clock,
-            hard_ms: crate::layout::entry::NEVER_MS,
-            soft_ms: crate::layout::entry::NEVER_MS,
-            pool: crate::layout::block::Pool::Admission,
-            conditional: false,
-        };
+        let none = Tags::NONE;
+        let draft = Draft::for_ever(segment.key(b"k"), b"late", &none, token.clock);
         shared
             .store(&thread, &draft, Intent::Put, &token)
             .expect("there is room");

@@ -259,35 +259,19 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use crate::expiry::Expiry;
-    use crate::key::Key;
-    use crate::layout::block::Pool;
-    use crate::layout::entry::{Kind, NEVER_MS};
+    use crate::layout::entry::Kind;
     use crate::log::write::Draft;
     use crate::ops::settle::{Manner, Settled};
     use crate::options::PutOptions;
     use crate::segment::Segment;
     use crate::tags::Tags;
 
-    fn draft_of<'a>(key: Key<'a>, birth: u64, tags: &'a Tags) -> Draft<'a> {
-        Draft {
-            key,
-            value: [b"new", &[]],
-            tags,
-            aligned: false,
-            birth,
-            hard_ms: NEVER_MS,
-            soft_ms: NEVER_MS,
-            pool: Pool::Admission,
-            conditional: false,
-        }
-    }
-
     /// A put that dies before it goes LIVE, or after that but before it clears the slot of what it replaced.
     fn put_and_die(segment: &Segment, name: &[u8], tags: &Tags, goes_live: bool) {
         let shared = &*segment.shared;
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(name);
-        let draft = draft_of(key, shared.token(&key).clock, tags);
+        let draft = Draft::for_ever(key, b"new", tags, shared.token(&key).clock);
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
@@ -299,6 +283,15 @@ mod tests {
 
     fn segment() -> Segment {
         Segment::builder().size(8 << 20).private().expect("it is small")
+    }
+
+    /// A name whose primary bucket is that of `key`.
+    fn filler_beside_key(segment: &Segment) -> [u8; 4] {
+        let bucket = segment.key(b"key").pair.primary;
+        (0_u32..)
+            .map(u32::to_le_bytes)
+            .find(|name| segment.key(name).pair.primary == bucket)
+            .expect("there are few buckets")
     }
 
     #[test]
@@ -329,11 +322,7 @@ mod tests {
     #[test]
     fn a_remove_that_meets_a_put_in_progress_before_what_it_replaces_finds_the_old_value() {
         let segment = segment();
-        let bucket = segment.key(b"key").pair.primary;
-        let filler = (0_u32..)
-            .map(u32::to_le_bytes)
-            .find(|name| segment.key(name).pair.primary == bucket)
-            .expect("there are few buckets");
+        let filler = filler_beside_key(&segment);
         for name in [&filler[..], b"key"] {
             segment.put(name, b"old", Expiry::never()).expect("there is room");
         }
@@ -383,7 +372,7 @@ mod tests {
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(b"key");
         let none = Tags::NONE;
-        let draft = draft_of(key, shared.token(&key).clock, &none);
+        let draft = Draft::for_ever(key, b"new", &none, shared.token(&key).clock);
         let first = shared.write(&thread, &draft).expect("there is room");
         let slot = first.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
@@ -403,11 +392,7 @@ mod tests {
     fn a_value_stays_while_two_puts_are_on_their_way_wherever_they_are_linked() {
         for is_linked_before in [false, true] {
             let segment = segment();
-            let bucket = segment.key(b"key").pair.primary;
-            let filler = (0_u32..)
-                .map(u32::to_le_bytes)
-                .find(|name| segment.key(name).pair.primary == bucket)
-                .expect("there are few buckets");
+            let filler = filler_beside_key(&segment);
             for name in [&filler[..], b"key"] {
                 segment.put(name, b"old", Expiry::never()).expect("there is room");
             }

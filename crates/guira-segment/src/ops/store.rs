@@ -53,7 +53,7 @@ pub(crate) struct Token {
 pub(crate) enum Intent {
     Put,
     Add,
-    Fill(Token),
+    Fill,
 }
 
 /// How it went.
@@ -80,9 +80,7 @@ impl Shared {
     pub(crate) fn is_current(&self, draft: &Draft<'_>, token: &Token, intent: Intent) -> bool {
         let stamp = self.key_stamp(draft.key.hash);
         let stamp_allows = match intent {
-            Intent::Fill(_) => {
-                token.stamp.allows_fill(stamp, draft.key.hash) || Mutant::StampBlindFill.is_on()
-            }
+            Intent::Fill => token.stamp.allows_fill(stamp, draft.key.hash) || Mutant::StampBlindFill.is_on(),
             Intent::Put | Intent::Add => token.stamp.invalidations() == stamp.invalidations(),
         };
         // Acquire: pairs with the SeqCst maximum that raised a stamp; the caller's fence is before it.
@@ -129,7 +127,7 @@ impl Shared {
         token: &Token,
     ) -> Result<StoreOutcome, StoreError> {
         let key = &draft.key;
-        let mut stamped = matches!(intent, Intent::Fill(_));
+        let mut stamped = intent == Intent::Fill;
         for attempt in 0..STORE_ATTEMPTS {
             let written = self.write(thread, draft)?;
             let slot = written.slot(self, key.pair.tag);
@@ -200,8 +198,8 @@ impl Shared {
             }
         };
         let again = match intent {
-            Intent::Fill(_) if !self.stands_for(thread, key, slot, token) => intent,
-            Intent::Fill(_) | Intent::Put => Intent::Put,
+            Intent::Fill if !self.stands_for(thread, key, slot, token) => intent,
+            Intent::Fill | Intent::Put => Intent::Put,
             Intent::Add => Intent::Add,
         };
         if !self.is_current(draft, token, again) {
@@ -302,7 +300,7 @@ impl Shared {
         match (self.find(thread, pin, key), intent) {
             // Whoever killed it may have been an add or a fill, which found no value: the put comes after it.
             (Some(_), Intent::Put) => Step::Retry,
-            (Some(_), Intent::Add | Intent::Fill(_)) => Step::Done(StoreOutcome::Occupied),
+            (Some(_), Intent::Add | Intent::Fill) => Step::Done(StoreOutcome::Occupied),
             (None, _) => Step::Retry,
         }
     }
@@ -355,9 +353,6 @@ mod tests {
     use super::{Intent, Step, StoreOutcome};
     use crate::computing::{FillToken, Lookup};
     use crate::expiry::Expiry;
-    use crate::key::Key;
-    use crate::layout::block::Pool;
-    use crate::layout::entry::NEVER_MS;
     use crate::log::write::Draft;
     use crate::modify::Replace;
     use crate::ops::settle::{Manner, Settled};
@@ -367,20 +362,6 @@ mod tests {
     use crate::tags::Tags;
 
     static NO_TAGS: Tags = Tags::NONE;
-
-    fn draft_of<'a>(key: Key<'a>, value: &'a [u8], birth: u64) -> Draft<'a> {
-        Draft {
-            key,
-            value: [value, &[]],
-            tags: &NO_TAGS,
-            aligned: false,
-            birth,
-            hard_ms: NEVER_MS,
-            soft_ms: NEVER_MS,
-            pool: Pool::Admission,
-            conditional: false,
-        }
-    }
 
     /// The key has a value, and a computation of it begins. The fill is linked and has looked at the stamps
     /// once; then `write` happens, and what it made is evicted.
@@ -394,8 +375,8 @@ mod tests {
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(b"key");
         let token = token(&segment).token;
-        let draft = draft_of(key, b"computed", token.clock);
-        let intent = Intent::Fill(token);
+        let draft = Draft::for_ever(key, b"computed", &NO_TAGS, token.clock);
+        let intent = Intent::Fill;
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
@@ -455,7 +436,7 @@ mod tests {
         let shared = &*segment.shared;
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(b"key");
-        let draft = draft_of(key, b"10", token.clock);
+        let draft = Draft::for_ever(key, b"10", &NO_TAGS, token.clock);
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
@@ -465,7 +446,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| assert_eq!(segment.touch(b"key", Expiry::never()), Ok(Replace::Stored)));
         });
-        let intent = Intent::Fill(token);
+        let intent = Intent::Fill;
         let step = shared.settle_and_go_live(&thread, &draft, &token, intent, &written, slot);
         assert!(matches!(step, Step::Done(StoreOutcome::Stored)));
         assert_eq!(segment.get(b"key").as_deref(), Some(&b"10"[..]));
@@ -482,7 +463,7 @@ mod tests {
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(b"key");
         let token = shared.token(&key);
-        let draft = draft_of(key, b"10", token.clock);
+        let draft = Draft::for_ever(key, b"10", &NO_TAGS, token.clock);
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
