@@ -19,7 +19,7 @@ use crate::layout::superblock::{
 };
 use crate::memory::Memory;
 use crate::segment::Segment;
-use crate::shared::Shared;
+use crate::shared::{Rows, Shared};
 use crate::truncation::LOST;
 
 /// Settings for creating and opening; each has a default that is stated at its setter.
@@ -377,6 +377,7 @@ impl SegmentBuilder {
             source: std::io::Error::other(source),
         })?;
         let shared = Shared {
+            rows: Rows::of(&memory, &superblock.geometry),
             memory,
             geometry: superblock.geometry,
             superblock,

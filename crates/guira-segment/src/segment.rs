@@ -20,7 +20,7 @@ use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tags::Tags;
 use crate::value::ValueRef;
-use guira_shm::sync::Ordering;
+use guira_shm::sync::{AtomicU64, Ordering};
 
 /// A segment, seen through one of its namespaces. Cheap to clone; `Send` and `Sync`.
 ///
@@ -155,10 +155,32 @@ impl Segment {
             thread.count(shared, Counter::Misses);
             return None;
         }
-        let guard = thread
+        let Some(pin) = thread
             .free_guard_pin(shared)
-            .filter(|_| !self.guards_are_scarce());
-        let pin = guard.unwrap_or_else(|| thread.engine_pin(shared, EnginePin::Read as usize));
+            .filter(|_| !self.guards_are_scarce())
+        else {
+            let found = self.find_intact(thread, thread.engine_pin(shared, EnginePin::Read), key)?;
+            return Some(ValueRef::copied(shared, &found));
+        };
+        shared.buckets().prefetch(key.pair.partner);
+        if key.namespace == 0
+            && let slot = shared.candidate(&key.pair)
+            && let Some(plain) = shared.read_plain(thread, thread.line(shared), pin, key.bytes, slot)
+        {
+            return Some(ValueRef::pinned(shared, plain.found));
+        }
+        Some(ValueRef::pinned(shared, self.find_intact(thread, pin, key)?))
+    }
+
+    /// What `read_plain` does not decide.
+    #[inline(never)]
+    fn find_intact<'s>(
+        &'s self,
+        thread: &ThreadRef<'_>,
+        pin: &'s AtomicU64,
+        key: &Key<'_>,
+    ) -> Option<Found<'s>> {
+        let shared = &*self.shared;
         let found = shared.find_counted(thread, pin, key)?;
         if shared.verify_values
             && !shared.value_is_intact(found.value_offset(), found.value_bytes(), &found.header)
@@ -166,10 +188,7 @@ impl Segment {
             thread.count(shared, Counter::Damaged);
             return None;
         }
-        Some(match guard {
-            Some(_) => ValueRef::pinned(shared, found),
-            None => ValueRef::copied(shared, &found),
-        })
+        Some(found)
     }
 
     /// Guards hold a quarter of all blocks: the next ones copy.
@@ -187,30 +206,11 @@ impl Segment {
             return false;
         };
         let shared = &*self.shared;
-        if key.bytes.is_empty() {
-            thread.count(shared, Counter::Misses);
-            return false;
-        }
-        shared.append_plain(&thread, &key, buffer) || self.append_found(&thread, &key, buffer)
-    }
-
-    /// What `append_plain` does not decide.
-    #[inline(never)]
-    fn append_found(&self, thread: &ThreadRef<'_>, key: &Key<'_>, buffer: &mut Vec<u8>) -> bool {
-        let shared = &*self.shared;
-        let pin = thread.engine_pin(shared, EnginePin::Read as usize);
-        let Some(found) = shared.find_counted(thread, pin, key) else {
-            return false;
-        };
-        shared
-            .region()
-            .append_to(found.value_offset(), found.value_bytes(), buffer);
-        if shared.verify_values && !shared.copy_is_intact(buffer, &found) {
-            thread.count(shared, Counter::Damaged);
-            buffer.clear();
-            return false;
-        }
-        true
+        shared.buckets().prefetch(key.pair.partner);
+        key.namespace == 0
+            && !key.bytes.is_empty()
+            && shared.append_plain(&thread, key.bytes, shared.candidate(&key.pair), buffer)
+            || shared.append_found(&thread, &key, buffer)
     }
 
     /// Calls `each` with the index and value of every key, in order. The memory latencies of the
@@ -260,7 +260,7 @@ impl Segment {
         if key.bytes.is_empty() {
             return None;
         }
-        let pin = thread.engine_pin(&self.shared, EnginePin::Read as usize);
+        let pin = thread.engine_pin(&self.shared, EnginePin::Read);
         let found = self.shared.find(&thread, pin, &key)?;
         Some(look(&self.shared, &found))
     }

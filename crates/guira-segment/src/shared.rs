@@ -1,7 +1,7 @@
 //! What all handles of a segment in one process have in common: the mapping, the geometry, the
 //! clock and the attachment. Accessors for words of each region live here; meaning lives elsewhere.
 
-use guira_shm::region::Region;
+use guira_shm::region::{LineRow, Region, WordRow, Words};
 use guira_shm::sync::{AtomicU64, Ordering};
 
 use crate::attach::AttachmentSlot;
@@ -24,9 +24,34 @@ pub(crate) struct Shared {
     pub(crate) superblock: Superblock,
     pub(crate) clock: SegmentClock,
     pub(crate) attachment: AttachmentSlot,
+    pub(crate) rows: Rows,
     /// Compare each value with its check on every read.
     pub(crate) verify_values: bool,
 }
+
+/// What every read asks for, found once.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    buckets: LineRow,
+    block_words: WordRow,
+    floor: Words<1>,
+    default_stamp: Words<1>,
+}
+
+impl Rows {
+    /// The superblock was checked: every region of the geometry lies in the memory.
+    pub(crate) fn of(memory: &Memory, geometry: &Geometry) -> Self {
+        let region = memory.region();
+        Self {
+            buckets: region.hold_lines(geometry.index, geometry.counts.buckets as usize),
+            block_words: region.hold_row(geometry.block_words, geometry.counts.blocks as usize),
+            floor: region.hold_words(CONTROL_FLOOR),
+            default_stamp: region.hold_words(geometry.namespaces + NAMESPACE_STAMP),
+        }
+    }
+}
+
+const _: () = assert!(BLOCK_WORD_BYTES == 8 && BUCKET_BYTES == 64);
 
 impl Shared {
     #[inline]
@@ -47,7 +72,7 @@ impl Shared {
 
     #[inline]
     pub(crate) fn block_word(&self, block: u32) -> &AtomicU64 {
-        self.word(self.geometry.block_words + block as usize * BLOCK_WORD_BYTES)
+        self.rows.block_words.word(block as usize)
     }
 
     /// Relaxed: a hint; whoever acts on it compares the whole word again.
@@ -81,7 +106,8 @@ impl Shared {
 
     #[inline]
     pub(crate) fn floor(&self) -> u64 {
-        self.word(CONTROL_FLOOR).load(Ordering::Acquire)
+        let [floor] = &*self.rows.floor;
+        floor.load(Ordering::Acquire)
     }
 
     #[inline]
@@ -113,8 +139,18 @@ impl Shared {
         self.word(self.geometry.namespaces + row as usize * NAMESPACE_BYTES + field)
     }
 
+    /// The stamp of the default namespace.
+    #[inline]
+    pub(crate) fn default_stamp(&self) -> &AtomicU64 {
+        let [stamp] = &*self.rows.default_stamp;
+        stamp
+    }
+
     #[inline]
     pub(crate) fn namespace_stamp(&self, namespace: u16) -> &AtomicU64 {
+        if namespace == 0 {
+            return self.default_stamp();
+        }
         self.namespace_word(namespace, NAMESPACE_STAMP)
     }
 
@@ -131,8 +167,13 @@ impl Shared {
     }
 
     #[inline]
+    pub(crate) fn buckets(&self) -> &LineRow {
+        &self.rows.buckets
+    }
+
+    #[inline]
     pub(crate) fn slot_word(&self, bucket: usize, slot: usize) -> &AtomicU64 {
-        self.word(self.bucket_offset(bucket) + slot * 8)
+        self.rows.buckets.word(bucket, slot)
     }
 
     #[inline]

@@ -38,7 +38,7 @@ use guira_shm::process::ProcessIdentity;
 use guira_shm::sync::{AtomicU64, Ordering};
 
 pub(crate) use liveness::Liveness;
-pub(crate) use thread::{Counter, PrivateLane, ThreadRef, ThreadState};
+pub(crate) use thread::{Counter, Line, PrivateLane, ThreadRef, ThreadState};
 
 use crate::error::OpenError;
 use crate::layout::control::{

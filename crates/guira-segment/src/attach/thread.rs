@@ -12,8 +12,11 @@ use guira_shm::sync::{AtomicU64, Ordering, thread_local};
 
 use super::Attachment;
 use crate::layout::block::BlockWord;
-use crate::layout::record::{GUARD_PINS, LINE_COUNTERS, LINE_ENGINE_PINS, LINE_GUARD_PINS, LineOwner};
+use crate::layout::record::{
+    GUARD_PINS, LINE_BYTES, LINE_COUNTERS, LINE_ENGINE_PINS, LINE_GUARD_PINS, LineOwner, PinWord,
+};
 use crate::log::drain::Drain;
+use crate::pin::EnginePin;
 use crate::shared::Shared;
 
 /// What a line's counters count; the numbers are part of the layout.
@@ -47,11 +50,15 @@ pub(crate) struct PrivateLane {
     pub(crate) expires_ms: u64,
 }
 
+const LINE_WORDS: usize = LINE_BYTES / 8;
+
 /// A thread's side of its line.
 pub(crate) struct ThreadState {
     pub(crate) line: u32,
     pub(crate) offset: usize,
     pub(crate) owner: LineOwner,
+    /// What its pins have in common.
+    pub(crate) pins: PinWord,
     /// Used by many threads in turn: no guard may keep one of its pins.
     pub(crate) is_commons: bool,
     pub(crate) lane: Cell<Option<PrivateLane>>,
@@ -82,6 +89,7 @@ impl ThreadState {
             line,
             offset: shared.line_offset(line),
             owner,
+            pins: PinWord::of(owner),
             is_commons,
             lane: Cell::new(None),
             shared_bytes: Cell::new(0),
@@ -93,9 +101,15 @@ impl ThreadState {
         }
     }
 
+    /// The line itself: checked once, for an operation that asks for several of its words.
+    #[inline(always)]
+    pub(crate) fn line<'s>(&self, shared: &'s Shared) -> Line<'s> {
+        Line(shared.region().words(self.offset))
+    }
+
     #[inline]
-    pub(crate) fn engine_pin<'s>(&self, shared: &'s Shared, pin: usize) -> &'s AtomicU64 {
-        shared.word(self.offset + LINE_ENGINE_PINS + pin * 8)
+    pub(crate) fn engine_pin<'s>(&self, shared: &'s Shared, pin: EnginePin) -> &'s AtomicU64 {
+        self.line(shared).engine_pin(pin)
     }
 
     /// A guard pin that holds nothing, if one is left.
@@ -103,8 +117,11 @@ impl ThreadState {
         if self.is_commons {
             return None;
         }
-        (0..GUARD_PINS)
-            .map(|guard| shared.word(self.offset + LINE_GUARD_PINS + guard * 8))
+        let Line(words) = self.line(shared);
+        let (_, guards) = words.split_at(LINE_GUARD_PINS / 8);
+        guards
+            .iter()
+            .take(GUARD_PINS)
             // Acquire: pairs with the Release of a guard dropped on another thread.
             .find(|word| word.load(Ordering::Acquire) == 0)
     }
@@ -112,12 +129,33 @@ impl ThreadState {
     /// Adds one to a counter that only this thread writes.
     #[inline]
     pub(crate) fn count(&self, shared: &Shared, counter: Counter) {
-        self.count_many(shared, counter, 1);
+        self.line(shared).count(counter, 1);
     }
 
     #[inline]
     pub(crate) fn count_many(&self, shared: &Shared, counter: Counter, by: u64) {
-        let word = shared.word(self.offset + LINE_COUNTERS + counter as usize * 8);
+        self.line(shared).count(counter, by);
+    }
+}
+
+/// The words of a line.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'s>(&'s [AtomicU64; LINE_WORDS]);
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the numbers of pins and counters are those of the layout, which the compiler knows"
+)]
+impl<'s> Line<'s> {
+    #[inline(always)]
+    pub(crate) fn engine_pin(self, pin: EnginePin) -> &'s AtomicU64 {
+        &self.0[LINE_ENGINE_PINS / 8 + pin as usize]
+    }
+
+    /// Adds to a counter that only this thread writes.
+    #[inline(always)]
+    pub(crate) fn count(self, counter: Counter, by: u64) {
+        let word = &self.0[LINE_COUNTERS / 8 + counter as usize];
         word.store(word.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     }
 }
@@ -165,14 +203,9 @@ thread_local! {
 type Cells = [Cell<(u64, *const ThreadState)>; CELLS];
 
 #[inline]
+#[expect(clippy::indexing_slicing, reason = "a remainder is below its divisor")]
 fn cell_of(cells: &Cells, id: u64) -> &Cell<(u64, *const ThreadState)> {
-    let [a, b, c, d] = cells;
-    match id % CELLS as u64 {
-        0 => a,
-        1 => b,
-        2 => c,
-        _ => d,
-    }
+    &cells[id as usize % CELLS]
 }
 
 struct Owned(Vec<(u64, Weak<Attachment>, Box<ThreadState>)>);

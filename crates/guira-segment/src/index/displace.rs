@@ -118,7 +118,7 @@ impl Shared {
         (from, from_slot, word): (usize, usize, Slot),
         (to, to_slot, hole): (usize, usize, Slot),
     ) -> bool {
-        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let pin = thread.engine_pin(self, EnginePin::Move);
         let Some(_pinned) = self.pin_location(thread, pin, word.location(), word.generation()) else {
             return false;
         };

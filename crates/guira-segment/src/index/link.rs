@@ -35,6 +35,13 @@ impl Shared {
     }
 
     fn link_in_bucket(&self, bucket: usize, word: Slot) -> bool {
+        let is_free = |slot: &usize| self.load_slot(bucket, *slot).is_empty();
+        // Nearly always there is a hole. To tell that a slot is stale takes a look at its block.
+        if let Some(hole) = (0..BUCKET_SLOTS).find(is_free)
+            && self.claim_slot(bucket, hole, Slot::EMPTY, word)
+        {
+            return true;
+        }
         (0..BUCKET_SLOTS).any(|slot| {
             let current = self.load_slot(bucket, slot);
             (current.is_empty() || self.is_stale(current)) && self.claim_slot(bucket, slot, current, word)
@@ -81,7 +88,7 @@ impl Shared {
 
     /// How often the entry was read, 0 for one that is not LIVE.
     fn heat(&self, thread: &ThreadState, slot: Slot) -> u8 {
-        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let pin = thread.engine_pin(self, EnginePin::Move);
         let Some(_pinned) = self.pin_location(thread, pin, slot.location(), slot.generation()) else {
             return 0;
         };
@@ -113,7 +120,7 @@ impl Shared {
     /// Marks the entry of a slot dead, if it is LIVE. False if the slot must stay: what replaces the entry
     /// is not LIVE yet, and with the slot the key would be missed until it is.
     fn evict_slot(&self, thread: &ThreadState, slot: Slot) -> bool {
-        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let pin = thread.engine_pin(self, EnginePin::Move);
         let location = slot.location();
         let Some(pinned) = self.pin_location(thread, pin, location, slot.generation()) else {
             return true;

@@ -4,7 +4,7 @@ use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence, load_in_order};
 
 use crate::key::Pair;
-use crate::layout::slot::{BUCKET_SLOTS, Slot};
+use crate::layout::slot::Slot;
 use crate::shared::Shared;
 
 /// How a verified pass ended.
@@ -37,7 +37,7 @@ impl Shared {
     /// A mask of the slots of `bucket` that carry `tag`.
     #[inline]
     pub(crate) fn matching_slots(&self, bucket: usize, tag: u16) -> u32 {
-        self.region().match_high16(self.bucket_offset(bucket), tag)
+        self.buckets().match_high16(bucket, tag)
     }
 
     /// Calls `visit` for each slot of the pair with its tag, in passes, until one pass was whole
@@ -96,8 +96,8 @@ impl Shared {
     /// Starts fetching both buckets.
     #[inline]
     pub(crate) fn prefetch_pair(&self, pair: &Pair) {
-        self.region().prefetch(self.bucket_offset(pair.primary));
-        self.region().prefetch(self.bucket_offset(pair.partner));
+        self.buckets().prefetch(pair.primary);
+        self.buckets().prefetch(pair.partner);
     }
 
     /// Clears every slot of the pair that holds exactly `word`. `entry_is_dead` says that the entry
@@ -105,8 +105,7 @@ impl Shared {
     /// reader may have looked for the entry where it no longer is.
     pub(crate) fn unlink(&self, pair: &Pair, word: Slot, entry_is_dead: bool) {
         for bucket in self.buckets_of(pair) {
-            for slot in 0..BUCKET_SLOTS {
-                let place = self.slot_word(bucket, slot);
+            for place in self.buckets().line(bucket) {
                 if place.load(Ordering::Relaxed) == word.0 {
                     if !entry_is_dead && !Mutant::ClearWithoutBump.is_on() {
                         self.bump_moves(pair);

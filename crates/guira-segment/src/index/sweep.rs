@@ -144,7 +144,7 @@ impl Shared {
             self.claim_slot(bucket, slot, word, Slot::EMPTY);
             return;
         }
-        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let pin = thread.engine_pin(self, EnginePin::Move);
         let Some(_pinned) = self.pin_location(thread, pin, word.location(), word.generation()) else {
             return;
         };

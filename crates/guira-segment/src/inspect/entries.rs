@@ -123,7 +123,7 @@ impl Shared {
         if slot.is_empty() || !self.is_entry_place(slot.location()) {
             return None;
         }
-        let pin = thread.engine_pin(self, EnginePin::Read as usize);
+        let pin = thread.engine_pin(self, EnginePin::Read);
         let pinned = self.pin_location(thread, pin, slot.location(), slot.generation())?;
         let entry = self.walk_entry(slot.location(), pinned.block, pinned.word.generation())?;
         let (namespace, key) = self.walked_key(&entry);

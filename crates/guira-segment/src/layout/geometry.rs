@@ -53,6 +53,8 @@ pub(crate) struct Geometry {
     pub(crate) total_bytes: usize,
     pub(crate) block_bytes: usize,
     pub(crate) block_shift: u32,
+    /// The generation bits that slots and state words carry.
+    generation_mask: u32,
     pub(crate) records: usize,
     pub(crate) lines: usize,
     pub(crate) lanes: usize,
@@ -215,6 +217,7 @@ impl Geometry {
             total_bytes,
             block_bytes,
             block_shift: block_bytes.trailing_zeros(),
+            generation_mask: (1 << counts.generation_bits) - 1,
             records: place(records, RECORD_BYTES, PAGE_BYTES)?,
             lines: place(lines, LINE_BYTES, PAGE_BYTES)?,
             lanes: place(admission_lanes + class_lanes * classes, LANE_BYTES, PAGE_BYTES)?,
@@ -249,7 +252,7 @@ impl Geometry {
     /// Mask of the generation bits that slots and state words carry.
     #[inline]
     pub(crate) const fn generation_mask(&self) -> u32 {
-        (1 << self.counts.generation_bits) - 1
+        self.generation_mask
     }
 
     /// Slots of the whole index.

@@ -76,9 +76,16 @@ pub(crate) struct PinWord(pub(crate) u64);
 impl PinWord {
     pub(crate) const NONE: Self = Self(0);
 
+    /// The pin of a block by the owner of `none`.
     #[inline]
-    pub(crate) const fn new(block: u32, owner: LineOwner) -> Self {
-        Self(Self::tag(owner) | (block as u64 + 1))
+    pub(crate) const fn on(none: Self, block: u32) -> Self {
+        Self(none.0 | (block as u64 + 1))
+    }
+
+    /// What all pins of an owner have in common: one on no block, which no line ever holds.
+    #[inline]
+    pub(crate) const fn of(owner: LineOwner) -> Self {
+        Self(Self::tag(owner))
     }
 
     /// Whose pin it is, as far as twenty bits of an incarnation say.
@@ -128,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_pin_belongs_to_one_incarnation_of_one_record() {
-        let pin = PinWord::new(5, LineOwner::new(4093, 57));
+        let pin = PinWord::on(PinWord::of(LineOwner::new(4093, 57)), 5);
         assert_eq!(pin.block(), Some(5));
         assert!(pin.belongs_to(LineOwner::new(4093, 57)));
         assert!(!pin.belongs_to(LineOwner::new(4093, 58)));

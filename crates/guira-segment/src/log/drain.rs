@@ -455,7 +455,7 @@ impl Shared {
     /// Whether the entry that `from` is forwarded to is LIVE, made so if it was WRITING. One of another key
     /// is not: the forward is damaged.
     fn make_live(&self, thread: &ThreadState, location: Location, generation: u16, from: &Walked) -> bool {
-        let pin = thread.engine_pin(self, EnginePin::Move as usize);
+        let pin = thread.engine_pin(self, EnginePin::Move);
         let Some(pinned) = self.pin_location(thread, pin, location, generation) else {
             return false;
         };

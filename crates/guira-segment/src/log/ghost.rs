@@ -5,7 +5,7 @@
 //! to a word, chosen by the key's hash; the oldest gives way. A ghost older than three turnovers of the
 //! log is forgotten. Plain loads and stores; a lost one costs nothing.
 
-use guira_shm::sync::Ordering;
+use guira_shm::sync::{AtomicU64, Ordering};
 
 use crate::key::reduce;
 use crate::layout::control::CONTROL_SEAL_SEQUENCE;
@@ -62,15 +62,23 @@ impl Shared {
     pub(crate) fn take_ghost(&self, hash: u64) -> bool {
         let wanted = fingerprint(hash);
         let line = self.ghost_line(hash);
-        for half in 0..16 {
-            let current = self.ghost(line, half);
-            if current != 0 && current & !AGE_MASK == wanted {
-                self.set_ghost(line, half, 0);
-                let age = self.ghost_age().wrapping_sub(current) & AGE_MASK;
-                return u64::from(age) <= AGES_PER_TURNOVER * REMEMBERED_TURNOVERS;
+        let words: &[AtomicU64; GHOST_LINE_BYTES / 8] = self.region().words(line);
+        // What is wanted is never zero, so no empty half is taken for it.
+        let found = words.iter().enumerate().find_map(|(at, word)| {
+            let word = word.load(Ordering::Relaxed);
+            if word as u32 & !AGE_MASK == wanted {
+                Some((at * 2, word as u32))
+            } else if (word >> 32) as u32 & !AGE_MASK == wanted {
+                Some((at * 2 + 1, (word >> 32) as u32))
+            } else {
+                None
             }
-        }
-        false
+        });
+        found.is_some_and(|(half, ghost)| {
+            self.set_ghost(line, half, 0);
+            let age = self.ghost_age().wrapping_sub(ghost) & AGE_MASK;
+            u64::from(age) <= AGES_PER_TURNOVER * REMEMBERED_TURNOVERS
+        })
     }
 
     fn ghost(&self, line: usize, half: usize) -> u32 {

@@ -149,7 +149,7 @@ impl Shared {
             // Acquire: pairs with the AcqRel that installed it, so the block's metadata is fresh.
             let current = lane_word.load(Ordering::Acquire);
             if let Some((block, generation)) = self.lane_block(current) {
-                let pinned = self.pin_block(thread, thread.engine_pin(self, pin as usize), block);
+                let pinned = self.pin_block(thread, thread.engine_pin(self, pin), block);
                 let is_open =
                     pinned.word.state() == BlockState::Open && pinned.word.generation() == generation;
                 if is_open || Mutant::UnguardedLane.is_on() {

@@ -217,7 +217,7 @@ impl Shared {
         }
         let open = head.with_state(BlockState::Open).with_pool(Pool::Admission, 0);
         self.change_block(first, head, open);
-        let pinned = self.pin_block(thread, thread.engine_pin(self, EnginePin::Lane as usize), first);
+        let pinned = self.pin_block(thread, thread.engine_pin(self, EnginePin::Lane), first);
         Place {
             location: Location::from_offset(self.geometry.block_offset(first)),
             block: first,

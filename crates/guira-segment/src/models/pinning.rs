@@ -47,7 +47,7 @@ fn model() {
     let reader = thread(&segment, move |segment| {
         let shared = &segment.shared;
         let thread = shared.thread().expect("an attached process");
-        let pin = thread.engine_pin(shared, EnginePin::Read as usize);
+        let pin = thread.engine_pin(shared, EnginePin::Read);
         let _pinned = shared.pin_location(&thread, pin, slot.location(), slot.generation())?;
         let born = shared.word(slot.location().offset() + ENTRY_BORN);
         for _ in 0..2 {

@@ -32,7 +32,7 @@ fn scene() -> Scene {
     let word = shared.block(block);
     let draining = word.with_state(BlockState::Drain).with_owner(thread.owner);
     assert!(shared.change_block(block, word, draining));
-    let pin = thread.engine_pin(shared, EnginePin::Read as usize);
+    let pin = thread.engine_pin(shared, EnginePin::Read);
     std::mem::forget(shared.pin_block(&thread, pin, block));
     drop(thread);
     world.undertaker(&dead)();
@@ -89,7 +89,7 @@ fn late_recovery() {
         let segment = world.process();
         let shared = &segment.shared;
         let thread = shared.thread().expect("an attached process");
-        let pin = thread.engine_pin(shared, EnginePin::Read as usize);
+        let pin = thread.engine_pin(shared, EnginePin::Read);
         let pinned = shared.pin_block(&thread, pin, block);
         let stands = pin.load(Ordering::Relaxed) != 0;
         drop(pinned);

@@ -16,7 +16,7 @@ use crate::layout::geometry::{Counts, Geometry};
 use crate::layout::superblock::Superblock;
 use crate::memory::Memory;
 use crate::segment::Segment;
-use crate::shared::Shared;
+use crate::shared::{Rows, Shared};
 
 /// How large the world is.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +120,7 @@ impl World {
         let shared = &parent.shared;
         Segment {
             shared: Arc::new(Shared {
+                rows: Rows::of(&shared.memory, &shared.geometry),
                 memory: Memory::of_model(self.region.clone(), Arc::clone(&self.locks)),
                 geometry: shared.geometry,
                 superblock: self.superblock,
@@ -136,6 +137,7 @@ impl World {
             geometry: self.superblock.geometry,
             superblock: self.superblock,
             clock: SegmentClock::new(self.clock.clone(), read_clock_offset(memory.region())),
+            rows: Rows::of(&memory, &self.superblock.geometry),
             memory,
             attachment: AttachmentSlot::new().expect("a page that fork wipes"),
             verify_values: false,

@@ -211,7 +211,7 @@ impl Shared {
     /// forwarded to and is not LIVE yet is helped.
     pub(crate) fn present<'s>(&'s self, thread: &ThreadState, key: &Key<'_>) -> Pass<Found<'s>> {
         self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
-            let pin = thread.engine_pin(self, EnginePin::Base as usize);
+            let pin = thread.engine_pin(self, EnginePin::Base);
             let Some(found) = self.examine(thread, pin, slot, key) else {
                 return Step::Continue;
             };
@@ -240,7 +240,7 @@ impl Shared {
         let mut found = found;
         for _ in 0..WRITE_HOPS {
             let (location, generation) = (found.state.forward_location(), found.state.forward_generation());
-            let hop = thread.engine_pin(self, EnginePin::Hop as usize);
+            let hop = thread.engine_pin(self, EnginePin::Hop);
             let Some(next) = self.examine_at(thread, hop, location, generation, key) else {
                 return Step::Continue;
             };
@@ -248,7 +248,7 @@ impl Shared {
                 self.help(&next, next.state);
             }
             drop(found);
-            let base = thread.engine_pin(self, EnginePin::Base as usize);
+            let base = thread.engine_pin(self, EnginePin::Base);
             let Some(moved) = self.examine_at(thread, base, location, generation, key) else {
                 return Step::Again;
             };

@@ -52,7 +52,7 @@ impl Shared {
 
     /// Whether the entry that `slot` named has been LIVE, or is.
     fn has_lived(&self, thread: &ThreadState, key: &Key<'_>, slot: Slot) -> bool {
-        let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+        let pin = thread.engine_pin(self, EnginePin::Twin);
         self.examine(thread, pin, slot, key)
             .is_some_and(|found| match found.state.kind() {
                 Kind::Live | Kind::Forward => true,
@@ -65,7 +65,7 @@ impl Shared {
     /// stale value is not stale.)
     fn mark_writing(&self, thread: &ThreadState, key: &Key<'_>, marked: &mut Option<Slot>) -> Pass<()> {
         self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
-            let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+            let pin = thread.engine_pin(self, EnginePin::Twin);
             let Some(found) = self.examine(thread, pin, slot, key) else {
                 return Step::Continue;
             };

@@ -45,7 +45,7 @@ impl Shared {
         pin: &'s AtomicU64,
         key: &Key<'_>,
     ) -> Option<Found<'s>> {
-        self.region().prefetch(self.bucket_offset(key.pair.partner));
+        self.buckets().prefetch(key.pair.partner);
         // The common case apart: the first match in the primary bucket is the key's LIVE entry.
         let mask = self.matching_slots(key.pair.primary, key.pair.tag);
         if mask != 0 {
@@ -152,7 +152,7 @@ impl Shared {
         let mut found = found;
         for _ in 0..READ_HOPS {
             let (location, generation) = (found.state.forward_location(), found.state.forward_generation());
-            let hop = thread.engine_pin(self, EnginePin::Hop as usize);
+            let hop = thread.engine_pin(self, EnginePin::Hop);
             let Some(next) = self.examine_at(thread, hop, location, generation, key) else {
                 return Look::Other;
             };

@@ -125,7 +125,7 @@ impl Shared {
             if Mutant::HalfKillScan.is_on() && bucket != key.pair.primary {
                 return Step::Continue;
             }
-            let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+            let pin = thread.engine_pin(self, EnginePin::Twin);
             let Some(found) = self.examine(thread, pin, slot, key) else {
                 return Step::Continue;
             };
@@ -183,7 +183,7 @@ impl Shared {
             } else {
                 EnginePin::Base
             };
-            let pin = thread.engine_pin(self, pin as usize);
+            let pin = thread.engine_pin(self, pin);
             let (location, generation) = (state.forward_location(), state.forward_generation());
             match self.examine_at(thread, pin, location, generation, key) {
                 None => {

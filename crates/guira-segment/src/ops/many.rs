@@ -3,9 +3,9 @@
 //! one after another. Values are copied to a buffer of the thread first, for user code never runs
 //! while the engine holds a pin.
 
-use crate::attach::{Counter, ThreadState};
-use crate::key::Key;
-use crate::pin::EnginePin;
+use crate::attach::ThreadState;
+use crate::key::{Key, Pair, hash_key};
+use crate::layout::slot::Slot;
 use crate::shared::Shared;
 
 /// Keys whose fetches are under way at once.
@@ -54,45 +54,29 @@ impl Shared {
         buffer: &mut Vec<u8>,
         spans: &mut [Option<(usize, usize)>; STAGE],
     ) {
-        let empty = Key::new(&self.geometry, self.superblock.hash_seed, namespace, b"");
-        let mut hashed = [empty; STAGE];
-        for (slot, key) in hashed.iter_mut().zip(batch) {
-            *slot = Key::new(&self.geometry, self.superblock.hash_seed, namespace, key);
-            self.region().prefetch(self.bucket_offset(slot.pair.primary));
+        let seed = self.superblock.hash_seed;
+        let mut hashes = [0; STAGE];
+        let mut slots = [Slot::EMPTY; STAGE];
+        for (hash, key) in hashes.iter_mut().zip(batch) {
+            *hash = hash_key(seed, namespace, key);
+            let pair = Pair::of_hash(&self.geometry, *hash);
+            self.buckets().prefetch(pair.primary);
         }
-        for key in hashed.iter().take(batch.len()) {
-            let mask = self.matching_slots(key.pair.primary, key.pair.tag);
-            if mask == 0 {
-                self.region().prefetch(self.bucket_offset(key.pair.partner));
-                continue;
-            }
-            let slot = self.load_slot(key.pair.primary, mask.trailing_zeros() as usize);
+        for (slot, hash) in slots.iter_mut().zip(hashes).take(batch.len()) {
+            *slot = self.candidate(&Pair::of_hash(&self.geometry, hash));
+            // A hint: whether the slot names anything is seen later.
             let offset = slot.location().offset();
-            if self.geometry.block_of(offset).is_some() {
-                self.region().prefetch(offset);
-                self.region().prefetch(offset + 64);
-                self.region().prefetch(offset + 128);
-            }
+            self.region().prefetch(offset);
+            self.region().prefetch(offset + 64);
+            self.region().prefetch(offset + 128);
         }
-        let pin = thread.engine_pin(self, EnginePin::Read as usize);
-        for (span, key) in spans.iter_mut().zip(hashed.iter().take(batch.len())) {
-            *span = None;
-            if key.bytes.is_empty() {
-                thread.count(self, Counter::Misses);
-                continue;
-            }
-            let Some(found) = self.find_counted(thread, pin, key) else {
-                continue;
-            };
+        for ((key, slot), span) in batch.iter().zip(slots).zip(spans) {
             let begin = buffer.len();
-            self.region()
-                .append_to(found.value_offset(), found.value_bytes(), buffer);
-            if self.verify_values && !self.copy_is_intact(buffer.get(begin..).unwrap_or(&[]), &found) {
-                thread.count(self, Counter::Damaged);
-                buffer.truncate(begin);
-                continue;
+            if namespace == 0 && !key.is_empty() && self.append_plain(thread, key, slot, buffer)
+                || self.append_found(thread, &Key::new(&self.geometry, seed, namespace, key), buffer)
+            {
+                *span = Some((begin, buffer.len()));
             }
-            *span = Some((begin, buffer.len()));
         }
     }
 }

@@ -113,7 +113,7 @@ impl Shared {
                 if slot == own {
                     return Step::Continue;
                 }
-                let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+                let pin = thread.engine_pin(self, EnginePin::Twin);
                 let Some(found) = self.examine(thread, pin, slot, key) else {
                     return Step::Continue;
                 };
@@ -162,7 +162,7 @@ impl Shared {
     /// good: an entry that went LIVE meanwhile would have killed the own one first.
     fn kill_orphans(&self, thread: &ThreadState, key: &Key<'_>, orphans: &Leftovers) {
         for (slot, _) in orphans.slots.iter().flatten() {
-            let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+            let pin = thread.engine_pin(self, EnginePin::Twin);
             if let Some(found) = self.examine(thread, pin, *slot, key)
                 && found.state.kind() == Kind::Writing
             {
@@ -207,7 +207,7 @@ impl Shared {
             } else {
                 EnginePin::Read
             };
-            let pin = thread.engine_pin(self, pin as usize);
+            let pin = thread.engine_pin(self, pin);
             match self.examine_at(thread, pin, location, generation, key) {
                 None => return Twin::Settled { entry_is_dead: false },
                 Some(next) => at = next,

@@ -257,7 +257,7 @@ impl Shared {
         let Some((location, generation)) = token.refreshes else {
             return false;
         };
-        let pin = thread.engine_pin(self, EnginePin::Twin as usize);
+        let pin = thread.engine_pin(self, EnginePin::Twin);
         self.examine_at(thread, pin, location, generation, key)
             .is_some_and(|refreshed| {
                 let state = refreshed.state;
@@ -296,7 +296,7 @@ impl Shared {
         if self.key_stamp(key.hash).invalidations() != token.stamp.invalidations() {
             return Step::Done(StoreOutcome::Superseded);
         }
-        let pin = thread.engine_pin(self, EnginePin::Read as usize);
+        let pin = thread.engine_pin(self, EnginePin::Read);
         match (self.find(thread, pin, key), intent) {
             // Whoever killed it may have been an add or a fill, which found no value: the put comes after it.
             (Some(_), Intent::Put) => Step::Retry,
@@ -385,7 +385,7 @@ mod tests {
             scope.spawn(|| {
                 write(&segment);
                 let thread = shared.thread().expect("this process is attached");
-                let pin = thread.engine_pin(shared, EnginePin::Read as usize);
+                let pin = thread.engine_pin(shared, EnginePin::Read);
                 let made = shared.find(&thread, pin, &key).expect("it was written");
                 assert!(shared.change_state(made.location, made.state, made.state.dead()));
             });

@@ -30,6 +30,10 @@ impl<'a> SharedRun<'a> {
         }
     }
 
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
     pub(super) fn copy_out(self, dst: &mut [MaybeUninit<u8>]) {
         let mut at = 0;
         while at < self.len {

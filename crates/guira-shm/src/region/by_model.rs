@@ -28,6 +28,10 @@ impl<'a> SharedRun<'a> {
         }
     }
 
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
     pub(super) fn copy_out(self, dst: &mut [MaybeUninit<u8>]) {
         for (at, skip, len) in self.pieces() {
             let bytes = self.word(at, skip).load(Ordering::Relaxed).to_le_bytes();

@@ -21,11 +21,14 @@ mod by_halves;
 mod by_model;
 #[cfg(all(test, any(miri, guira_plain_copies)))]
 mod canary;
+mod lines;
 #[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
 mod opaque;
-mod search;
+mod span;
 #[cfg(test)]
 mod tests;
+mod within;
+mod words;
 
 #[cfg(all(not(guira_model), any(miri, guira_plain_copies, not(target_arch = "x86_64"))))]
 use by_atomics::SharedRun;
@@ -33,6 +36,10 @@ use by_atomics::SharedRun;
 use by_model::SharedRun;
 #[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
 use opaque::SharedRun;
+
+pub use lines::LineRow;
+pub use span::Span;
+pub use words::{WordRow, Words};
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -173,12 +180,7 @@ impl Region {
     /// When the run is not inside the region; `out` is then unchanged.
     #[inline]
     pub fn append_to(&self, offset_bytes: usize, len_bytes: usize, out: &mut Vec<u8>) {
-        let run = self.run(offset_bytes, len_bytes);
-        out.reserve(len_bytes);
-        run.copy_out(&mut out.spare_capacity_mut()[..len_bytes]);
-        let filled_bytes = out.len() + len_bytes;
-        // SAFETY: `reserve` made room and `copy_out` wrote every byte up to here.
-        unsafe { out.set_len(filled_bytes) }
+        self.run(offset_bytes, len_bytes).append_to(out);
     }
 
     /// Copies `src` into the region.
@@ -409,5 +411,18 @@ impl Drop for HeapMemory {
     fn drop(&mut self) {
         // SAFETY: allocated in `zeroed` with this very layout, freed once.
         unsafe { dealloc(self.allocation.as_ptr(), self.layout) }
+    }
+}
+
+impl SharedRun<'_> {
+    /// Appends the run to `out`, which grows once.
+    #[inline(always)]
+    fn append_to(self, out: &mut Vec<u8>) {
+        let len_bytes = self.len();
+        out.reserve(len_bytes);
+        self.copy_out(&mut out.spare_capacity_mut()[..len_bytes]);
+        let filled_bytes = out.len() + len_bytes;
+        // SAFETY: `reserve` made room and `copy_out` wrote every byte up to here.
+        unsafe { out.set_len(filled_bytes) }
     }
 }

@@ -3,8 +3,8 @@
 //! Every access to the shared side is an instruction in an `asm!` block, so no
 //! assumption about data races is made of it. Up to 64 bytes a run is moved by
 //! at most four 16-byte accesses that overlap at its tail, inline and without a
-//! call; up to 128 bytes by eight of them; beyond that by libc's `memcpy`, which
-//! is faster from there on, reached through an `asm!` call for the same reason.
+//! call; up to 256 bytes by lines of four of them; beyond that by libc's `memcpy`,
+//! which is faster from there on, reached through an `asm!` call for the same reason.
 
 use std::arch::asm;
 use std::arch::x86_64::{
@@ -15,7 +15,7 @@ use std::mem::MaybeUninit;
 use std::ops::BitXor;
 
 /// Longest run that is copied piece by piece.
-const PIECEWISE_LIMIT_BYTES: usize = 128;
+const PIECEWISE_LIMIT_BYTES: usize = 256;
 
 /// A run of shared bytes inside a region. Copyable, checked at each access.
 #[derive(Clone, Copy)]
@@ -117,6 +117,11 @@ impl SharedRun<'_> {
     }
 
     #[inline(always)]
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    #[inline(always)]
     pub(super) fn copy_out(self, dst: &mut [MaybeUninit<u8>]) {
         debug_assert_eq!(self.len, dst.len());
         match self.len {
@@ -144,6 +149,10 @@ impl SharedRun<'_> {
                 self.out::<__m128i>(self.len - 32, dst);
                 self.out::<__m128i>(self.len - 16, dst);
             }
+            65..=128 => {
+                self.out::<Line>(0, dst);
+                self.out::<Line>(self.len - 64, dst);
+            }
             _ => self.copy_out_long(dst),
         }
     }
@@ -152,7 +161,9 @@ impl SharedRun<'_> {
     fn copy_out_long(self, dst: &mut [MaybeUninit<u8>]) {
         assert_eq!(self.len, dst.len(), "source and destination differ in length");
         if self.len <= PIECEWISE_LIMIT_BYTES {
-            self.out::<Line>(0, dst);
+            for at in (0..self.len - 64).step_by(64) {
+                self.out::<Line>(at, dst);
+            }
             self.out::<Line>(self.len - 64, dst);
         } else {
             // SAFETY: both sides are valid for `len` bytes, and private memory never overlaps a region.
@@ -196,7 +207,9 @@ impl SharedRun<'_> {
     fn copy_in_long(self, src: &[u8]) {
         assert_eq!(self.len, src.len(), "source and destination differ in length");
         if self.len <= PIECEWISE_LIMIT_BYTES {
-            self.into::<Line>(0, src);
+            for at in (0..self.len - 64).step_by(64) {
+                self.into::<Line>(at, src);
+            }
             self.into::<Line>(self.len - 64, src);
         } else {
             // SAFETY: both sides are valid for `len` bytes, and private memory never overlaps a region.
