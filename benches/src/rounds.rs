@@ -29,6 +29,18 @@ impl Lap {
         }
     }
 
+    /// What many workers did in `wall`, from the first one's begin to the last one's end.
+    pub(crate) fn of_crowd(laps: &[Self], wall: Duration) -> Self {
+        let sum = |part: fn(&Self) -> u64| laps.iter().map(part).sum::<u64>();
+        Self {
+            operations: sum(|lap| lap.operations),
+            reads: sum(|lap| lap.reads),
+            hits: sum(|lap| lap.hits),
+            wall_ns: wall.as_nanos() as u64,
+            cpu_ns: sum(|lap| lap.cpu_ns) / laps.len().max(1) as u64,
+        }
+    }
+
     pub(crate) fn wall_ns_per_operation(&self) -> f64 {
         self.wall_ns as f64 / self.operations.max(1) as f64
     }

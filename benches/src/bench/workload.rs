@@ -93,6 +93,9 @@ pub(crate) enum Room {
     Tenth,
 }
 
+/// Threads of a crowd: many more than there are processors.
+const CROWD: u32 = 64;
+
 /// How many work at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
 pub(crate) enum Workers {
@@ -101,6 +104,8 @@ pub(crate) enum Workers {
     Threads,
     /// Two processes.
     Processes,
+    /// Sixty-four threads of one process, against two.
+    Crowd,
 }
 
 impl Workers {
@@ -109,6 +114,16 @@ impl Workers {
             Self::One => "one",
             Self::Threads => "two threads",
             Self::Processes => "two processes",
+            Self::Crowd => "a crowd of threads",
+        }
+    }
+
+    /// The threads of a process in its two laps: of few, and of all.
+    pub(crate) const fn threads(self) -> (u32, u32) {
+        match self {
+            Self::One | Self::Processes => (1, 1),
+            Self::Threads => (1, 2),
+            Self::Crowd => (2, CROWD),
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::peers::Subject;
 use crate::rounds::interleave;
 use crate::worker::{WorkerPlan, file_name};
 
+/// How many times longer a crowd's laps are.
+const CROWD_LAPS: u64 = 10;
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
@@ -73,10 +76,16 @@ impl Cell {
             order.extend(subjects.iter().map(|&subject| (subject, true)));
         }
         let outcomes = interleave(effort.rounds, &order, load, |(subject, is_pair)| {
+            let (few, all) = self.workers.threads();
             match (is_pair, self.workers) {
                 (true, Workers::Processes) => fleet.lap_together(subject, effort.lap_ms),
-                (true, _) => fleet.lap(subject, effort.lap_ms, 2),
-                (false, _) => fleet.lap(subject, effort.lap_ms, 1),
+                // Long enough for each of a crowd to have several turns.
+                (_, Workers::Crowd) => {
+                    let lap_ms = CROWD_LAPS * effort.lap_ms;
+                    fleet.lap(subject, lap_ms, if is_pair { all } else { few })
+                }
+                (true, _) => fleet.lap(subject, effort.lap_ms, all),
+                (false, _) => fleet.lap(subject, effort.lap_ms, few),
             }
         })?;
         for (&(subject, is_pair), outcomes) in order.iter().zip(outcomes) {

@@ -42,6 +42,7 @@ pub(super) fn print(workload: Workload, workers: Workers, keys: usize, records: 
             Workers::One => print_times_raw(workload, guira, huge_pages, records),
             Workers::Threads => {}
             Workers::Processes => print_gain(workload, guira, records),
+            Workers::Crowd => print_crowd(guira, records),
         }
     }
     match workload {
@@ -82,6 +83,18 @@ fn print_gain(workload: Workload, guira: Subject, records: &Records) {
         &format!("{own:.2}, raw {raw:.2}"),
         own.median >= least,
     );
+}
+
+/// A crowd of threads does not fall behind two of them.
+fn print_crowd(guira: Subject, records: &Records) {
+    let kept = records.ratio((guira, false), (guira, true), Lap::wall_ns_per_operation);
+    if let Some(kept) = kept {
+        print_goal(
+            &format!("{}: 64 threads do at least 0.8 of what two do", guira.name()),
+            &format!("{kept:.2}"),
+            kept.median >= 0.8,
+        );
+    }
 }
 
 /// p99.9 of single operations, no worse than a peer's in the same run.

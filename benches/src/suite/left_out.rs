@@ -31,7 +31,7 @@ pub(super) fn taking_part(peers: &[Peer], workload: Workload, workers: Workers) 
 fn reason(peer: Peer, workload: Workload, workers: Workers) -> Option<&'static str> {
     let spec = workload.spec();
     match workers {
-        Workers::Threads if !peer.is_threaded() => return Some("one thread only"),
+        Workers::Threads | Workers::Crowd if !peer.is_threaded() => return Some("one thread only"),
         Workers::Processes if !peer.is_shared() => return Some("one process only"),
         _ => {}
     }

@@ -19,7 +19,10 @@ pub(super) fn print(workload: Workload, workers: Workers, records: &Records) -> 
     } else if workers == Workers::One {
         ("times the raw loop", one(&title, workload, records))
     } else {
-        ("times two raw loops, by the wall clock", two(&title, records))
+        (
+            "times as many raw loops, by the wall clock",
+            two(&title, workers, records),
+        )
     };
     for note in &records.notes {
         say(note);
@@ -65,9 +68,14 @@ fn one(title: &str, workload: Workload, records: &Records) -> Vec<Bar> {
     bars
 }
 
-fn two(title: &str, records: &Records) -> Vec<Bar> {
+fn two(title: &str, workers: Workers, records: &Records) -> Vec<Bar> {
     let wall: Measure = Lap::wall_ns_per_operation;
     let cpu: Measure = Lap::cpu_ns_per_operation;
+    let (few, all) = if workers == Workers::Crowd {
+        ("two, million/s", "sixty-four, million/s")
+    } else {
+        ("one, million/s", "two, million/s")
+    };
     let mut bars = Vec::new();
     let mut rows = Vec::new();
     for subject in records.subjects() {
@@ -94,8 +102,8 @@ fn two(title: &str, records: &Records) -> Vec<Bar> {
         title,
         &[
             "subject",
-            "one, million/s",
-            "two, million/s",
+            few,
+            all,
             "x raw, wall",
             "x raw, threads' time",
             "gain, wall",

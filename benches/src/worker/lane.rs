@@ -61,6 +61,12 @@ impl<C: Cache> Lane<C> {
         }
     }
 
+    /// The same, its first key being another of the stream.
+    pub(super) fn beginning_at(mut self, next: usize) -> Self {
+        self.next = next;
+        self
+    }
+
     pub(super) fn sibling(&self) -> Option<crate::peers::MakeSibling<C>> {
         self.cache.sibling()
     }

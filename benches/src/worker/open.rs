@@ -40,7 +40,7 @@ impl Streams {
         let draw = |seed| Arc::new(Stream::new(keys, popularity, seed));
         Self {
             first: draw(plan.seed),
-            second: (plan.workers == Workers::Threads).then(|| draw(!plan.seed)),
+            second: (matches!(plan.workers, Workers::Threads | Workers::Crowd)).then(|| draw(!plan.seed)),
         }
     }
 

@@ -21,8 +21,12 @@ const READS_BEFORE: usize = 4;
 
 struct World {
     segment: Segment,
+    /// The same in a namespace.
+    named: Segment,
     keys: Vec<Vec<u8>>,
     absent: Vec<Vec<u8>>,
+    /// Keys whose values have a tag.
+    tagged: Vec<Vec<u8>>,
     tokens: Vec<FillToken>,
     value: Vec<u8>,
     buffer: Vec<u8>,
@@ -30,12 +34,15 @@ struct World {
 
 type Path = fn(&mut World, usize);
 
-const PATHS: [(&str, usize, Path); 9] = [
+const PATHS: [(&str, usize, Path); 12] = [
     ("hit", 100, hit),
     ("hit-1k", 1024, hit),
     ("hit-borrowed", 100, hit_borrowed),
     ("hit-batch", 100, hit_batch),
+    ("hit-namespace", 100, hit_in_namespace),
+    ("hit-tagged", 100, hit_tagged),
     ("miss", 100, miss),
+    ("miss-batch", 100, miss_batch),
     ("put-over", 100, put_over),
     ("put-new", 100, put_new),
     ("fill", 100, fill),
@@ -55,17 +62,35 @@ fn hit_borrowed(world: &mut World, nth: usize) {
     black_box((value.first(), value.last()));
 }
 
-/// A whole batch each [`BATCH`] times, nothing in between: the mean is that of a key.
 fn hit_batch(world: &mut World, nth: usize) {
+    batch(world, &world.keys, nth, true);
+}
+
+fn miss_batch(world: &mut World, nth: usize) {
+    batch(world, &world.absent, nth, false);
+}
+
+/// A whole batch each [`BATCH`] times, nothing in between: the mean is that of a key.
+fn batch(world: &World, names: &[Vec<u8>], nth: usize, are_hits: bool) {
     if nth.is_multiple_of(BATCH) {
         let mut keys: [&[u8]; BATCH] = [&[]; BATCH];
-        for (place, key) in keys.iter_mut().zip(&world.keys[nth..]) {
+        for (place, key) in keys.iter_mut().zip(&names[nth..]) {
             *place = key;
         }
         world.segment.get_many(&keys, |_, value| {
-            black_box(value.expect("it is there").len());
+            assert_eq!(value.is_some(), are_hits);
         });
     }
+}
+
+fn hit_in_namespace(world: &mut World, nth: usize) {
+    let is_hit = world.named.get_into(&world.keys[nth], &mut world.buffer);
+    assert!(is_hit);
+}
+
+fn hit_tagged(world: &mut World, nth: usize) {
+    let is_hit = world.segment.get_into(&world.tagged[nth], &mut world.buffer);
+    assert!(is_hit);
 }
 
 fn miss(world: &mut World, nth: usize) {
@@ -107,7 +132,7 @@ fn measured(path: Path, world: &mut World) {
     }
 }
 
-fn named(kind: &str) -> Vec<Vec<u8>> {
+fn numbered(kind: &str) -> Vec<Vec<u8>> {
     let name = |nth| format!("{kind}:{nth:08}:{:012x}", nth * 7_919);
     (0..KEYS).map(|nth| name(nth).into_bytes()).collect()
 }
@@ -126,20 +151,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         .find(|(name, ..)| *name == wanted)
         .ok_or_else(|| format!("no path {wanted:?}; there are: {}", names()))?;
     let segment = Segment::builder().size(32 << 20).private()?;
-    let [keys, absent] = ["key", "not"].map(named);
+    let named = segment.namespace("named")?;
+    let [keys, absent, tagged] = ["key", "not", "tag"].map(numbered);
     let value = vec![7; value_bytes];
     let mut buffer = Vec::with_capacity(2 * value_bytes);
-    for key in &keys {
+    for (key, with_tag) in keys.iter().zip(&tagged) {
         segment.put(key, &value, Expiry::never())?;
+        named.put(key, &value, Expiry::never())?;
+        segment.put_with(with_tag, &value, &PutOptions::default().tags(&[b"tag"]))?;
         for _ in 0..READS_BEFORE {
             assert!(segment.get_into(key, &mut buffer));
+            assert!(named.get_into(key, &mut buffer));
+            assert!(segment.get_into(with_tag, &mut buffer));
         }
     }
     let tokens = absent.iter().map(|key| segment.fill_token(key)).collect();
     let mut world = World {
         segment,
+        named,
         keys,
         absent,
+        tagged,
         tokens,
         value,
         buffer,

@@ -19,7 +19,7 @@ use crate::layout::superblock::{
 };
 use crate::memory::Memory;
 use crate::segment::Segment;
-use crate::shared::{Rows, Shared};
+use crate::shared::Shared;
 use crate::truncation::LOST;
 
 /// Settings for creating and opening; each has a default that is stated at its setter.
@@ -376,15 +376,8 @@ impl SegmentBuilder {
             action: "mapping a page that fork wipes",
             source: std::io::Error::other(source),
         })?;
-        let shared = Shared {
-            rows: Rows::of(&memory, &superblock.geometry),
-            memory,
-            geometry: superblock.geometry,
-            superblock,
-            clock: SegmentClock::new(self.clock.clone(), offset_ms),
-            attachment,
-            verify_values: self.verify_values,
-        };
+        let clock = SegmentClock::new(self.clock.clone(), offset_ms);
+        let shared = Shared::new(memory, superblock, clock, attachment, self.verify_values);
         if let Some(file) = shared.memory.file() {
             let all = 0..shared.geometry.total_bytes;
             if self.populate {

@@ -160,16 +160,38 @@ impl Shared {
         self.region().prefetch(location.offset());
         self.region().prefetch(location.offset() + 64);
         let pinned = self.pin_location(thread, pin, location, generation)?;
+        match self.examine_pinned(pinned, location, generation, key) {
+            Ok(found) => Some(found),
+            Err(unfit) => {
+                if let Some((pinned, header)) = unfit {
+                    self.count_damage(thread, location, &header, &pinned);
+                }
+                None
+            }
+        }
+    }
+
+    /// As [`Shared::examine_at`], in a block that is pinned and of this generation. What is unfit is given back
+    /// if it may be damaged.
+    #[inline(always)]
+    pub(crate) fn examine_pinned<'s>(
+        &'s self,
+        pinned: Pinned<'s>,
+        location: Location,
+        generation: u16,
+        key: &Key<'_>,
+    ) -> Result<Found<'s>, Option<(Pinned<'s>, Header)>> {
         let state = self.load_state(location);
         if state.self_generation() != generation {
-            return None;
+            return Err(None);
         }
         let header = self.load_header(location);
         if header.key_bytes() != key.stored_bytes() || header.has(FLAG_NAMESPACE) != (key.namespace != 0) {
-            self.count_damage(thread, location, &header, &pinned);
-            return None;
+            return Err(Some((pinned, header)));
         }
-        let tags_bytes = self.tags_bytes(location, &header)?;
+        let Some(tags_bytes) = self.tags_bytes(location, &header) else {
+            return Err(None);
+        };
         let block_generation = pinned.word.generation();
         if !self.fits_block(
             location,
@@ -179,10 +201,9 @@ impl Shared {
         ) || !self.key_equals(location, tags_bytes, key)
             || !header.is_intact(location, block_generation)
         {
-            self.count_damage(thread, location, &header, &pinned);
-            return None;
+            return Err(Some((pinned, header)));
         }
-        Some(Found {
+        Ok(Found {
             pinned,
             location,
             state,

@@ -29,7 +29,12 @@ pub(crate) struct Pair {
 impl<'k> Key<'k> {
     #[inline]
     pub(crate) fn new(geometry: &Geometry, seed: u64, namespace: u16, bytes: &'k [u8]) -> Self {
-        let hash = hash_key(seed, namespace, bytes);
+        Self::of_hash(geometry, namespace, bytes, hash_key(seed, namespace, bytes))
+    }
+
+    /// A key whose hash is known.
+    #[inline]
+    pub(crate) const fn of_hash(geometry: &Geometry, namespace: u16, bytes: &'k [u8], hash: u64) -> Self {
         Self {
             namespace,
             bytes,

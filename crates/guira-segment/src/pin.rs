@@ -87,7 +87,7 @@ impl Shared {
         pin: &'s AtomicU64,
         block: u32,
     ) -> Pinned<'s> {
-        let word = PinWord::on(thread.pins, block);
+        let word = thread.pins.on(block);
         // SeqCst, store then load: pairs with `change_block` and the fence before the scan of pins.
         if Mutant::UnorderedPin.is_on() {
             pin.store(word.0, Ordering::Release);

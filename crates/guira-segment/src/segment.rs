@@ -12,11 +12,12 @@ use crate::expiry::Expiry;
 use crate::key::Key;
 use crate::layout::block::Pool;
 use crate::layout::control::CONTROL_GUARDED_BLOCKS;
+use crate::layout::slot::Slot;
 use crate::log::write::Draft;
 use crate::metadata::Metadata;
 use crate::ops::store::{Intent, StoreOutcome, Token};
 use crate::options::PutOptions;
-use crate::pin::EnginePin;
+use crate::pin::{EnginePin, Pinned};
 use crate::shared::Shared;
 use crate::tags::Tags;
 use crate::value::ValueRef;
@@ -155,33 +156,36 @@ impl Segment {
             thread.count(shared, Counter::Misses);
             return None;
         }
+        shared.buckets().prefetch(key.pair.partner);
+        let slot = shared.candidate(&key.pair);
         let Some(pin) = thread
             .free_guard_pin(shared)
             .filter(|_| !self.guards_are_scarce())
         else {
-            let found = self.find_intact(thread, thread.engine_pin(shared, EnginePin::Read), key)?;
+            let pin = thread.engine_pin(shared, EnginePin::Read);
+            let found = self.read_intact(thread, pin, None, key, slot)?;
             return Some(ValueRef::copied(shared, &found));
         };
-        shared.buckets().prefetch(key.pair.partner);
-        if key.namespace == 0
-            && let slot = shared.candidate(&key.pair)
-            && let Some(plain) = shared.read_plain(thread, thread.line(shared), pin, key.bytes, slot)
-        {
-            return Some(ValueRef::pinned(shared, plain.found));
-        }
-        Some(ValueRef::pinned(shared, self.find_intact(thread, pin, key)?))
+        let pinned = match shared.read_plain(thread, thread.line(shared), pin, key, slot) {
+            Ok(plain) => return Some(ValueRef::pinned(shared, plain.found)),
+            Err(pinned) => pinned,
+        };
+        let found = self.read_intact(thread, pin, pinned, key, slot)?;
+        Some(ValueRef::pinned(shared, found))
     }
 
-    /// What `read_plain` does not decide.
+    /// What is not plain, or not where it was looked for first.
     #[inline(never)]
-    fn find_intact<'s>(
+    fn read_intact<'s>(
         &'s self,
         thread: &ThreadRef<'_>,
         pin: &'s AtomicU64,
+        pinned: Option<Pinned<'s>>,
         key: &Key<'_>,
+        slot: Slot,
     ) -> Option<Found<'s>> {
         let shared = &*self.shared;
-        let found = shared.find_counted(thread, pin, key)?;
+        let found = shared.read_on(thread, pin, pinned, key, slot)?;
         if shared.verify_values
             && !shared.value_is_intact(found.value_offset(), found.value_bytes(), &found.header)
         {
@@ -207,10 +211,7 @@ impl Segment {
         };
         let shared = &*self.shared;
         shared.buckets().prefetch(key.pair.partner);
-        key.namespace == 0
-            && !key.bytes.is_empty()
-            && shared.append_plain(&thread, key.bytes, shared.candidate(&key.pair), buffer)
-            || shared.append_found(&thread, &key, buffer)
+        shared.append_value(&thread, &key, shared.candidate(&key.pair), buffer)
     }
 
     /// Calls `each` with the index and value of every key, in order. The memory latencies of the

@@ -24,14 +24,14 @@ pub(crate) struct Shared {
     pub(crate) superblock: Superblock,
     pub(crate) clock: SegmentClock,
     pub(crate) attachment: AttachmentSlot,
-    pub(crate) rows: Rows,
+    rows: Rows,
     /// Compare each value with its check on every read.
     pub(crate) verify_values: bool,
 }
 
 /// What every read asks for, found once.
 #[derive(Debug)]
-pub(crate) struct Rows {
+struct Rows {
     buckets: LineRow,
     block_words: WordRow,
     floor: Words<1>,
@@ -40,7 +40,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// The superblock was checked: every region of the geometry lies in the memory.
-    pub(crate) fn of(memory: &Memory, geometry: &Geometry) -> Self {
+    fn of(memory: &Memory, geometry: &Geometry) -> Self {
         let region = memory.region();
         Self {
             buckets: region.hold_lines(geometry.index, geometry.counts.buckets as usize),
@@ -54,6 +54,24 @@ impl Rows {
 const _: () = assert!(BLOCK_WORD_BYTES == 8 && BUCKET_BYTES == 64);
 
 impl Shared {
+    pub(crate) fn new(
+        memory: Memory,
+        superblock: Superblock,
+        clock: SegmentClock,
+        attachment: AttachmentSlot,
+        verify_values: bool,
+    ) -> Self {
+        Self {
+            rows: Rows::of(&memory, &superblock.geometry),
+            memory,
+            geometry: superblock.geometry,
+            superblock,
+            clock,
+            attachment,
+            verify_values,
+        }
+    }
+
     #[inline]
     pub(crate) fn region(&self) -> &Region {
         self.memory.region()

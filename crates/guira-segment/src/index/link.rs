@@ -112,7 +112,15 @@ impl Shared {
         if state.kind() != Kind::Forward || !self.is_entry_place(location) {
             return false;
         }
-        // Without a pin: a word of a later entry does not carry the generation, or is no harm.
+        let Some(block) = self.geometry.block_of(location.offset()) else {
+            return false;
+        };
+        // Without a pin: the answer may be old by the time it is given. A block that was given up keeps its
+        // bytes until it is written anew, and with them words that say WRITING.
+        let word = self.block(block);
+        if !word.is_readable() || !self.same_generation(word.generation(), state.forward_generation()) {
+            return false;
+        }
         let target = self.load_state(location);
         target.kind() == Kind::Writing && target.self_generation() == state.forward_generation()
     }

@@ -28,7 +28,7 @@ use crate::key::{Pair, hash_key};
 use crate::memory::Memory;
 use crate::options::PutOptions;
 use crate::segment::Segment;
-use crate::shared::{Rows, Shared};
+use crate::shared::Shared;
 use crate::tags::{Tags, hash_tag};
 
 const SEED: u64 = 0x0123_4567_89ab_cdef;
@@ -251,7 +251,7 @@ fn packed_words_are_these_numbers() {
         ("line owner", LineOwner::new(2, 3).0, 0x0000_0003_0000_0003),
         (
             "pin",
-            PinWord::on(PinWord::of(LineOwner::new(2, 0xffff_fffe)), 5).0,
+            PinWord::of(LineOwner::new(2, 0xffff_fffe)).on(5).0,
             0x003f_fffe_0000_0006,
         ),
     ] {
@@ -305,16 +305,10 @@ fn segment() -> Segment {
     format_segment(&region, &superblock, &clock, 1);
     let offset_ms = read_clock_offset(&region);
     let memory = Memory::private(region);
+    let clock = SegmentClock::new(clock, offset_ms);
+    let attachment = AttachmentSlot::new().expect("a page that fork wipes");
     Segment {
-        shared: Arc::new(Shared {
-            rows: Rows::of(&memory, &superblock.geometry),
-            memory,
-            geometry: superblock.geometry,
-            superblock,
-            clock: SegmentClock::new(clock, offset_ms),
-            attachment: AttachmentSlot::new().expect("a page that fork wipes"),
-            verify_values: false,
-        }),
+        shared: Arc::new(Shared::new(memory, superblock, clock, attachment, false)),
         namespace: 0,
     }
 }

@@ -76,16 +76,16 @@ pub(crate) struct PinWord(pub(crate) u64);
 impl PinWord {
     pub(crate) const NONE: Self = Self(0);
 
-    /// The pin of a block by the owner of `none`.
-    #[inline]
-    pub(crate) const fn on(none: Self, block: u32) -> Self {
-        Self(none.0 | (block as u64 + 1))
-    }
-
-    /// What all pins of an owner have in common: one on no block, which no line ever holds.
+    /// A pin that says whose it is and names no block yet: what all pins of an owner have in common.
     #[inline]
     pub(crate) const fn of(owner: LineOwner) -> Self {
         Self(Self::tag(owner))
+    }
+
+    /// The same owner's pin of a block.
+    #[inline]
+    pub(crate) const fn on(self, block: u32) -> Self {
+        Self(self.0 & !mask(32) | (block as u64 + 1))
     }
 
     /// Whose pin it is, as far as twenty bits of an incarnation say.
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_pin_belongs_to_one_incarnation_of_one_record() {
-        let pin = PinWord::on(PinWord::of(LineOwner::new(4093, 57)), 5);
+        let pin = PinWord::of(LineOwner::new(4093, 57)).on(5);
         assert_eq!(pin.block(), Some(5));
         assert!(pin.belongs_to(LineOwner::new(4093, 57)));
         assert!(!pin.belongs_to(LineOwner::new(4093, 58)));

@@ -81,6 +81,9 @@ impl Written<'_> {
     }
 }
 
+/// The longest entry whose successor's lines are fetched ahead.
+const FETCHED_AHEAD_BYTES: usize = 512;
+
 impl Shared {
     /// The longest value this segment takes.
     pub(crate) const fn max_value_bytes(&self) -> usize {
@@ -166,6 +169,14 @@ impl Shared {
             place.generation,
         );
         let region = self.region();
+        // Locked instructions wait until what was stored before them is in the cache: the lines of the entry
+        // that comes after this one, which is probably as long, are fetched meanwhile.
+        let entry_bytes = HEADER_BYTES + key_bytes + value_bytes;
+        if entry_bytes <= FETCHED_AHEAD_BYTES {
+            for line in (0..entry_bytes).step_by(64) {
+                region.prefetch_write(offset + entry_bytes + 64 + line);
+            }
+        }
         self.word(offset + ENTRY_LENGTHS)
             .store(header.lengths, Ordering::Relaxed);
         self.word(offset + ENTRY_BORN)

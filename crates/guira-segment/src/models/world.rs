@@ -16,7 +16,7 @@ use crate::layout::geometry::{Counts, Geometry};
 use crate::layout::superblock::Superblock;
 use crate::memory::Memory;
 use crate::segment::Segment;
-use crate::shared::{Rows, Shared};
+use crate::shared::Shared;
 
 /// How large the world is.
 #[derive(Clone, Copy, Debug)]
@@ -117,31 +117,16 @@ impl World {
 
     /// A forked child of `parent` that has not used the segment yet.
     pub(super) fn child_of(&self, parent: &Segment) -> Segment {
-        let shared = &parent.shared;
+        let memory = Memory::of_model(self.region.clone(), Arc::clone(&self.locks));
         Segment {
-            shared: Arc::new(Shared {
-                rows: Rows::of(&shared.memory, &shared.geometry),
-                memory: Memory::of_model(self.region.clone(), Arc::clone(&self.locks)),
-                geometry: shared.geometry,
-                superblock: self.superblock,
-                clock: SegmentClock::new(self.clock.clone(), read_clock_offset(&self.region)),
-                attachment: shared.attachment.inherited(),
-                verify_values: false,
-            }),
+            shared: Arc::new(self.shared(memory, parent.shared.attachment.inherited())),
             namespace: 0,
         }
     }
 
     fn attached(&self, memory: Memory) -> Segment {
-        let shared = Shared {
-            geometry: self.superblock.geometry,
-            superblock: self.superblock,
-            clock: SegmentClock::new(self.clock.clone(), read_clock_offset(memory.region())),
-            rows: Rows::of(&memory, &self.superblock.geometry),
-            memory,
-            attachment: AttachmentSlot::new().expect("a page that fork wipes"),
-            verify_values: false,
-        };
+        let attachment = AttachmentSlot::new().expect("a page that fork wipes");
+        let shared = self.shared(memory, attachment);
         shared.attach().expect("a free record");
         Segment {
             shared: Arc::new(shared),
@@ -233,4 +218,9 @@ pub(super) fn drain(segment: &Segment, block: u32) {
 pub(super) fn assert_sound(segment: &Segment) {
     let verified = segment.verify();
     assert!(verified.faults.is_empty(), "{:?}", verified.faults);
+
+    fn shared(&self, memory: Memory, attachment: AttachmentSlot) -> Shared {
+        let clock = SegmentClock::new(self.clock.clone(), read_clock_offset(memory.region()));
+        Shared::new(memory, self.superblock, clock, attachment, false)
+    }
 }

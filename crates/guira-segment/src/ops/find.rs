@@ -18,25 +18,6 @@ use crate::shared::Shared;
 use crate::tuning::{MAX_FREQUENCY, READ_HOPS, READ_PASSES};
 
 impl Shared {
-    /// The LIVE and valid entry of `key`, pinned in `pin`; counts the hit or miss and the read.
-    #[inline(always)]
-    pub(crate) fn find_counted<'s>(
-        &'s self,
-        thread: &ThreadState,
-        pin: &'s AtomicU64,
-        key: &Key<'_>,
-    ) -> Option<Found<'s>> {
-        let found = self.find(thread, pin, key);
-        match &found {
-            Some(found) => {
-                self.count_read(found);
-                thread.count(self, Counter::Hits);
-            }
-            None => thread.count(self, Counter::Misses),
-        }
-        found
-    }
-
     /// The LIVE and valid entry of `key`, pinned in `pin`.
     #[inline(always)]
     pub(crate) fn find<'s>(
@@ -61,8 +42,9 @@ impl Shared {
         self.find_further(thread, pin, key)
     }
 
+    /// As `find`, when the first slot with the key's tag led to nothing.
     #[inline(never)]
-    fn find_further<'s>(
+    pub(crate) fn find_further<'s>(
         &'s self,
         thread: &ThreadState,
         pin: &'s AtomicU64,
@@ -86,8 +68,9 @@ impl Shared {
         self.find_verified(thread, pin, key)
     }
 
-    #[cold]
-    fn find_verified<'s>(
+    /// As `find`, when no slot has the key's tag.
+    #[inline(never)]
+    pub(crate) fn find_verified<'s>(
         &'s self,
         thread: &ThreadState,
         pin: &'s AtomicU64,

@@ -268,10 +268,15 @@ mod tests {
 
     /// A put that dies before it goes LIVE, or after that but before it clears the slot of what it replaced.
     fn put_and_die(segment: &Segment, name: &[u8], tags: &Tags, goes_live: bool) {
+        put_value_and_die(segment, name, b"new", tags, goes_live);
+    }
+
+    /// Gives the block of the new entry.
+    fn put_value_and_die(segment: &Segment, name: &[u8], value: &[u8], tags: &Tags, goes_live: bool) -> u32 {
         let shared = &*segment.shared;
         let thread = shared.thread().expect("this process is attached");
         let key = segment.key(name);
-        let draft = Draft::for_ever(key, b"new", tags, shared.token(&key).clock);
+        let draft = Draft::for_ever(key, value, tags, shared.token(&key).clock);
         let written = shared.write(&thread, &draft).expect("there is room");
         let slot = written.slot(shared, key.pair.tag);
         assert!(shared.link(&thread, &key.pair, slot));
@@ -279,6 +284,7 @@ mod tests {
         assert!(matches!(settled, Settled::Ready(_)));
         let live = written.state.to_kind(Kind::Live);
         assert!(!goes_live || shared.change_state(written.place.location, written.state, live));
+        written.place.block
     }
 
     fn segment() -> Segment {
@@ -408,6 +414,23 @@ mod tests {
                 "that of the first, which the second had to help"
             );
         }
+    }
+
+    /// The bytes of the dead put stay after its blocks were given up, and its state word says WRITING.
+    #[test]
+    fn a_key_whose_put_died_and_was_given_up_is_neither_found_nor_listed() {
+        let segment = segment();
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        let long = vec![7; 2 * segment.shared.geometry.block_bytes];
+        let block = put_value_and_die(&segment, b"key", &long, &Tags::NONE, false);
+        let is_listed = || segment.entries().any(|entry| entry.key == b"key");
+        assert!(is_listed() && segment.contains(b"key"), "until it is given up");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        shared.evict_block(&thread, block, shared.block(block));
+        assert!(!segment.contains(b"key") && !is_listed());
     }
 
     #[test]

@@ -62,19 +62,36 @@ impl Shared {
             let pair = Pair::of_hash(&self.geometry, *hash);
             self.buckets().prefetch(pair.primary);
         }
-        for (slot, hash) in slots.iter_mut().zip(hashes).take(batch.len()) {
-            *slot = self.candidate(&Pair::of_hash(&self.geometry, hash));
-            // A hint: whether the slot names anything is seen later.
+        // A hint: whether a slot names anything is seen later.
+        let fetch = |slot: Slot| {
             let offset = slot.location().offset();
             self.region().prefetch(offset);
             self.region().prefetch(offset + 64);
             self.region().prefetch(offset + 128);
+        };
+        let mut is_elsewhere = false;
+        for (slot, hash) in slots.iter_mut().zip(hashes).take(batch.len()) {
+            let pair = Pair::of_hash(&self.geometry, hash);
+            *slot = self.first_match(pair.primary, pair.tag);
+            if slot.is_empty() {
+                is_elsewhere = true;
+                self.buckets().prefetch(pair.partner);
+            }
+            fetch(*slot);
         }
-        for ((key, slot), span) in batch.iter().zip(slots).zip(spans) {
+        if is_elsewhere {
+            for (slot, hash) in slots.iter_mut().zip(hashes).take(batch.len()) {
+                if slot.is_empty() {
+                    let pair = Pair::of_hash(&self.geometry, hash);
+                    *slot = self.first_match(pair.partner, pair.tag);
+                    fetch(*slot);
+                }
+            }
+        }
+        for (((key, slot), hash), span) in batch.iter().zip(slots).zip(hashes).zip(spans) {
             let begin = buffer.len();
-            if namespace == 0 && !key.is_empty() && self.append_plain(thread, key, slot, buffer)
-                || self.append_found(thread, &Key::new(&self.geometry, seed, namespace, key), buffer)
-            {
+            let key = Key::of_hash(&self.geometry, namespace, key, hash);
+            if self.append_value(thread, &key, slot, buffer) {
                 *span = Some((begin, buffer.len()));
             }
         }

@@ -3,20 +3,21 @@
 //!
 //! Whoever reads many keys waits for memory, and the processor begins the next read while it waits,
 //! if what lies between fits its window of some 500 instructions. So this path takes every decision
-//! once, in as few comparisons as there are words, and leaves everything unusual to `find`.
+//! once, in as few comparisons as there are words. An entry with tags, a namespace, a check or alignment is
+//! examined under the same pin; everything else is left to `find`.
 
 use guira_shm::region::Span;
 use guira_shm::sync::{AtomicU64, Ordering};
 
 use crate::attach::{Counter, Line, ThreadState};
-use crate::entry::Found;
+use crate::entry::{Found, Validity};
 use crate::key::{Key, Pair};
 use crate::layout::entry::{HEADER_BYTES, Header, Kind, NEVER_MS, State, is_plain_with_key};
 use crate::layout::slot::Slot;
-use crate::pin::EnginePin;
+use crate::pin::{EnginePin, Pinned};
 use crate::shared::Shared;
 
-/// A hit of the usual kind, pinned and counted.
+/// A hit of the usual kind.
 pub(crate) struct Plain<'s> {
     pub(crate) found: Found<'s>,
     /// From the entry's start to its block's end.
@@ -24,55 +25,44 @@ pub(crate) struct Plain<'s> {
 }
 
 impl Shared {
-    /// The first slot with a key's tag, empty if there is none: where the key's entry is, nearly always.
+    /// The first slot of a bucket with a key's tag, empty if there is none.
     #[inline(always)]
-    pub(crate) fn candidate(&self, pair: &Pair) -> Slot {
-        let mut bucket = pair.primary;
-        let mut mask = self.matching_slots(bucket, pair.tag);
+    pub(crate) fn first_match(&self, bucket: usize, tag: u16) -> Slot {
+        let mask = self.matching_slots(bucket, tag);
         if mask == 0 {
-            bucket = pair.partner;
-            mask = self.matching_slots(bucket, pair.tag);
-            if mask == 0 {
-                return Slot::EMPTY;
-            }
+            return Slot::EMPTY;
         }
         self.load_slot(bucket, mask.trailing_zeros() as usize)
     }
 
-    /// Appends the value of `key`, of the default namespace, if `slot` leads to it, to `buffer`, and counts the hit. False says nothing:
-    /// ask `find`.
+    /// The first slot of a pair with its tag, empty if there is none: where the key's entry is, nearly always.
     #[inline(always)]
-    pub(crate) fn append_plain(
-        &self,
-        thread: &ThreadState,
-        key: &[u8],
-        slot: Slot,
-        buffer: &mut Vec<u8>,
-    ) -> bool {
-        let line = thread.line(self);
-        let pin = line.engine_pin(EnginePin::Read);
-        let Some(Plain { found, rest }) = self.read_plain(thread, line, pin, key, slot) else {
-            return false;
-        };
-        rest.append_to(HEADER_BYTES + key.len(), found.value_bytes(), buffer);
-        true
+    pub(crate) fn candidate(&self, pair: &Pair) -> Slot {
+        let slot = self.first_match(pair.primary, pair.tag);
+        if slot.is_empty() {
+            self.first_match(pair.partner, pair.tag)
+        } else {
+            slot
+        }
     }
 
-    /// The LIVE and valid entry of `key`, of the default namespace, if `slot` leads to it, pinned in `pin`;
-    /// counts the hit and the read. `None` says nothing: ask `find`.
+    /// The LIVE, valid and plain entry of `key`, if `slot` leads to it, pinned in `pin`; counts the hit and the
+    /// read. The key is not empty. Anything else says nothing, and gives back what it pinned: ask `read_on`.
     #[inline(always)]
     pub(crate) fn read_plain<'s>(
         &'s self,
         thread: &ThreadState,
         line: Line<'s>,
         pin: &'s AtomicU64,
-        key: &[u8],
+        key: &Key<'_>,
         slot: Slot,
-    ) -> Option<Plain<'s>> {
+    ) -> Result<Plain<'s>, Option<Pinned<'s>>> {
         // An empty slot's location is before the arena.
         let location = slot.location();
         let offset = location.offset();
-        let (block, left_bytes) = self.geometry.block_and_rest(offset)?;
+        let Some((block, left_bytes)) = self.geometry.block_and_rest(offset) else {
+            return Err(None);
+        };
         // Pinning orders what follows behind it: the entry's lines are fetched meanwhile.
         let region = self.region();
         region.prefetch(offset);
@@ -83,7 +73,7 @@ impl Shared {
             || !self.same_generation(generation, slot.generation())
             || left_bytes < HEADER_BYTES + 4
         {
-            return None;
+            return Err(None);
         }
         let rest = region.span(offset, left_bytes);
         let [state, lengths, born, deadlines, made] = rest.words();
@@ -97,18 +87,19 @@ impl Shared {
             deadlines: deadlines.load(Ordering::Relaxed),
             made_ds: made.load(Ordering::Relaxed) as u32,
         };
-        let key_bytes = key.len();
+        let key_bytes = key.bytes.len();
         let birth = header.birth();
         if state != State::new(Kind::Live, slot.generation())
             || !is_plain_with_key(header.lengths, key_bytes)
+            || key.namespace != 0
             || HEADER_BYTES + key_bytes + header.value_bytes() > left_bytes
-            || !rest.equals(HEADER_BYTES, key)
+            || !rest.equals(HEADER_BYTES, key.bytes)
             || !header.is_intact(location, generation)
             || birth < self.floor()
             || birth < self.default_stamp().load(Ordering::Acquire)
             || header.hard_ms() != NEVER_MS && self.clock.has_passed(header.hard_ms())
         {
-            return None;
+            return Err(Some(pinned));
         }
         if let Some(counted) = header.lengths_after_read() {
             // Relaxed: a lost tick is fine.
@@ -122,18 +113,85 @@ impl Shared {
             header,
             tags_bytes: 0,
         };
-        Some(Plain { found, rest })
+        Ok(Plain { found, rest })
     }
 
-    /// Appends the value of `key` to `buffer`, whatever kind of entry it is; false, and nothing, on a miss.
-    #[inline(never)]
-    pub(crate) fn append_found(&self, thread: &ThreadState, key: &Key<'_>, buffer: &mut Vec<u8>) -> bool {
+    /// What `read_plain` did not decide: a LIVE entry of any kind under the pin that it took, then whatever else
+    /// `find` knows. Counts.
+    pub(crate) fn read_on<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        pinned: Option<Pinned<'s>>,
+        key: &Key<'_>,
+        slot: Slot,
+    ) -> Option<Found<'s>> {
         if key.bytes.is_empty() {
             thread.count(self, Counter::Misses);
-            return false;
+            return None;
         }
+        if let Some(pinned) = pinned
+            && let Ok(found) = self.examine_pinned(pinned, slot.location(), slot.generation(), key)
+            && found.state.kind() == Kind::Live
+            && self.validity(found.location, &found.header, key.namespace) == Validity::Valid
+        {
+            self.count_read(&found);
+            thread.count(self, Counter::Hits);
+            return Some(found);
+        }
+        let found = if slot.is_empty() {
+            self.find_verified(thread, pin, key)
+        } else {
+            self.find_further(thread, pin, key)
+        };
+        match &found {
+            Some(found) => {
+                self.count_read(found);
+                thread.count(self, Counter::Hits);
+            }
+            None => thread.count(self, Counter::Misses),
+        }
+        found
+    }
+
+    /// Appends the value of `key` to `buffer`; false, and nothing, on a miss. `slot` is where its entry
+    /// probably is.
+    #[inline(always)]
+    pub(crate) fn append_value(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        slot: Slot,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
+        let line = thread.line(self);
+        let pin = line.engine_pin(EnginePin::Read);
+        let pinned = if key.bytes.is_empty() {
+            None
+        } else {
+            match self.read_plain(thread, line, pin, key, slot) {
+                Ok(Plain { found, rest }) => {
+                    let value_at = HEADER_BYTES + key.bytes.len();
+                    rest.append_to(value_at, found.value_bytes(), buffer);
+                    return true;
+                }
+                Err(pinned) => pinned,
+            }
+        };
+        self.append_read_on(thread, pinned, key, slot, buffer)
+    }
+
+    #[inline(never)]
+    fn append_read_on<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pinned: Option<Pinned<'s>>,
+        key: &Key<'_>,
+        slot: Slot,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
         let pin = thread.engine_pin(self, EnginePin::Read);
-        let Some(found) = self.find_counted(thread, pin, key) else {
+        let Some(found) = self.read_on(thread, pin, pinned, key, slot) else {
             return false;
         };
         let begin = buffer.len();

@@ -306,23 +306,22 @@ impl Shared {
     }
 
     /// The pool a new entry of the key goes to: the main one if the key was evicted lately without
-    /// a second read, or is being overwritten there.
+    /// a second read, or is being overwritten there. Starts fetching what the key's slots name: the entry that
+    /// is to be replaced, whose state will be changed when the new one is written.
     pub(crate) fn choose_pool(&self, key: &Key<'_>) -> Pool {
-        let in_main = self.buckets_of(&key.pair).any(|bucket| {
+        let mut in_main = false;
+        for bucket in self.buckets_of(&key.pair) {
             let mut mask = self.matching_slots(bucket, key.pair.tag);
             while mask != 0 {
                 let slot = self.load_slot(bucket, mask.trailing_zeros() as usize);
                 mask &= mask - 1;
-                let block = self.geometry.block_of(slot.location().offset());
-                if !slot.is_empty()
-                    && !self.is_stale(slot)
-                    && block.is_some_and(|block| self.block(block).pool() == Pool::Main)
-                {
-                    return true;
-                }
+                let Some(block) = self.geometry.block_of(slot.location().offset()) else {
+                    continue;
+                };
+                self.region().prefetch_write(slot.location().offset());
+                in_main |= !self.is_stale(slot) && self.block(block).pool() == Pool::Main;
             }
-            false
-        });
+        }
         if in_main || self.take_ghost(key.hash) {
             Pool::Main
         } else {

@@ -1,7 +1,7 @@
 //! A run of bytes whose place was checked once, for whoever takes several looks at it: what is left to be
 //! checked at each look is often known to the compiler.
 
-use super::{Region, SharedRun, misaligned, outside};
+use super::{Region, SharedRun, misaligned};
 use crate::sync::AtomicU64;
 use std::marker::PhantomData;
 
@@ -76,9 +76,15 @@ impl<'r> Span<'r> {
     #[inline(always)]
     fn at(self, at_bytes: usize, len_bytes: usize) -> *mut u8 {
         if len_bytes > self.len || at_bytes > self.len - len_bytes {
-            outside(at_bytes, len_bytes, self.len);
+            beyond(at_bytes, len_bytes, self.len);
         }
         // SAFETY: `at_bytes <= self.len`, so the pointer stays inside the span (or at its end).
         unsafe { self.start.add(at_bytes) }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn beyond(at_bytes: usize, len_bytes: usize, span_bytes: usize) -> ! {
+    panic!("{len_bytes} bytes at {at_bytes} are outside the span of {span_bytes} bytes");
 }

@@ -1,4 +1,5 @@
 use super::*;
+use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const REGION_BYTES: usize = 2048;
@@ -137,6 +138,22 @@ fn every_access_outside_the_region_panics_and_changes_nothing() {
         ("an append over the end", &|| append(end - 3, 4)),
         ("an append that wraps", &|| append(8, usize::MAX)),
         ("zeroes over the end", &|| region.zero(0, end + 1)),
+        ("words over the end", &|| drop(region.hold_words::<2>(end - 8))),
+        ("a crooked word held", &|| drop(region.hold_words::<1>(12))),
+        ("a row over the end", &|| drop(region.hold_row(8, end / 8))),
+        ("a row that wraps", &|| drop(region.hold_row(8, usize::MAX))),
+        ("a crooked row", &|| drop(region.hold_row(12, 1))),
+        ("lines over the end", &|| drop(region.hold_lines(0, end / 64 + 1))),
+        ("crooked lines", &|| drop(region.hold_lines(8, 1))),
+        ("a span over the end", &|| {
+            black_box(region.span(end - 8, 9));
+        }),
+        ("a span that wraps", &|| {
+            black_box(region.span(8, usize::MAX));
+        }),
+        ("a crooked span", &|| {
+            black_box(region.span(12, 1));
+        }),
     ];
     for (what, access) in outside {
         let cause = catch_unwind(AssertUnwindSafe(access)).expect_err(what);
@@ -150,8 +167,64 @@ fn every_access_outside_the_region_panics_and_changes_nothing() {
 }
 
 #[test]
+fn what_is_held_is_checked_at_each_access_and_outlives_the_region() {
+    let region = Region::heap(4096);
+    region.word(64 + 8).store(7 << 48, Ordering::Relaxed);
+    let (row, lines) = (region.hold_row(64, 8), region.hold_lines(0, 2));
+    let words = region.hold_words::<2>(64);
+    let span = region.span(64, 20);
+    assert_eq!(span.words::<2>()[1].load(Ordering::Relaxed), 7 << 48);
+    let mut copy = Vec::new();
+    span.append_to(13, 7, &mut copy);
+    assert_eq!(copy, [0, 7, 0, 0, 0, 0, 0]);
+    assert!(span.equals(14, &[7, 0]));
+    let refused: [(&str, &dyn Fn()); 9] = [
+        ("a word of the row", &|| {
+            black_box(row.word(8).load(Ordering::Relaxed));
+        }),
+        ("a line", &|| {
+            black_box(lines.line(2)[0].load(Ordering::Relaxed));
+        }),
+        ("a line to match", &|| {
+            black_box(lines.match_high16(2, 0));
+        }),
+        ("the line of a word", &|| {
+            black_box(lines.word(usize::MAX, 0).load(Ordering::Relaxed));
+        }),
+        ("a word of the line", &|| {
+            black_box(lines.word(0, 8).load(Ordering::Relaxed));
+        }),
+        ("words of a span", &|| {
+            black_box(span.words::<3>());
+        }),
+        ("bytes of a span", &|| {
+            black_box(span.equals(19, b"ab"));
+        }),
+        ("bytes of a span that wrap", &|| {
+            black_box(span.equals(usize::MAX, b"ab"));
+        }),
+        ("an append of a span", &|| span.append_to(0, 21, &mut Vec::new())),
+    ];
+    for (what, access) in refused {
+        catch_unwind(AssertUnwindSafe(access)).expect_err(what);
+    }
+    lines.prefetch(usize::MAX);
+    drop(region);
+    assert_eq!(row.word(1).load(Ordering::Relaxed), 7 << 48);
+    assert_eq!(lines.word(1, 1).load(Ordering::Relaxed), 7 << 48);
+    assert_eq!(lines.match_high16(1, 7), 0b10);
+    assert_eq!(words[1].load(Ordering::Relaxed), 7 << 48);
+}
+
+#[test]
 fn threads_that_follow_a_seqlock_never_accept_a_torn_run() {
-    const RUN_BYTES: usize = 200;
+    // Piece by piece, and by the C library's copy.
+    for run_bytes in [200, 400] {
+        follow_a_seqlock(run_bytes);
+    }
+}
+
+fn follow_a_seqlock(run_bytes: usize) {
     let region = Region::heap(1024);
     let rounds: u64 = if cfg!(miri) { 20 } else { 20_000 };
     std::thread::scope(|scope| {
@@ -160,7 +233,7 @@ fn threads_that_follow_a_seqlock_never_accept_a_torn_run() {
                 region.word(0).store(2 * round - 1, Ordering::Relaxed);
                 // Release pairs with the reader's Acquire fence: torn bytes imply a changed word.
                 crate::sync::fence(Ordering::Release);
-                region.copy_in(64, &[round as u8; RUN_BYTES]);
+                region.copy_in(64, &vec![round as u8; run_bytes]);
                 region.word(0).store(2 * round, Ordering::Release); // pairs with the first load
             }
         });
@@ -168,7 +241,7 @@ fn threads_that_follow_a_seqlock_never_accept_a_torn_run() {
         while last < 2 * rounds {
             let before = region.word(0).load(Ordering::Acquire);
             let mut run = Vec::new();
-            region.append_to(64, RUN_BYTES, &mut run);
+            region.append_to(64, run_bytes, &mut run);
             crate::sync::fence(Ordering::Acquire); // pairs with the writer's Release fence
             last = region.word(0).load(Ordering::Relaxed);
             if before == last && before.is_multiple_of(2) {
