@@ -87,6 +87,7 @@ impl Segment {
     ) -> Result<Fill, StoreError> {
         Key::check_length(key)?;
         let key = self.key(key);
+        self.shared.prefetch_for_write(&key);
         let thread = self.writing_thread()?;
         if key.hash != token.hash {
             // A token of another key says nothing of this one.

@@ -131,6 +131,7 @@ impl Segment {
     pub(crate) fn begin<'k>(&self, bytes: &'k [u8]) -> Result<(Key<'k>, Token, ThreadRef<'_>), StoreError> {
         Key::check_length(bytes)?;
         let key = self.key(bytes);
+        self.shared.prefetch_for_write(&key);
         let token = self.shared.token(&key);
         Ok((key, token, self.writing_thread()?))
     }
@@ -315,8 +316,6 @@ impl Segment {
         token: &Token,
     ) -> Result<StoreOutcome, StoreError> {
         let shared = &*self.shared;
-        shared.prefetch_pair(&key.pair);
-        shared.prefetch_ghost(key.hash);
         // Without a deadline the clock is not read at all.
         let now_ms = if options.expiry == Expiry::never() {
             0
@@ -325,7 +324,7 @@ impl Segment {
         };
         let (hard_ms, soft_ms) = options.expiry.deadlines_ms(now_ms)?;
         let tags = Tags::new(shared.superblock.hash_seed, options.tags)?;
-        let draft = Draft {
+        let mut draft = Draft {
             key: *key,
             value: [value, &[]],
             tags: &tags,
@@ -333,13 +332,13 @@ impl Segment {
             birth: token.clock,
             hard_ms,
             soft_ms,
-            pool: if value.len() > shared.geometry.max_shared_entry_bytes() {
-                Pool::Admission
-            } else {
-                shared.choose_pool(key)
-            },
+            pool: Pool::Admission,
             conditional: false,
         };
+        shared.reclaim_for(thread, &draft);
+        if value.len() <= shared.geometry.max_shared_entry_bytes() {
+            draft.pool = shared.choose_pool(key);
+        }
         let outcome = shared.store(thread, &draft, intent, token);
         thread.count(
             shared,

@@ -129,9 +129,14 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn key_stamp_word(&self, hash: u64) -> &AtomicU64 {
+    pub(crate) fn key_stamp_offset(&self, hash: u64) -> usize {
         let index = (hash >> 16) as usize & (self.geometry.counts.key_stamps as usize - 1);
-        self.word(self.geometry.key_stamps + index * STAMP_BYTES)
+        self.geometry.key_stamps + index * STAMP_BYTES
+    }
+
+    #[inline]
+    pub(crate) fn key_stamp_word(&self, hash: u64) -> &AtomicU64 {
+        self.word(self.key_stamp_offset(hash))
     }
 
     #[inline]
@@ -175,8 +180,13 @@ impl Shared {
     // ---- other regions
 
     #[inline]
+    pub(crate) const fn move_counter_offset(&self, index: usize) -> usize {
+        self.geometry.move_counters + index * STAMP_BYTES
+    }
+
+    #[inline]
     pub(crate) fn move_counter(&self, index: usize) -> &AtomicU64 {
-        self.word(self.geometry.move_counters + index * STAMP_BYTES)
+        self.word(self.move_counter_offset(index))
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence, load_in_order};
 
-use crate::key::Pair;
+use crate::key::{Key, Pair};
 use crate::layout::slot::Slot;
 use crate::shared::Shared;
 
@@ -91,6 +91,22 @@ impl Shared {
     pub(crate) fn buckets_of(&self, pair: &Pair) -> impl Iterator<Item = usize> + use<> {
         let partner = (pair.partner != pair.primary).then_some(pair.partner);
         std::iter::once(pair.primary).chain(partner)
+    }
+
+    /// Starts fetching what a write of the key asks for, all at once: one miss instead of one after another.
+    #[inline]
+    pub(crate) fn prefetch_for_write(&self, key: &Key<'_>) {
+        self.prefetch_to_change(&key.pair);
+        self.region().prefetch_write(self.key_stamp_offset(key.hash));
+        self.region().prefetch(self.ghost_line(key.hash));
+    }
+
+    /// Starts fetching both buckets, and the move counter of the pair.
+    #[inline]
+    pub(crate) fn prefetch_to_change(&self, pair: &Pair) {
+        self.prefetch_pair(pair);
+        self.region()
+            .prefetch_write(self.move_counter_offset(pair.move_counter(&self.geometry)));
     }
 
     /// Starts fetching both buckets.

@@ -6,7 +6,7 @@ use crate::entry::{Found, Validity};
 use crate::key::{Key, Pair};
 use crate::layout::entry::Kind;
 use crate::layout::slot::{BUCKET_SLOTS, Slot};
-use crate::log::drain::Walked;
+use crate::log::walk::Walked;
 use crate::metadata::Metadata;
 use crate::pin::EnginePin;
 use crate::segment::Segment;

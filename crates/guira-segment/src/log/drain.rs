@@ -5,7 +5,9 @@
 //! and alone may swing slots from an entry to its copy. For each survivor: write the copy, LIVE but
 //! unlinked; change the original LIVE -> FWD(copy), where a racing put, remove or kill wins by the
 //! same compare-and-swap; then swing the slot. A drainer that died between the last two is followed
-//! by one that swings again for entries that are FWD to a live copy. A copy that finds no slot to
+//! by one that swings again for entries that are FWD to a live copy. For nearly every FWD entry there is
+//! nothing to do: a slot is cleared only after what replaced the entry went LIVE, so one that no slot
+//! names and that does not lead to a WRITING entry is nobody's way to anything. A copy that finds no slot to
 //! swing is given up: linking what is already LIVE could make a second live entry of its key.
 //!
 //! A block whose walk meets bytes that are no entry of its generation ends there: space that a
@@ -17,14 +19,13 @@ use guira_shm::sync::Ordering;
 use crate::attach::{Counter, ThreadState};
 use crate::entry::Validity;
 use crate::index::scan::{Pass, Step};
-use crate::key::{Pair, hash_key};
+use crate::key::Pair;
 use crate::layout::block::{BlockState, BlockWord, Live, META_LIVE, META_TAIL, Pool, Tail};
-use crate::layout::entry::{
-    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, FLAG_NAMESPACE, HEADER_BYTES, Header, Kind, State,
-};
+use crate::layout::entry::{ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, Header, Kind, State};
 use crate::layout::slot::{Location, Slot};
 use crate::log::place::Purpose;
 use crate::log::survey::{DrainMode, Victim};
+use crate::log::walk::Walked;
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::WRITE_PASSES;
@@ -40,15 +41,8 @@ pub(crate) struct Drain {
     copied_bytes: usize,
 }
 
-/// An entry met on a walk: parsed, its header intact, inside its block.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Walked {
-    pub(crate) location: Location,
-    pub(crate) state: State,
-    pub(crate) header: Header,
-    pub(crate) tags_bytes: usize,
-    pub(crate) entry_bytes: usize,
-}
+/// Most bytes of entries that are fetched for the step after next.
+const FETCHED_AHEAD_BYTES: usize = 4 << 10;
 
 /// Changes of an entry's state that its drainer meets at most: marked as stale, replaced or removed.
 const STATE_CHANGES: u32 = 4;
@@ -194,59 +188,36 @@ impl Shared {
             walked_bytes += entry.entry_bytes;
         }
         if drain.at_bytes < drain.end_bytes {
+            self.fetch_next(&drain, walked_bytes);
             thread.drain.set(Some(drain));
         } else {
             self.retire_block(thread, drain.block, drain.word);
         }
     }
 
-    /// The entry that begins at `location`, if one of this generation does.
-    pub(crate) fn walk_entry(&self, location: Location, block: u32, generation: u32) -> Option<Walked> {
-        if !self.is_entry_place(location) {
-            return None;
+    /// Starts fetching what the thread's next step will ask for: the buckets of the entries that come next,
+    /// and the lines of those after them. Between two steps is a put, which is time enough.
+    fn fetch_next(&self, drain: &Drain, step_bytes: usize) {
+        let begin = self.geometry.block_offset(drain.block);
+        let step_bytes = step_bytes.min(FETCHED_AHEAD_BYTES);
+        let (mut at_bytes, soon_bytes) = (drain.at_bytes, drain.at_bytes + step_bytes);
+        while at_bytes < soon_bytes.min(drain.end_bytes) {
+            let location = Location::from_offset(begin + at_bytes);
+            let Some(entry) = self.walk_entry(location, drain.block, drain.word.generation()) else {
+                return;
+            };
+            if matches!(entry.state.kind(), Kind::Live | Kind::Forward) {
+                let (hash, _) = self.walked_hash(&entry);
+                self.prefetch_to_change(&Pair::of_hash(&self.geometry, hash));
+            }
+            if entry.state.kind() == Kind::Forward {
+                self.region().prefetch(entry.state.forward_location().offset());
+            }
+            at_bytes += entry.entry_bytes;
         }
-        let state = self.load_state(location);
-        if state.self_generation() != self.carried(generation) {
-            return None;
+        for line_bytes in (0..step_bytes + 64).step_by(64) {
+            self.region().prefetch(begin + at_bytes + line_bytes);
         }
-        let header = self.load_header(location);
-        if header.key_bytes() == 0 || !header.is_intact(location, generation) {
-            return None;
-        }
-        let tags_bytes = self.tags_bytes(location, &header)?;
-        let entry_bytes = header.entry_bytes(tags_bytes);
-        self.fits_block(location, block, generation, entry_bytes)
-            .then_some(Walked {
-                location,
-                state,
-                header,
-                tags_bytes,
-                entry_bytes,
-            })
-    }
-
-    /// The hash of a walked entry's key, and its namespace.
-    pub(crate) fn walked_hash(&self, entry: &Walked) -> (u64, u16) {
-        let (namespace, key) = self.walked_key(entry);
-        (hash_key(self.superblock.hash_seed, namespace, &key), namespace)
-    }
-
-    /// A walked entry's namespace and key.
-    pub(crate) fn walked_key(&self, entry: &Walked) -> (u16, Vec<u8>) {
-        let mut key = Vec::with_capacity(entry.header.key_bytes());
-        let mut offset = entry.location.offset() + HEADER_BYTES + entry.tags_bytes;
-        let mut bytes = entry.header.key_bytes();
-        let mut namespace = 0;
-        if entry.header.has(FLAG_NAMESPACE) && bytes >= 2 {
-            self.region().append_to(offset, 2, &mut key);
-            namespace = key
-                .first_chunk::<2>()
-                .map_or(0, |number| u16::from_le_bytes(*number));
-            key.clear();
-            (offset, bytes) = (offset + 2, bytes - 2);
-        }
-        self.region().append_to(offset, bytes, &mut key);
-        (namespace, key)
     }
 
     /// A run is not copied: if it counts and was read it takes its next turn where it is.
@@ -375,6 +346,10 @@ impl Shared {
         };
         let copy = header.moved_to(frequency, place.location, place.generation);
         let to = place.location.offset();
+        // Where the next survivor goes, probably.
+        for line_bytes in (0..entry.entry_bytes.min(FETCHED_AHEAD_BYTES)).step_by(64) {
+            self.region().prefetch_write(to + entry.entry_bytes + line_bytes);
+        }
         self.word(to + ENTRY_LENGTHS)
             .store(copy.lengths, Ordering::Relaxed);
         self.word(to + ENTRY_BORN).store(copy.born, Ordering::Relaxed);
@@ -443,13 +418,30 @@ impl Shared {
         }
         let (hash, _) = self.walked_hash(entry);
         let pair = Pair::of_hash(&self.geometry, hash);
+        let from = self.slot_of(drain, entry, pair.tag);
+        // Nearly always the one who replaced it has gone LIVE and cleared its slot: nothing is left to do.
+        if !self.leads_to_writing(entry.state) && !self.is_linked(&pair, from) {
+            self.bump_moves(&pair);
+            return;
+        }
         let (location, generation) = (entry.state.forward_location(), entry.state.forward_generation());
         if self.make_live(thread, location, generation, entry) {
-            let to = Slot::new(pair.tag, generation, location);
-            self.swing(&pair, self.slot_of(drain, entry, pair.tag), to);
+            self.swing(&pair, from, Slot::new(pair.tag, generation, location));
         } else {
             self.bump_moves(&pair);
         }
+    }
+
+    /// Whether a slot of the pair names an entry; true if that cannot be told.
+    fn is_linked(&self, pair: &Pair, entry: Slot) -> bool {
+        let pass = self.verified_pass(pair, WRITE_PASSES, |_, _, word| {
+            if word == entry {
+                Step::Stop(())
+            } else {
+                Step::Continue
+            }
+        });
+        pass != Pass::Complete
     }
 
     /// Whether the entry that `from` is forwarded to is LIVE, made so if it was WRITING. One of another key

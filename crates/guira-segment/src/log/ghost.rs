@@ -21,15 +21,11 @@ const REMEMBERED_TURNOVERS: u64 = 3;
 const AGES_PER_TURNOVER: u64 = 256;
 
 impl Shared {
-    fn ghost_line(&self, hash: u64) -> usize {
+    /// Where the line is that [`Shared::take_ghost`] reads.
+    #[inline]
+    pub(crate) fn ghost_line(&self, hash: u64) -> usize {
         let line = reduce(hash.rotate_left(32), self.geometry.counts.ghost_lines as usize);
         self.geometry.ghosts + line * GHOST_LINE_BYTES
-    }
-
-    /// Starts fetching the line that [`Shared::take_ghost`] reads.
-    #[inline]
-    pub(crate) fn prefetch_ghost(&self, hash: u64) {
-        self.region().prefetch(self.ghost_line(hash));
     }
 
     fn ghost_age(&self) -> u32 {

@@ -14,4 +14,5 @@ pub(crate) mod open;
 pub(crate) mod place;
 pub(crate) mod run;
 pub(crate) mod survey;
+pub(crate) mod walk;
 pub(crate) mod write;

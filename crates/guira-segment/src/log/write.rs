@@ -55,6 +55,11 @@ impl Draft<'_> {
         self.value[0].len() + self.value[1].len()
     }
 
+    fn entry_bytes(&self, flags: usize) -> usize {
+        let (tags_bytes, key_bytes) = (self.tags.stored_bytes(), self.key.stored_bytes());
+        entry_bytes(flags, tags_bytes, key_bytes, self.value_bytes())
+    }
+
     const fn flags(&self, checked: bool) -> usize {
         (if self.key.namespace == 0 {
             0
@@ -105,6 +110,15 @@ impl Shared {
         self.geometry.max_run_blocks() as usize * self.geometry.block_bytes
     }
 
+    /// The share of reclaim that goes with an entry. Before anything is asked of the key's buckets, which are
+    /// being fetched: it takes about as long.
+    pub(crate) fn reclaim_for(&self, thread: &ThreadState, draft: &Draft<'_>) {
+        let bytes = draft.entry_bytes(draft.flags(self.checks_values()));
+        if bytes <= self.max_entry_bytes() {
+            self.reclaim_share(thread, bytes);
+        }
+    }
+
     /// Reserves space and writes the entry there.
     pub(crate) fn write<'s>(
         &'s self,
@@ -121,14 +135,13 @@ impl Shared {
         }
         let flags = draft.flags(self.checks_values());
         let tags_bytes = draft.tags.stored_bytes();
-        let bytes = entry_bytes(flags, tags_bytes, draft.key.stored_bytes(), value_bytes);
+        let bytes = draft.entry_bytes(flags);
         if bytes > self.max_entry_bytes() {
             return Err(StoreError::ValueTooLarge {
                 value_bytes,
                 max_bytes,
             });
         }
-        self.reclaim_share(thread, bytes);
         let place = if bytes <= self.geometry.max_shared_entry_bytes() {
             self.reserve(thread, draft.pool, bytes, draft.hard_ms, Purpose::Store)
         } else {

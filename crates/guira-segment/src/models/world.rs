@@ -124,6 +124,11 @@ impl World {
         }
     }
 
+    fn shared(&self, memory: Memory, attachment: AttachmentSlot) -> Shared {
+        let clock = SegmentClock::new(self.clock.clone(), read_clock_offset(memory.region()));
+        Shared::new(memory, self.superblock, clock, attachment, false)
+    }
+
     fn attached(&self, memory: Memory) -> Segment {
         let attachment = AttachmentSlot::new().expect("a page that fork wipes");
         let shared = self.shared(memory, attachment);
@@ -218,9 +223,4 @@ pub(super) fn drain(segment: &Segment, block: u32) {
 pub(super) fn assert_sound(segment: &Segment) {
     let verified = segment.verify();
     assert!(verified.faults.is_empty(), "{:?}", verified.faults);
-
-    fn shared(&self, memory: Memory, attachment: AttachmentSlot) -> Shared {
-        let clock = SegmentClock::new(self.clock.clone(), read_clock_offset(memory.region()));
-        Shared::new(memory, self.superblock, clock, attachment, false)
-    }
 }

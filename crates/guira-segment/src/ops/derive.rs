@@ -18,6 +18,7 @@ use crate::entry::{Found, Validity};
 use crate::error::StoreError;
 use crate::index::scan::{Pass, Step};
 use crate::key::Key;
+use crate::layout::block::Pool;
 use crate::layout::block::{Live, META_LIVE};
 use crate::layout::entry::Kind;
 use crate::log::write::Draft;
@@ -116,7 +117,7 @@ impl Shared {
         replacement: &Replacement,
         token: &mut Token,
     ) -> Result<Option<Derived>, StoreError> {
-        let draft = self.derived_draft(key, replacement, token, false);
+        let draft = self.derived_draft(thread, key, replacement, token, false);
         Ok(match self.store(thread, &draft, Intent::Add, token)? {
             StoreOutcome::Stored => Some(Derived::Written),
             StoreOutcome::Superseded => {
@@ -135,12 +136,13 @@ impl Shared {
 
     fn derived_draft<'d>(
         &self,
+        thread: &ThreadState,
         key: &Key<'d>,
         replacement: &'d Replacement,
         token: &Token,
         conditional: bool,
     ) -> Draft<'d> {
-        Draft {
+        let mut draft = Draft {
             key: *key,
             value: [&replacement.value, &[]],
             tags: &replacement.tags,
@@ -151,9 +153,12 @@ impl Shared {
                 .unwrap_or(token.clock),
             hard_ms: replacement.hard_ms,
             soft_ms: replacement.soft_ms,
-            pool: self.choose_pool(key),
+            pool: Pool::Admission,
             conditional,
-        }
+        };
+        self.reclaim_for(thread, &draft);
+        draft.pool = self.choose_pool(key);
+        draft
     }
 
     fn replace_entry(
@@ -164,7 +169,7 @@ impl Shared {
         replacement: &Replacement,
         token: &Token,
     ) -> Result<Option<Derived>, StoreError> {
-        let draft = self.derived_draft(key, replacement, token, true);
+        let draft = self.derived_draft(thread, key, replacement, token, true);
         let written = self.write(thread, &draft)?;
         let slot = written.slot(self, key.pair.tag);
         if !self.link(thread, &key.pair, slot) {
