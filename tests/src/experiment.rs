@@ -70,6 +70,16 @@ pub enum ExperimentError {
     /// A process could not be started or signalled, or a file not written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A directory in which parts of the experiment were to work is none.
+    #[error("nothing can be made in {path}: {source}; name another directory by {named_by}", path = path.display())]
+    NoPlace {
+        /// The directory.
+        path: PathBuf,
+        /// What names it.
+        named_by: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The board could not be made or opened.
     #[error(transparent)]
     Board(#[from] FileError),

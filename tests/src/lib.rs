@@ -13,6 +13,7 @@ pub mod kill;
 pub mod latency;
 pub mod linearize;
 pub mod lock_release;
+mod median;
 pub mod namespaces;
 pub mod oracle;
 mod orphans;

@@ -16,8 +16,10 @@ use guira_shm::lock::{ByteLocks, Probe, RECORD_LOCK_BASE};
 use serde::Serialize;
 
 use crate::experiment::ExperimentError;
+use crate::median::median;
 use crate::scratch::directory_in;
 use crate::storm::Place;
+use crate::summary::Summary;
 
 /// The record of the holder: the first one is the observer's.
 const HOLDER_RECORD: u64 = 1;
@@ -117,6 +119,23 @@ pub fn measure(
     Ok(released)
 }
 
+/// What the ledger keeps. A lock that is not freed at all ends the measuring with an error.
+#[must_use]
+pub fn summary(all: &[Released], seed: u64, seconds: f64) -> Summary {
+    let longest_us = |of: fn(&Released) -> &[f64]| {
+        let longest_ms = all
+            .iter()
+            .flat_map(|released| of(released).last().copied())
+            .fold(0.0, f64::max);
+        (longest_ms * 1e3) as u64
+    };
+    let measurements: usize = all.iter().map(|released| released.free_ms.len()).sum();
+    Summary::new("lock-release", seed, seconds, 0)
+        .count("measurements", measurements as u64)
+        .count("max_free_us", longest_us(|released| &released.free_ms))
+        .count("max_recovered_us", longest_us(|released| &released.recovered_ms))
+}
+
 fn start_holder(
     program: &Path,
     path: &Path,
@@ -150,7 +169,7 @@ impl fmt::Display for Released {
             let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
             format!(
                 "{:.2} ({:.2} .. {:.2})",
-                at(sorted.len() / 2),
+                median(sorted),
                 at(0),
                 at(sorted.len().saturating_sub(1))
             )

@@ -10,6 +10,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use guira_tests::corrupt::{self, CorruptError, CorruptPlan, Theme};
 use guira_tests::scratch::directory_in;
@@ -28,7 +29,7 @@ struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Images at once; each takes three processes
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value = "2", value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     lanes: usize,
     /// One kind of damage instead of all, such as "Slots"
     #[arg(long, value_parser = parse_theme)]

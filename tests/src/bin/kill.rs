@@ -88,10 +88,10 @@ mod command {
         #[arg(long)]
         every_point: bool,
         /// Scripts of the survivors for each point
-        #[arg(long, default_value = "1", value_parser = at_least_one())]
+        #[arg(long, default_value = "1", value_parser = up_to(SCRIPTS.len()))]
         scripts: usize,
         /// Processes that make runs at the same time
-        #[arg(long, default_value = "3", value_parser = at_least_one())]
+        #[arg(long, default_value = "3", value_parser = up_to(MOST_WORKERS))]
         workers: usize,
         /// Only scenes whose names contain this
         #[arg(long)]
@@ -122,8 +122,11 @@ mod command {
         source_points: Option<PathBuf>,
     }
 
-    fn at_least_one() -> RangedU64ValueParser<usize> {
-        RangedU64ValueParser::new().range(1..)
+    /// Each makes segments of its own in memory.
+    const MOST_WORKERS: usize = 256;
+
+    fn up_to(most: usize) -> RangedU64ValueParser<usize> {
+        RangedU64ValueParser::new().range(1..=most as u64)
     }
 
     pub(crate) fn run() -> Result<ExitCode, KillError> {

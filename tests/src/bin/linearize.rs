@@ -10,7 +10,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::RangedU64ValueParser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use guira_tests::experiment::ExperimentError;
 use guira_tests::linearize::{LinearizePlan, LinearizeReport, MUTANTS, Room, World, check_file, run, work};
 use guira_tests::summary::fresh_seed;
@@ -32,16 +34,16 @@ struct Arguments {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     operations: u64,
     /// Histories in a hundred in which a worker is killed
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 15, value_parser = percent())]
     kill_percent: u64,
-    /// Histories in a hundred in which a worker is stopped
-    #[arg(long, default_value_t = 20)]
+    /// Histories in a hundred in which a worker is stopped; with those of kills at most 100
+    #[arg(long, default_value_t = 20, value_parser = percent())]
     stop_percent: u64,
     /// Only worlds of one kind
     #[arg(long, value_enum)]
     room: Option<RoomName>,
     /// With delays before one in so many changes of shared memory (needs a build with points)
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     delay_one_in: Option<u32>,
     /// With one check of the engine left out (needs a build with points)
     #[arg(long)]
@@ -73,6 +75,10 @@ struct Arguments {
     summary: Option<PathBuf>,
 }
 
+fn percent() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(0..=100)
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RoomName {
     Roomy,
@@ -95,7 +101,15 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    match execute(Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let [kills, stops] = [arguments.kill_percent, arguments.stop_percent];
+    if kills + stops > 100 {
+        let told = format!("kills in {kills} and stops in {stops} histories of 100 are more than there are");
+        Arguments::command()
+            .error(ErrorKind::ValueValidation, told)
+            .exit();
+    }
+    match execute(arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("linearize: {error}");

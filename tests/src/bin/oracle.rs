@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use guira_tests::oracle::describe;
 use guira_tests::oracle::run::{Report, Run, run};
 use guira_tests::summary::{Summary, fresh_seed};
@@ -30,10 +31,10 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     first: u64,
     /// Sequences at once; by default one for each processor
-    #[arg(long)]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     threads: Option<usize>,
     /// Ends after so many seconds, however many sequences were run
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
     /// Appends the figures to this file, as a line of JSON
     #[arg(long)]
@@ -45,7 +46,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
     if (1.0..=1e15).contains(&count) {
         Ok(count as u64)
     } else {
-        Err(format!("{text} is not between 1 and 1e15"))
+        Err("it must be between 1 and 1e15".to_owned())
     }
 }
 

@@ -10,6 +10,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -82,10 +83,10 @@ enum ProcMount {
 #[derive(Clone, Debug, Args)]
 struct WorldArguments {
     /// Worker processes; by default 4, and 2 where latency is measured
-    #[arg(long, value_parser = at_least_one())]
+    #[arg(long, value_parser = up_to(MOST_WORKERS))]
     workers: Option<usize>,
     /// Threads of each worker
-    #[arg(long, default_value = "1", value_parser = at_least_one())]
+    #[arg(long, default_value = "1", value_parser = up_to(MOST_THREADS))]
     threads: usize,
     /// Kills, at random times; by default 8 a second
     #[arg(long)]
@@ -113,7 +114,7 @@ struct WorldArguments {
     #[arg(long)]
     index_entries: Option<u64>,
     /// Bits of a generation that are compared
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(2..=12))]
     generation_bits: u64,
     /// Values carry checks that every read compares
     #[arg(long)]
@@ -166,10 +167,15 @@ struct LatencyArguments {
 #[derive(Debug, Args)]
 struct LockReleaseArguments {
     /// Sizes of the segment
-    #[arg(long, value_delimiter = ',', default_value = "4,64,256,1024")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "4,64,256,1024",
+        value_parser = clap::value_parser!(u64).range(1..=1 << 20)
+    )]
     mib: Vec<u64>,
     /// Measurements of each
-    #[arg(long, default_value = "15", value_parser = at_least_one())]
+    #[arg(long, default_value = "15", value_parser = up_to(1_000_000))]
     repeats: usize,
     /// Where; by default in memory and on disk
     #[arg(long)]
@@ -177,6 +183,12 @@ struct LockReleaseArguments {
     /// The figures as JSON, a line each
     #[arg(long)]
     json: bool,
+    /// Noted in the summary: nothing here is left to chance
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Appends a line of JSON with the counts to this file
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -202,7 +214,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
     if (1.0..=1e18).contains(&count) {
         Ok(count as u64)
     } else {
-        Err(format!("{text} is not between 1 and 1e18"))
+        Err("it must be between 1 and 1e18".to_owned())
     }
 }
 
@@ -211,16 +223,19 @@ fn parse_time(text: &str) -> Result<f64, String> {
     if time > 0.0 && time < 1e6 {
         Ok(time)
     } else {
-        Err(format!("{text} is not between 0 and a million"))
+        Err("it must be more than 0 and less than a million".to_owned())
     }
 }
 
-fn at_least_one() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..)
+fn up_to(most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=most)
 }
 
 /// This program, even if its file is replaced while it runs.
 const PROGRAM: &str = "/proc/self/exe";
+/// More workers, or threads of each, tell nothing that these do not.
+const MOST_WORKERS: u64 = 64;
+const MOST_THREADS: u64 = 64;
 /// Workers by default.
 const WORKERS: usize = 4;
 /// Workers where latency is measured: more than there are processors would measure the machine.
@@ -286,11 +301,13 @@ fn die_with_parent() -> std::io::Result<()> {
 
 impl LockReleaseArguments {
     fn run(&self) -> Result<ExitCode, ExperimentError> {
+        let began = Instant::now();
         let mut notes = Vec::new();
-        let places = storm::places(self.path.as_deref(), &mut notes);
+        let places = storm::places(self.path.as_deref(), &mut notes)?;
         for note in &notes {
             eprintln!("left out: {note}");
         }
+        let mut all = Vec::new();
         for place in &places {
             for (&mib, populated) in self.mib.iter().flat_map(|mib| [(mib, false), (mib, true)]) {
                 let released =
@@ -300,7 +317,11 @@ impl LockReleaseArguments {
                 } else {
                     println!("{released}");
                 }
+                all.push(released);
             }
+        }
+        if let Some(path) = &self.summary {
+            lock_release::summary(&all, self.seed, began.elapsed().as_secs_f64()).append_to(path)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -313,7 +334,7 @@ impl StormArguments {
             world.path.as_deref(),
             world.workers.unwrap_or(WORKERS),
             world.threads,
-        );
+        )?;
         for note in &notes {
             eprintln!("left out: {note}");
         }
@@ -329,7 +350,7 @@ impl StormArguments {
                     room: leg.room,
                     threads: leg.threads,
                     checked_values: leg.checked_values || world.checked_values,
-                    seed: seed + number as u64,
+                    seed: seed.wrapping_add(number as u64),
                     ..WorldArguments {
                         kills: share(world.kills),
                         stops: share(world.stops),

@@ -35,7 +35,7 @@ pub struct LatencyPlan {
 pub fn run(program: &Path, plan: &LatencyPlan) -> Result<LatencyReport, ExperimentError> {
     let mut rounds = Vec::new();
     for number in 0..plan.rounds {
-        let seed = plan.world.seed + number;
+        let seed = plan.world.seed.wrapping_add(number);
         let half = |kills, stops| -> Result<_, ExperimentError> {
             let directory = directory_in(&plan.world.directory)?;
             let world = World {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::histogram::Histogram;
 use crate::latency::LatencyPlan;
+use crate::median::median;
 use crate::storm::StormReport;
 use crate::summary::Summary;
 
@@ -192,10 +193,6 @@ impl LatencyReport {
 fn longer_in_storm_us(calm: &Histogram, storm: &Histogram) -> f64 {
     let [calm_ns, storm_ns] = [calm, storm].map(|durations| durations.quantile_ns(JUDGED).cast_signed());
     (storm_ns - calm_ns) as f64 / 1e3
-}
-
-fn median(sorted: &[f64]) -> f64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 impl fmt::Display for LatencyReport {

@@ -2,13 +2,15 @@
 //! after the other.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use guira_shm::file::{FileSystem, file_system_of};
 use serde::Serialize;
 
-use crate::experiment::Room;
+use crate::experiment::{ExperimentError, Room};
 use crate::namespaces;
+use crate::scratch::directory_in;
 use crate::storm::Customs;
 use crate::storm::report::StormReport;
 use crate::summary::Summary;
@@ -45,10 +47,16 @@ pub struct Leg {
 }
 
 /// The legs that this machine permits, and what it does not permit. With `path`, all are there.
-#[must_use]
-pub fn legs(path: Option<&Path>, workers: usize, threads: usize) -> (Vec<Leg>, Vec<String>) {
+///
+/// # Errors
+/// As [`places`].
+pub fn legs(
+    path: Option<&Path>,
+    workers: usize,
+    threads: usize,
+) -> Result<(Vec<Leg>, Vec<String>), ExperimentError> {
     let mut notes = Vec::new();
-    let places = places(path, &mut notes);
+    let places = places(path, &mut notes)?;
     let namespaces = match namespaces::probe() {
         Ok(()) => true,
         Err(error) => {
@@ -102,33 +110,52 @@ pub fn legs(path: Option<&Path>, workers: usize, threads: usize) -> (Vec<Leg>, V
             },
         ]
     };
-    (places.iter().flat_map(of_place).collect(), notes)
+    Ok((places.iter().flat_map(of_place).collect(), notes))
 }
 
 /// The given path, or memory and disk; what is not there is noted.
-pub fn places(path: Option<&Path>, notes: &mut Vec<String>) -> Vec<Place> {
+///
+/// # Errors
+/// One of them is no directory, or nothing can be made in it: better now than after an hour.
+pub fn places(path: Option<&Path>, notes: &mut Vec<String>) -> Result<Vec<Place>, ExperimentError> {
     if let Some(path) = path {
-        return vec![Place {
-            path: path.to_owned(),
-            name: "the given path",
-        }];
+        return Ok(vec![usable(path.to_owned(), "the given path", "--path")?]);
     }
-    let mut places = vec![Place {
-        path: PathBuf::from("/dev/shm"),
-        name: "tmpfs",
-    }];
+    let mut places = vec![usable(PathBuf::from("/dev/shm"), "tmpfs", "--path")?];
     let temporary = std::env::temp_dir();
+    if !temporary.is_dir() {
+        return Err(no_place(
+            &temporary,
+            "TMPDIR",
+            io::ErrorKind::NotADirectory.into(),
+        ));
+    }
     match file_system_of(&temporary) {
-        Ok(FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs) => places.push(Place {
-            path: temporary,
-            name: "disk",
-        }),
+        Ok(FileSystem::Ext | FileSystem::Xfs | FileSystem::Btrfs) => {
+            places.push(usable(temporary, "disk", "TMPDIR")?);
+        }
         _ => notes.push(format!(
             "a disk file: {} is on none; set TMPDIR to a directory on ext4, xfs or btrfs",
             temporary.display()
         )),
     }
-    places
+    Ok(places)
+}
+
+/// The place, if a directory can be made there.
+fn usable(path: PathBuf, name: &'static str, named_by: &'static str) -> Result<Place, ExperimentError> {
+    match directory_in(&path) {
+        Ok(_) => Ok(Place { path, name }),
+        Err(source) => Err(no_place(&path, named_by, source)),
+    }
+}
+
+fn no_place(path: &Path, named_by: &'static str, source: io::Error) -> ExperimentError {
+    ExperimentError::NoPlace {
+        path: path.to_owned(),
+        named_by,
+        source,
+    }
 }
 
 /// What all legs found.

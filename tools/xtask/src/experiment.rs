@@ -22,7 +22,7 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
             name,
         ],
     );
-    command.args(passed_on);
+    command.args(from_here(passed_on)?);
     run_command(command)
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn corrupt(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskEr
 
 fn checked(root: &Path, binary: &str, passed_on: &[OsString]) -> Result<(), XtaskError> {
     let mut command = cargo(root, &["run", "-p", "guira-tests", "--bin", binary, "--"]);
-    command.args(passed_on);
+    command.args(from_here(passed_on)?);
     run_command(command)
 }
 
@@ -62,11 +62,82 @@ pub(crate) fn linearize(root: &Path, passed_on: &[OsString]) -> Result<(), Xtask
             .env("RUSTFLAGS", crate::kill::FLAGS)
             .env("CARGO_TARGET_DIR", target);
     }
-    command.arg("--").args(passed_on);
+    command.arg("--").args(from_here(passed_on)?);
     run_command(command)
+}
+
+/// Options of experiments that name a file or folder.
+const PATHS: [&str; 7] = [
+    "--summary",
+    "--check",
+    "--findings",
+    "--keep-in",
+    "--path",
+    "--memory",
+    "--disk",
+];
+
+/// What is passed on, with paths that hold wherever they are looked at: experiments run in the workspace's
+/// root, their paths are relative to where the user stands.
+pub(crate) fn from_here(passed_on: &[OsString]) -> Result<Vec<OsString>, XtaskError> {
+    let absolute = |path: &OsStr| {
+        std::path::absolute(path).map_err(|source| XtaskError::Read {
+            path: path.into(),
+            source,
+        })
+    };
+    let mut words = Vec::new();
+    let mut is_path = false;
+    for word in passed_on {
+        let text = word.to_string_lossy();
+        let named = text.split_once('=').filter(|(name, _)| PATHS.contains(name));
+        words.push(match named {
+            _ if is_path => absolute(word)?.into(),
+            Some((name, path)) => {
+                let mut word = OsString::from(format!("{name}="));
+                word.push(absolute(path.as_ref())?);
+                word
+            }
+            None => word.clone(),
+        });
+        is_path = !is_path && PATHS.contains(&&*text);
+    }
+    Ok(words)
 }
 
 fn needs_points(argument: &OsStr) -> bool {
     let argument = argument.to_string_lossy();
     argument.starts_with("--mutant") || argument.starts_with("--delay-one-in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_where_the_user_stands() {
+        let words = [
+            "--summary",
+            "runs",
+            "--keep-in=there",
+            "--only",
+            "--path",
+            "/dev/shm",
+            "x=y",
+        ];
+        let here = std::env::current_dir().unwrap();
+        let told = from_here(&words.map(OsString::from)).unwrap();
+        let mut there = OsString::from("--keep-in=");
+        there.push(here.join("there"));
+        let expected: [OsString; 7] = [
+            "--summary".into(),
+            here.join("runs").into(),
+            there,
+            "--only".into(),
+            "--path".into(),
+            "/dev/shm".into(),
+            "x=y".into(),
+        ];
+        assert_eq!(told, expected);
+    }
 }

@@ -27,9 +27,9 @@ pub(crate) struct FuzzArgs {
     /// Ends after so many executions instead
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     executions: Option<u64>,
-    /// Of libFuzzer's choices; by default another one each time
+    /// Of libFuzzer's choices, which takes 32 bits; by default another one each time
     #[arg(long)]
-    seed: Option<u64>,
+    seed: Option<u32>,
     /// Append a line of JSON to this file
     #[arg(long)]
     summary: Option<std::path::PathBuf>,
@@ -107,8 +107,7 @@ fn fuzz(root: &Path, target: Target, args: &FuzzArgs) -> Result<(), XtaskError> 
             source,
         })?;
     }
-    // libFuzzer takes 32 bits.
-    let seed = args.seed.unwrap_or_else(fresh_seed) & 0xffff_ffff;
+    let seed = args.seed.unwrap_or_else(fresh_seed);
     let log = folder.join(format!("{name}.log"));
     let mut command = Command::new(folder.join(TRIPLE).join("release").join(name));
     command
@@ -184,9 +183,9 @@ fn append(path: &Path, line: &str) -> Result<(), XtaskError> {
         })
 }
 
-fn fresh_seed() -> u64 {
+fn fresh_seed() -> u32 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(1, |now| now.subsec_nanos().into())
+    now.map_or(1, |now| now.subsec_nanos())
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long)]
     more_preemptions: Option<u32>,
     /// Seconds for each; 600, or 20 with --quick
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: Option<u32>,
     /// Noted in the summary: a model is explored in the same order whatever it is
     #[arg(long, default_value_t = 0)]

@@ -45,9 +45,11 @@ pub(crate) fn run(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError>
         .arg("--")
         .arg("--source-points")
         .arg(&list)
-        .arg("--disk")
-        .arg(&target)
-        .args(passed_on);
+        .args(crate::experiment::from_here(passed_on)?);
+    let is_disk = |argument: &OsString| argument.to_string_lossy().split('=').next() == Some("--disk");
+    if !passed_on.iter().any(is_disk) {
+        command.arg("--disk").arg(&target);
+    }
     run_command(command)
 }
 
