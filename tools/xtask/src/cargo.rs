@@ -74,20 +74,45 @@ struct Targets {
     target_directory: PathBuf,
 }
 
-/// The command as a person would type it: what an error message names.
+/// The command as a person would type it, to be pasted into a shell.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let mut words = vec![
-        program
-            .file_name()
-            .unwrap_or(program.as_os_str())
-            .to_string_lossy()
-            .into_owned(),
-    ];
-    words.extend(
-        command
-            .get_args()
-            .map(|argument| argument.to_string_lossy().into_owned()),
-    );
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words: Vec<String> = std::iter::once(program)
+        .chain(command.get_args())
+        .map(|word| quoted(&word.to_string_lossy()))
+        .collect();
     words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,=+%@^".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else if !word.contains(['"', '$', '`', '\\', '!']) {
+        format!("\"{word}\"")
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_command_can_be_pasted_into_a_shell() {
+        let arguments = ["--only", "put: over a value", "it's $5", "", "~", "a=b"];
+        let mut command = Command::new("/usr/bin/printf");
+        command.arg("%s|").args(arguments);
+        let told = shown(&command);
+        assert_eq!(
+            told,
+            r#"printf %s| --only "put: over a value" 'it'\''s $5' "" "~" a=b"#.replace("%s|", r#""%s|""#)
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &told]);
+        assert_eq!(output_of(shell).unwrap(), format!("{}|", arguments.join("|")));
+    }
 }

@@ -12,12 +12,40 @@ pub(crate) enum XtaskError {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write {path}: {source}", path = path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("{path}:{line} is no line of the ledger: {source}", path = path.display())]
+    #[error("{path}:{line} is not what is expected there: {source}", path = path.display())]
+    Line {
+        path: PathBuf,
+        line: usize,
+        source: serde_json::Error,
+    },
+    #[error(
+        "{path}:{line} is no run: {source}; mend or delete that line, then run the command again",
+        path = path.display()
+    )]
     Ledger {
         path: PathBuf,
         line: usize,
         source: serde_json::Error,
     },
+    #[error("{path} cannot keep runs: {source}; nothing was run", path = path.display())]
+    NoLedger { path: PathBuf, source: io::Error },
+    #[error("cannot append to {path}: {source}; append this line by hand:\n{line}", path = path.display())]
+    NotKept {
+        path: PathBuf,
+        source: io::Error,
+        line: String,
+    },
+    #[error(
+        "{argument}: a mutant is a broken engine, and what is found of it is not the engine's to keep; without the ledger: cargo xtask {task} {argument} .."
+    )]
+    MutantOfProof { argument: String, task: String },
+    #[error("`proof run` gives --summary itself; without the ledger, run the task by its own name")]
+    SummaryOfProof,
+    #[error(
+        "{root} has no committed engine: the version of the engine that a run is kept for comes from git, so make runs in a clone of the repository",
+        root = root.display()
+    )]
+    NoVersion { root: PathBuf },
     #[error("{proof} wrote no summary, so the ledger has nothing to keep; does it take --summary?")]
     NoSummary { proof: String },
     #[error("{path} has no markers of the proof table; put them back", path = path.display())]

@@ -27,6 +27,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
 use crate::error::XtaskError;
@@ -178,7 +179,8 @@ enum Task {
 enum ProofAction {
     /// Runs a task of this command with another seed and appends its summary to docs/proof-runs.jsonl
     Run {
-        /// The task: storm, stale, ..; fuzz-open runs `fuzz open`
+        /// The task; fuzz-open runs `fuzz open`
+        #[arg(value_parser = PossibleValuesParser::new(proof::request::PROOFS))]
         name: String,
         /// Passed to the task as they are
         #[arg(

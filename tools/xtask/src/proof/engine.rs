@@ -16,7 +16,10 @@ const DIGITS: usize = 10;
 pub(super) fn engine_of(root: &Path) -> Result<String, XtaskError> {
     let mut trees = Vec::new();
     for folder in FOLDERS {
-        let tree = git(root, &["rev-parse", &format!("HEAD:{folder}")])?;
+        let tree = git(root, &["rev-parse", "--verify", &format!("HEAD:{folder}")]);
+        let tree = tree.map_err(|_| XtaskError::NoVersion {
+            root: root.to_owned(),
+        })?;
         trees.push(tree.chars().take(DIGITS).collect::<String>());
     }
     let mut status = vec!["status", "--porcelain", "--"];
@@ -35,6 +38,13 @@ fn git(root: &Path, arguments: &[&str]) -> Result<String, XtaskError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn outside_git_there_is_no_version_and_the_message_says_why() {
+        let root = tempfile::tempdir().unwrap();
+        let error = engine_of(root.path()).unwrap_err().to_string();
+        assert!(error.contains("comes from git"), "{error}");
+    }
 
     #[test]
     fn an_engine_is_named_by_its_trees_and_marked_when_changed() {

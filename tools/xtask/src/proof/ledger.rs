@@ -1,9 +1,9 @@
 //! The ledger: a file of JSON lines, one for each run of a proof. Lines are only ever appended.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub(crate) fn parse_lines<T: DeserializeOwned>(text: &str, path: &Path) -> Resul
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(index, line)| {
-            serde_json::from_str(line).map_err(|source| XtaskError::Ledger {
+            serde_json::from_str(line).map_err(|source| XtaskError::Line {
                 path: path.to_owned(),
                 line: index + 1,
                 source,
@@ -66,31 +66,80 @@ pub(crate) fn parse_lines<T: DeserializeOwned>(text: &str, path: &Path) -> Resul
         .collect()
 }
 
-/// Appends one run.
-pub(crate) fn append(path: &Path, run: &Run) -> Result<(), XtaskError> {
-    let unwritable = |source| XtaskError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    let mut line = serde_json::to_string(run).map_err(|source| unwritable(source.into()))?;
-    line.push('\n');
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(unwritable)?;
-    file.write_all(line.as_bytes()).map_err(unwritable)
+/// The runs of a ledger; an error says which line is to be mended.
+pub(crate) fn parse_runs(text: &str, path: &Path) -> Result<Vec<Run>, XtaskError> {
+    parse_lines(text, path).map_err(|error| match error {
+        XtaskError::Line { path, line, source } => XtaskError::Ledger { path, line, source },
+        other => other,
+    })
+}
+
+/// A ledger that can be read and appended to.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    path: PathBuf,
+}
+
+impl Ledger {
+    /// The ledger at `path`, which is made if need be. Fails if no run could be kept there.
+    pub(crate) fn open(path: &Path) -> Result<Self, XtaskError> {
+        let ledger = Self {
+            path: path.to_owned(),
+        };
+        let mut text = String::new();
+        let read = ledger.file().and_then(|mut file| file.read_to_string(&mut text));
+        read.map_err(|source| XtaskError::NoLedger {
+            path: path.to_owned(),
+            source,
+        })?;
+        parse_runs(&text, path)?;
+        Ok(ledger)
+    }
+
+    fn file(&self) -> io::Result<File> {
+        File::options()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&self.path)
+    }
+
+    /// Appends one run, on a line of its own whatever the last one ends with. What cannot be written is in
+    /// the error, so that it is not lost.
+    pub(crate) fn append(&self, run: &Run) -> Result<(), XtaskError> {
+        let line = serde_json::to_string(run).map_err(|source| XtaskError::Write {
+            path: self.path.clone(),
+            source: source.into(),
+        })?;
+        let append = || -> io::Result<()> {
+            let mut file = self.file()?;
+            let end = if ends_within_a_line(&mut file)? { "\n" } else { "" };
+            file.write_all(format!("{end}{line}\n").as_bytes())
+        };
+        append().map_err(|source| XtaskError::NotKept {
+            path: self.path.clone(),
+            source,
+            line: line.clone(),
+        })
+    }
+}
+
+fn ends_within_a_line(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_run_is_read_back_as_it_was_appended() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("runs.jsonl");
-        let run = Run {
+    fn run() -> Run {
+        Run {
             date: "2026-01-01T00:00:00Z".into(),
             engine: "a+b".into(),
             command: "cargo xtask storm --seed 9".into(),
@@ -100,16 +149,50 @@ mod tests {
                 seconds: 1.5,
                 counts: BTreeMap::from([("kills".into(), 3)]),
             },
-        };
-        append(&path, &run).unwrap();
-        append(&path, &run).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(parse_lines::<Run>(&text, &path).unwrap(), [run.clone(), run]);
+        }
     }
 
     #[test]
-    fn a_line_that_is_no_run_is_named() {
-        let error = parse_lines::<Run>("\n{}\n", Path::new("runs.jsonl")).unwrap_err();
-        assert!(error.to_string().contains("runs.jsonl:2"), "{error}");
+    fn a_run_is_read_back_as_it_was_appended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("runs.jsonl");
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.append(&run()).unwrap();
+        ledger.append(&run()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(parse_runs(&text, &path).unwrap(), [run(), run()]);
+    }
+
+    #[test]
+    fn a_run_is_never_glued_to_a_last_line_without_an_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("runs.jsonl");
+        std::fs::write(&path, serde_json::to_string(&run()).unwrap()).unwrap();
+        Ledger::open(&path).unwrap().append(&run()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(parse_runs(&text, &path).unwrap(), [run(), run()]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_run_is_named_before_anything_is_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("runs.jsonl");
+        std::fs::write(&path, "\n{}\n").unwrap();
+        let error = Ledger::open(&path).unwrap_err().to_string();
+        assert!(error.contains("runs.jsonl:2"), "{error}");
+        assert!(error.contains("delete that line"), "{error}");
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_written_is_refused_and_a_run_that_cannot_be_kept_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Ledger::open(directory.path()).unwrap_err();
+        assert!(matches!(error, XtaskError::NoLedger { .. }), "{error}");
+        let path = directory.path().join("runs.jsonl");
+        let ledger = Ledger::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let error = ledger.append(&run()).unwrap_err().to_string();
+        assert!(error.contains(&serde_json::to_string(&run()).unwrap()), "{error}");
     }
 }

@@ -7,6 +7,7 @@
 mod date;
 mod engine;
 pub(crate) mod ledger;
+pub(crate) mod request;
 pub(crate) mod table;
 
 use std::ffi::OsString;
@@ -17,15 +18,15 @@ use crate::cargo::{run as run_command, shown};
 use crate::error::XtaskError;
 use date::now_utc;
 use engine::engine_of;
-use ledger::{LEDGER, Run, Summary};
+use ledger::{LEDGER, Ledger, Run, Summary, parse_runs};
 
-/// Runs one proof with a fresh seed and appends what it found to the ledger; `name` is a task of this
-/// command, and what follows a hyphen its first argument (`fuzz-open` runs `fuzz open`).
+/// Runs one proof with a fresh seed and appends what it found to the ledger. What would keep a run out of
+/// the ledger is looked for before the run.
 pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(), XtaskError> {
-    let (task, first_argument) = match name.split_once('-') {
-        Some((task, rest)) => (task, Some(rest)),
-        None => (name, None),
-    };
+    let arguments = request::arguments(name, passed_on)?;
+    let ledger = Ledger::open(&root.join(LEDGER))?;
+    // Before the run: whoever edits the engine meanwhile does not change what was built.
+    let engine = engine_of(root)?;
     let temporary = tempfile::NamedTempFile::new().map_err(|source| XtaskError::Write {
         path: std::env::temp_dir(),
         source,
@@ -35,19 +36,10 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
         source,
     })?;
     let mut command = Command::new(program);
-    command.current_dir(root).arg(task).args(first_argument);
-    let is_seed = |argument: &OsString| {
-        let argument = argument.to_string_lossy();
-        argument == "--seed" || argument.starts_with("--seed=")
-    };
-    if !passed_on.iter().any(is_seed) {
-        command.arg("--seed").arg(fresh_seed()?.to_string());
-    }
-    command.args(passed_on);
+    command.args(arguments);
     let told = format!("cargo {}", shown(&command));
+    println!("{told}");
     command.arg("--summary").arg(temporary.path());
-    // Before the run: whoever edits the engine meanwhile does not change what was built.
-    let engine = engine_of(root)?;
     let outcome = run_command(command);
 
     let written = read(temporary.path())?;
@@ -59,14 +51,14 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
         });
     }
     for summary in summaries {
-        let entry = Run {
+        let run = Run {
             date: now_utc(),
             engine: engine.clone(),
             command: told.clone(),
             summary,
         };
-        ledger::append(&root.join(LEDGER), &entry)?;
-        println!("{LEDGER}: {}", entry.told());
+        ledger.append(&run)?;
+        println!("{LEDGER}: {}", run.told());
     }
     outcome
 }
@@ -76,7 +68,7 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
 pub(crate) fn refresh_table(root: &Path, since: Option<&str>) -> Result<(), XtaskError> {
     let path = root.join(table::DOCUMENT);
     let document = read(&path)?;
-    let runs = ledger::parse_lines(&read(&root.join(LEDGER))?, Path::new(LEDGER))?;
+    let runs = parse_runs(&read(&root.join(LEDGER))?, Path::new(LEDGER))?;
     let refreshed = table::refreshed(&document, &runs, since).ok_or(XtaskError::NoTable {
         path: table::DOCUMENT.into(),
     })?;
@@ -94,18 +86,4 @@ fn read(path: &Path) -> Result<String, XtaskError> {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Below 2^48: readable, and exact in every reader of JSON.
-fn fresh_seed() -> Result<u64, XtaskError> {
-    use std::io::Read;
-    let path = Path::new("/dev/urandom");
-    let mut bytes = [0; 8];
-    std::fs::File::open(path)
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(|source| XtaskError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(u64::from_le_bytes(bytes) >> 16)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Violation;
-use crate::proof::ledger::{LEDGER, Run, parse_lines};
+use crate::proof::ledger::{LEDGER, parse_runs};
 use crate::proof::table::{DOCUMENT, refreshed};
 
 const RULE: &str = "proof table";
@@ -21,7 +21,7 @@ pub(crate) fn violations(ledger: Option<&str>, document: Option<&str>) -> Vec<Vi
         (None, None) => return Vec::new(),
         (ledger, document) => (ledger.unwrap_or_default(), document.unwrap_or_default()),
     };
-    let runs: Vec<Run> = match parse_lines(ledger, Path::new(LEDGER)) {
+    let runs = match parse_runs(ledger, Path::new(LEDGER)) {
         Ok(runs) => runs,
         Err(error) => return violation(LEDGER, 1, error.to_string()),
     };
@@ -55,7 +55,7 @@ mod tests {
         let found = violations(Some(RUN), Some(EMPTY));
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].path.as_str(), found[0].line), (DOCUMENT, 3));
-        let runs: Vec<Run> = parse_lines(RUN, Path::new(LEDGER)).unwrap();
+        let runs = parse_runs(RUN, Path::new(LEDGER)).unwrap();
         let fresh = refreshed(EMPTY, &runs, None).unwrap();
         assert!(violations(Some(RUN), Some(&fresh)).is_empty());
         let edited = fresh.replace("3 kills", "30 kills");
