@@ -77,6 +77,7 @@ pub(crate) fn run(root: &Path, args: &FuzzArgs) -> Result<(), XtaskError> {
         &[
             "build",
             "--release",
+            "--locked",
             "--manifest-path",
             "tools/fuzz/Cargo.toml",
             "--target",
