@@ -36,17 +36,33 @@
 //!
 //! # What is promised, exactly
 //!
+//! The numbers are those of `docs/proof.md`, which tells what each was attacked with.
+//!
 //! 1. After [`Segment::invalidate`] returns, no read on this host gives a value whose put *began*, or
 //!    whose fill token was taken, before. A put that begins later is taken as newer by definition,
-//!    whenever its value was computed: whoever computed from a source uses [`Segment::fill`].
-//! 2. The token must be taken before the source is read, and the source must not lag.
-//! 3. A read or guard that began before an invalidation may still show the old value.
-//! 4. `expire` promises less: the value stays readable, marked stale.
-//! 5. A damaged header, slot or (where values carry checks and are verified) value is never returned:
-//!    it is a miss, counted in [`Stats::damaged`]; the next put of the key replaces it.
-//! 6. A process whose segment's file is cut while it is open goes on without it: reads miss, puts are
-//!    [`StoreError::Truncated`], until the segment is opened anew
-//!    ([`SegmentBuilder::outlive_truncation`]).
+//!    whenever its value was computed: whoever computed from a source uses [`Segment::fill`], takes the
+//!    token before the source is read, and the source must not lag. A read or guard that began before
+//!    may still show the old value. `expire` promises less: the value stays readable, marked stale.
+//! 2. A read gives bytes that one put wrote under that very key, all of them (of damage see 6).
+//! 3. A process that is killed or stopped at any instruction keeps no operation of another waiting,
+//!    but who asked to wait for its flight; none fails, and none sees half of what it did.
+//! 4. A counter, an append, a compare-and-swap that reported success happened exactly once; one that did not
+//!    report because its process died, at most once. Eviction may drop any entry, and a counter then
+//!    begins anew.
+//! 5. One computation of each key among all that ask for a flight. A dead leader is replaced within a tenth
+//!    of a second after the kernel has freed its lock, which takes 0.15 s where it had a whole GiB
+//!    mapped; a stopped one at the end of its patience.
+//! 6. A damaged, truncated, foreign or older file gives errors, misses and named faults, never a signal, a
+//!    panic or an endless walk. What is seen to be damaged is a miss, counted in [`Stats::damaged`];
+//!    the next put of the key replaces it. Bytes of values are compared only where they carry checks
+//!    and the handle verifies ([`SegmentBuilder::checked_values`], [`SegmentBuilder::verify_values`]), and
+//!    then no value is given that was not written under its key. Without, a flipped bit in a value
+//!    is returned; a damaged header passes its check of twelve bits once in 4,096 times, and the value is
+//!    then too long or too short; where the words that say which space is free are damaged, it may be
+//!    torn; and where whole pages changed places, it may be another key's. A process whose segment's
+//!    file is cut while it is open goes on without it: reads miss, puts are [`StoreError::Truncated`],
+//!    until the segment is opened anew ([`SegmentBuilder::outlive_truncation`]).
+//! 7. A miss is always allowed: entries are evicted when room is needed.
 
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing)]
