@@ -1,7 +1,7 @@
 //! The engine's bounds and shares, in one place: each is a choice, none is part of the layout.
 
 /// Times a reader repeats a scan before it settles for a miss, which a cache may always answer.
-pub(crate) const READ_PASSES: u32 = 4;
+pub(crate) const READ_PASSES: u32 = 16;
 /// Times a writer repeats a scan whose result it must know.
 pub(crate) const WRITE_PASSES: u32 = 64;
 /// Forwards a reader follows.

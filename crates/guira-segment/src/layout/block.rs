@@ -252,8 +252,8 @@ impl Tail {
     }
 }
 
-/// Live entries and bytes of a block: `[entries 32 | bytes / 16, 32]`. A statistic: a killed
-/// process may leave it off by its last operation; it starts anew with the block.
+/// Live entries and bytes of a block: `[entries 32 | bytes / 16, 32]`. A killed process may leave it too
+/// high by its last operation, never too low; it starts anew with the block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Live(pub(crate) u64);
 

@@ -20,7 +20,7 @@ use crate::attach::{Counter, ThreadState};
 use crate::entry::Validity;
 use crate::index::scan::{Pass, Step};
 use crate::key::Pair;
-use crate::layout::block::{BlockState, BlockWord, Live, META_LIVE, META_TAIL, Pool, Tail};
+use crate::layout::block::{BlockState, BlockWord, META_TAIL, Pool, Tail};
 use crate::layout::entry::{ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, Header, Kind, State};
 use crate::layout::slot::{Location, Slot};
 use crate::log::place::Purpose;
@@ -365,9 +365,7 @@ impl Shared {
         }
         // Release: publishes the copy; pairs with the Acquire of whoever follows the forward.
         self.entry_state(place.location).store(live.0, Ordering::Release);
-        let size = Live::of_entry(entry.entry_bytes).0;
-        self.block_meta(place.block, META_LIVE)
-            .fetch_add(size, Ordering::Relaxed);
+        self.count_live(place.block, entry.entry_bytes);
         let pair = Pair::of_hash(&self.geometry, hash);
         let moved = self.change_state(
             entry.location,
@@ -380,8 +378,7 @@ impl Shared {
         );
         if !moved && self.change_state(place.location, live, live.dead()) {
             // Nobody reaches the copy but through the forward, if at all.
-            self.block_meta(place.block, META_LIVE)
-                .fetch_sub(size, Ordering::Relaxed);
+            self.uncount_live(place.block, entry.entry_bytes);
         }
         moved
     }
@@ -457,23 +454,9 @@ impl Shared {
         if self.walked_key(&target) != self.walked_key(from) {
             return false;
         }
-        if target.state.kind() == Kind::Writing
-            && self.change_state(location, target.state, target.state.to_live())
-        {
-            let size = Live::of_entry(target.entry_bytes).0;
-            self.block_meta(pinned.block, META_LIVE)
-                .fetch_add(size, Ordering::Relaxed);
+        if target.state.kind() == Kind::Writing {
+            self.count_then_live(pinned.block, target.entry_bytes, location, target.state);
         }
         self.load_state(location).kind() == Kind::Live
-    }
-
-    /// Takes an entry that is no longer LIVE out of its block's count.
-    pub(crate) fn forget_live(&self, block: u32, location: Location) {
-        let header = self.load_header(location);
-        if let Some(tags_bytes) = self.tags_bytes(location, &header) {
-            let size = Live::of_entry(header.entry_bytes(tags_bytes)).0;
-            self.block_meta(block, META_LIVE)
-                .fetch_sub(size, Ordering::Relaxed);
-        }
     }
 }

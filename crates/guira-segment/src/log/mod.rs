@@ -10,6 +10,7 @@
 
 pub(crate) mod drain;
 pub(crate) mod ghost;
+pub(crate) mod live;
 pub(crate) mod open;
 pub(crate) mod place;
 pub(crate) mod run;

@@ -19,7 +19,6 @@ use crate::error::StoreError;
 use crate::index::scan::{Pass, Step};
 use crate::key::Key;
 use crate::layout::block::Pool;
-use crate::layout::block::{Live, META_LIVE};
 use crate::layout::entry::Kind;
 use crate::log::write::Draft;
 use crate::ops::store::{Intent, StoreOutcome, Token, pause};
@@ -202,10 +201,12 @@ impl Shared {
             self.unlink(&key.pair, slot, true);
             return Ok(None);
         }
-        if self.change_state(slot.location(), written.state, written.state.to_kind(Kind::Live)) {
-            self.block_meta(written.place.block, META_LIVE)
-                .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
-        }
+        self.count_then_live(
+            written.place.block,
+            written.entry_bytes,
+            slot.location(),
+            written.state,
+        );
         // Only now: a block that counts no live entry is dropped without a walk.
         self.forget_live(base.pinned.block, base.location);
         self.unlink(&key.pair, base.slot(self, key.pair.tag), false);

@@ -29,7 +29,6 @@ use crate::attach::ThreadState;
 use crate::entry::{Found, Validity};
 use crate::index::scan::{Pass, Step};
 use crate::key::Key;
-use crate::layout::block::{Live, META_LIVE};
 use crate::layout::entry::{Kind, State};
 use crate::layout::slot::{Location, Slot};
 use crate::pin::EnginePin;
@@ -51,11 +50,22 @@ pub(crate) enum Manner {
     Yield { refreshes: Option<(Location, u16)> },
 }
 
-/// Slots to clear once the own entry is LIVE.
+/// What is left to do once the own entry is LIVE: slots to clear, and values that it took the place of, which
+/// their blocks count as live until then. (A block that counts none is dropped without a walk, and with it
+/// the way to what is not LIVE yet.)
 #[derive(Debug, Default)]
 pub(crate) struct Leftovers {
     slots: [Option<(Slot, bool)>; 4],
     count: usize,
+    given: Option<Given>,
+}
+
+/// A value that was forwarded to the own entry.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    block: u32,
+    generation: u32,
+    entry_bytes: usize,
 }
 
 impl Leftovers {
@@ -88,8 +98,8 @@ enum Twin {
     },
     /// In nobody's way, and not to be touched.
     Ignored,
-    /// Forwards to the own entry.
-    Given,
+    /// Forwards to the own entry, by this pass or since an earlier one.
+    Given(Option<Given>),
     /// Another writer's, that nothing forwards to (yet).
     Orphan,
     /// Another writer was faster: look again.
@@ -106,6 +116,7 @@ impl Shared {
     pub(crate) fn settle(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, manner: Manner) -> Settled {
         // Stays so: whoever saw the forward may have helped the own entry since.
         let mut is_given = false;
+        let mut given: Option<Given> = None;
         for _ in 0..SETTLE_ROUNDS {
             let mut leftovers = Leftovers::default();
             let mut orphans = Leftovers::default();
@@ -125,8 +136,13 @@ impl Shared {
                         Step::Continue
                     }
                     Twin::Ignored => Step::Continue,
-                    Twin::Given => {
+                    Twin::Given(now) => {
                         is_given = true;
+                        if let (Some(before), Some(_)) = (given, now) {
+                            // Two values stood, for a moment: one is enough to remember.
+                            self.forget_given(thread, before);
+                        }
+                        given = now.or(given);
                         leftovers.push(slot, false);
                         Step::Continue
                     }
@@ -141,6 +157,7 @@ impl Shared {
                     Twin::OwnKilled => Step::Stop(Settled::Killed),
                 }
             });
+            leftovers.given = given;
             match pass {
                 Pass::Complete if orphans.count == 0 || is_given => return Settled::Ready(leftovers),
                 Pass::Complete => {
@@ -149,12 +166,37 @@ impl Shared {
                         return Settled::Ready(leftovers);
                     }
                     self.kill_orphans(thread, key, &orphans);
+                    continue;
                 }
-                Pass::Stopped(settled) => return settled,
-                Pass::Unverified => return Settled::Contended,
+                // The slots are whose who decided it.
+                Pass::Stopped(Settled::Ready(nothing)) => {
+                    return Settled::Ready(Leftovers { given, ..nothing });
+                }
+                Pass::Stopped(settled) => {
+                    self.forget_leftovers(thread, &leftovers);
+                    return settled;
+                }
+                Pass::Unverified => {}
             }
+            self.forget_leftovers(thread, &leftovers);
+            break;
         }
         Settled::Contended
+    }
+
+    /// The own entry's fate is decided: its block need not count what it took the place of any more.
+    pub(crate) fn forget_leftovers(&self, thread: &ThreadState, leftovers: &Leftovers) {
+        if let Some(given) = leftovers.given {
+            self.forget_given(thread, given);
+        }
+    }
+
+    fn forget_given(&self, thread: &ThreadState, given: Given) {
+        // Pinned: another generation's count must not suffer.
+        let pinned = self.pin_block(thread, thread.engine_pin(self, EnginePin::Twin), given.block);
+        if pinned.word.is_readable() && pinned.word.generation() == given.generation {
+            self.uncount_live(given.block, given.entry_bytes);
+        }
     }
 
     /// Kills entries of other writers after a whole pass that met no LIVE entry and nothing forwarded to
@@ -195,7 +237,7 @@ impl Shared {
             let (location, generation) = (state.forward_location(), state.forward_generation());
             if location == own.location() {
                 return if generation == own.generation() {
-                    Twin::Given
+                    Twin::Given(None)
                 } else {
                     // To what was there before.
                     Twin::Settled { entry_is_dead: false }
@@ -256,8 +298,11 @@ impl Shared {
             state,
             state.forwarded(own.location(), own.generation()),
         ) {
-            self.forget_live(twin.pinned.block, twin.location);
-            Twin::Given
+            Twin::Given(Some(Given {
+                block: twin.pinned.block,
+                generation: twin.pinned.word.generation(),
+                entry_bytes: twin.entry_bytes(),
+            }))
         } else {
             Twin::Raced
         }
@@ -273,16 +318,12 @@ impl Shared {
 
     /// Makes a WRITING entry that is forwarded to LIVE, on behalf of its writer.
     pub(crate) fn help(&self, entry: &Found<'_>, state: State) {
-        if self.change_state(entry.location, state, state.to_live()) {
-            self.block_meta(entry.pinned.block, META_LIVE).fetch_add(
-                Live::of_entry(entry.entry_bytes()).0,
-                guira_shm::sync::Ordering::Relaxed,
-            );
-        }
+        self.count_then_live(entry.pinned.block, entry.entry_bytes(), entry.location, state);
     }
 
-    /// Clears the slots of settled twins.
-    pub(crate) fn clear_leftovers(&self, key: &Key<'_>, leftovers: &Leftovers) {
+    /// Clears the slots of settled twins, now that the own entry is LIVE.
+    pub(crate) fn clear_leftovers(&self, thread: &ThreadState, key: &Key<'_>, leftovers: &Leftovers) {
+        self.forget_leftovers(thread, leftovers);
         for (slot, entry_is_dead) in leftovers.slots.iter().flatten() {
             self.unlink(&key.pair, *slot, *entry_is_dead);
         }

@@ -29,7 +29,7 @@ use guira_shm::sync::{Ordering, fence, yield_now};
 use crate::attach::{Counter, ThreadState};
 use crate::error::StoreError;
 use crate::key::Key;
-use crate::layout::block::{Live, META_LIVE, Pool};
+use crate::layout::block::Pool;
 use crate::layout::entry::Kind;
 use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
@@ -206,6 +206,7 @@ impl Shared {
             // A put that was helped to LIVE has happened, and was invalidated after: to remove the key now
             // would be to do something twice. (Of the others nothing follows, and they may have been helped
             // only after they were invalidated.)
+            self.forget_leftovers(thread, &leftovers);
             let outcome = if self.abandon(key, written, slot) && intent == Intent::Put {
                 StoreOutcome::Stored
             } else {
@@ -216,9 +217,7 @@ impl Shared {
         let location = written.place.location;
         let mut state = written.state;
         loop {
-            if self.change_state(location, state, state.to_live()) {
-                self.block_meta(written.place.block, META_LIVE)
-                    .fetch_add(Live::of_entry(written.entry_bytes).0, Ordering::Relaxed);
+            if self.count_then_live(written.place.block, written.entry_bytes, location, state) {
                 break;
             }
             state = self.load_state(location);
@@ -226,6 +225,7 @@ impl Shared {
                 // Marked as stale on its way: it goes LIVE with the mark.
                 Kind::Writing => {}
                 Kind::Dead => {
+                    self.forget_leftovers(thread, &leftovers);
                     self.unlink(&key.pair, slot, true);
                     if state.was_live() && !Mutant::WrittenTwice.is_on() {
                         // Helped to LIVE and removed since: a write happens once.
@@ -237,7 +237,7 @@ impl Shared {
                 Kind::Live | Kind::Forward => break,
             }
         }
-        self.clear_leftovers(key, &leftovers);
+        self.clear_leftovers(thread, key, &leftovers);
         if Mutant::EvictedPutIsRepeated.is_on()
             && self.block(written.place.block).generation() != written.place.generation
         {
