@@ -24,3 +24,4 @@ pub mod stale;
 pub mod stopwatch;
 pub mod storm;
 pub mod summary;
+pub mod verdict;

@@ -51,6 +51,7 @@ mod command {
     use guira_tests::kill::victim::Task;
     use guira_tests::scratch::directory_in;
     use guira_tests::summary::fresh_seed;
+    use guira_tests::verdict::mutant_names;
 
     /// Kills and stops a process at each change that each operation makes to shared memory.
     #[derive(Debug, Parser)]
@@ -99,7 +100,7 @@ mod command {
         /// Only this run of each scene: the number of its point
         #[arg(long)]
         at: Option<usize>,
-        /// Runs with this check of the engine left out; then anomalies are what it is for
+        /// Runs with this check of the engine left out: succeeds if that is noticed
         #[arg(long)]
         mutant: Option<String>,
         /// Names the scenes and how many points each passes
@@ -208,11 +209,12 @@ mod command {
         if let Some(path) = &arguments.summary {
             report.summarize(path)?;
         }
-        let is_right = match &arguments.mutant {
-            None => report.is_clean(),
-            Some(_) => report.is_noticed(),
-        };
-        Ok(if is_right {
+        if let Some(mutant) = &arguments.mutant {
+            let verdict = report.verdict_on(mutant);
+            println!("{verdict}");
+            return Ok(verdict.exit_code());
+        }
+        Ok(if report.is_clean() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -223,6 +225,7 @@ mod command {
         let Some(name) = mutant else { return Ok(()) };
         let mutant = Mutant::from_name(name).ok_or_else(|| KillError::NoMutant {
             name: name.to_owned(),
+            known: mutant_names(),
         })?;
         guira_shm::mutant::switch_on(Some(mutant));
         Ok(())

@@ -45,7 +45,7 @@ struct Arguments {
     /// With delays before one in so many changes of shared memory (needs a build with points)
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     delay_one_in: Option<u32>,
-    /// With one check of the engine left out (needs a build with points)
+    /// With one check of the engine left out: succeeds if that is noticed (needs a build with points)
     #[arg(long)]
     mutant: Option<String>,
     /// Every mutant, until it is rejected; fails if one is not
@@ -139,13 +139,26 @@ fn execute(arguments: Arguments) -> Result<ExitCode, ExperimentError> {
     }
     let program = std::env::current_exe()?;
     let report = run(&program, &plan(&arguments, arguments.mutant.clone()))?;
-    show(&report, &arguments)
+    let exit_code = show(&report, &arguments)?;
+    let Some(mutant) = &arguments.mutant else {
+        return Ok(exit_code);
+    };
+    let verdict = report.verdict_on(mutant);
+    if arguments.json {
+        eprintln!("{verdict}");
+    } else {
+        println!("{verdict}");
+    }
+    Ok(verdict.exit_code())
 }
 
 fn plan(arguments: &Arguments, mutant: Option<String>) -> LinearizePlan {
     LinearizePlan {
         directory: arguments.path.clone(),
-        findings: arguments.findings.clone(),
+        findings: match &mutant {
+            None => arguments.findings.clone(),
+            Some(name) => arguments.findings.join("mutants").join(name),
+        },
         histories: arguments.histories,
         operations: arguments.operations,
         kill_percent: arguments.kill_percent,
@@ -168,20 +181,11 @@ fn mutants(arguments: &Arguments) -> Result<ExitCode, ExperimentError> {
     let mut survivors = 0;
     for name in MUTANTS {
         let report = run(&program, &plan(arguments, Some((*name).to_owned())))?;
-        if report.violations.is_empty() {
+        let verdict = report.verdict_on(name);
+        println!("{verdict}");
+        if !verdict.is_noticed {
             survivors += 1;
-            println!(
-                "{name}: NOT REJECTED in {} histories ({} momentary misses), {:.1} s",
-                report.histories, report.momentary_misses, report.seconds
-            );
         } else {
-            println!(
-                "{name}: rejected in history {} ({} violations, {} momentary misses), {:.1} s",
-                report.histories,
-                report.violations.len(),
-                report.momentary_misses,
-                report.seconds
-            );
             for line in report
                 .violations
                 .iter()

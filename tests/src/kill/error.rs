@@ -48,10 +48,12 @@ pub enum KillError {
         source: std::io::Error,
     },
     /// There is no such mutant.
-    #[error("there is no mutant `{name}`; crates/guira-shm/src/mutant.rs names them all")]
+    #[error("there is no mutant `{name}`; there are {known}")]
     NoMutant {
         /// The name.
         name: String,
+        /// The names that there are.
+        known: String,
     },
     /// The process that a scene begins with did not die where it was to.
     #[error(

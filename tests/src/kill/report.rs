@@ -10,6 +10,7 @@ use super::source::Coverage;
 use super::survivors::SCRIPTS;
 use super::victim::Task;
 use crate::summary::Summary;
+use crate::verdict::MutantVerdict;
 
 /// Anomalies of each scene that a report tells.
 const TOLD_OF_EACH: usize = 3;
@@ -91,8 +92,20 @@ impl Report {
 
     /// Whether a broken engine was noticed by what was seen of it, not by runs that came to nothing.
     #[must_use]
-    pub fn is_noticed(&self) -> bool {
-        self.unmade == 0 && !self.anomalies.is_empty()
+    pub fn verdict_on(&self, mutant: &str) -> MutantVerdict {
+        let told = if self.unmade > 0 {
+            format!(
+                "{} of {} runs could not be made or did not end",
+                self.unmade, self.runs
+            )
+        } else {
+            format!("{} anomalies in {} runs", self.anomalies.len(), self.runs)
+        };
+        MutantVerdict {
+            mutant: mutant.to_owned(),
+            is_noticed: self.unmade == 0 && !self.anomalies.is_empty(),
+            told,
+        }
     }
 
     /// Appends the summary to the file at `path`.

@@ -20,7 +20,10 @@ pub(crate) fn switch_on(world: &World) -> Result<(), ExperimentError> {
     let mutant = match &world.mutant {
         None => None,
         Some(name) => Some(guira_shm::mutant::Mutant::from_name(name).ok_or_else(|| {
-            ExperimentError::Io(std::io::Error::other(format!("no mutant is called {name}")))
+            ExperimentError::Io(std::io::Error::other(format!(
+                "there is no mutant `{name}`; there are {}",
+                crate::verdict::mutant_names()
+            )))
         })?),
     };
     guira_shm::mutant::switch_on(mutant);

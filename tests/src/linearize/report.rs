@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::linearize::judge::Violation;
 use crate::summary::Summary;
+use crate::verdict::MutantVerdict;
 
 /// A violation and where its whole history is.
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +74,22 @@ impl LinearizeReport {
     #[must_use]
     pub const fn misses_are_rare(&self) -> bool {
         self.momentary_misses <= self.operations.div_ceil(OPERATIONS_PER_MISS)
+    }
+
+    /// Whether a broken engine was noticed: by answers without order, not by workers that crashed.
+    #[must_use]
+    pub fn verdict_on(&self, mutant: &str) -> MutantVerdict {
+        MutantVerdict {
+            mutant: mutant.to_owned(),
+            is_noticed: !self.violations.is_empty(),
+            told: format!(
+                "{} violations and {} momentary misses in {} histories, {:.1} s",
+                self.violations.len(),
+                self.momentary_misses,
+                self.histories,
+                self.seconds
+            ),
+        }
     }
 
     /// What must not be.
