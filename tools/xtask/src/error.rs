@@ -74,7 +74,9 @@ pub(crate) enum XtaskError {
     Canary { sanitizer: &'static str },
     #[error("{count} model(s) failed or noticed no mutant, marked above")]
     Models { count: usize },
-    #[error("no model and no mutant has {name:?} in its name; `cargo xtask model` lists them")]
+    #[error(
+        "nothing to be run has {name:?} in its name; `cargo xtask model --list` names the models and the mutants of each"
+    )]
     NoModel { name: String },
     #[error("{path} holds {found}: a release has no points and no mutants; take them out of ordinary builds", path = path.display())]
     Traces { path: PathBuf, found: String },

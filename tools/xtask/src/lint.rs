@@ -17,6 +17,7 @@ pub(crate) fn run(root: &Path, steps: &mut Steps) {
         ))
     });
     steps.run("clippy with points", || crate::kill::lint(root));
+    steps.run("clippy with models", || crate::model::lint(root));
     tidy_step(root, steps);
 }
 

@@ -2,6 +2,8 @@
 //!
 //! They are tests of `guira-segment` in a build of their own; each reports a line of JSON.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,12 +15,16 @@ use serde::Deserialize;
 use crate::cargo::{cargo, run as run_command, shown};
 use crate::error::XtaskError;
 use crate::proof::ledger::{Summary, parse_lines};
+use names::Names;
 
 /// What `cargo xtask model` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Only models or mutants with this in their name
     name: Option<String>,
+    /// Names the models and the mutants that each must catch, and runs none
+    #[arg(long)]
+    list: bool,
     /// What CI has time for: no more preemptions than each model asks for, 20 seconds each
     #[arg(long)]
     quick: bool,
@@ -38,6 +44,9 @@ pub(crate) struct Options {
     #[arg(long)]
     summary: Option<PathBuf>,
 }
+
+/// What makes a build one with models.
+const FLAGS: &str = "--cfg guira_model";
 
 /// What a model reports.
 #[derive(Debug, Deserialize)]
@@ -77,6 +86,18 @@ impl Row {
 
 /// Builds the models and runs them, models and mutants side by side.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), XtaskError> {
+    let names = Names::read(root)?;
+    if options.list {
+        println!("{names}");
+        return Ok(());
+    }
+    if let Some(name) = options
+        .name
+        .as_ref()
+        .filter(|name| !names.has(name, options.mutants))
+    {
+        return Err(XtaskError::NoModel { name: name.clone() });
+    }
     let begin = Instant::now();
     let mut build = tests(root);
     build.arg("--no-run");
@@ -137,9 +158,19 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), XtaskError> {
     }
 }
 
+/// Clippy for what only a build with models has.
+pub(crate) fn lint(root: &Path) -> Result<(), XtaskError> {
+    let mut command = cargo(root, &["clippy", "-p", "guira-segment"]);
+    command
+        .args(["--lib", "--tests", "--", "-D", "warnings"])
+        .env("RUSTFLAGS", FLAGS)
+        .env("CARGO_TARGET_DIR", target_folder(root));
+    run_command(command)
+}
+
 fn tests(root: &Path) -> Command {
     let mut command = cargo(root, &["test", "--release", "-p", "guira-segment", "--lib"]);
-    command.env("RUSTFLAGS", "--cfg guira_model");
+    command.env("RUSTFLAGS", FLAGS);
     command.env("CARGO_TARGET_DIR", target_folder(root));
     command
 }
