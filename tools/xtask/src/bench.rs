@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cargo::{cargo, run as run_command};
 use crate::error::XtaskError;
+use crate::experiment::from_here;
 
 /// Runs the measurements' binary with the given arguments.
 pub(crate) fn run(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
@@ -12,6 +13,6 @@ pub(crate) fn run(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError>
         root,
         &["run", "--release", "--manifest-path", "benches/Cargo.toml", "--"],
     );
-    command.args(passed_on);
+    command.args(from_here(passed_on)?);
     run_command(command)
 }

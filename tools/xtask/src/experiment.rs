@@ -66,8 +66,8 @@ pub(crate) fn linearize(root: &Path, passed_on: &[OsString]) -> Result<(), Xtask
     run_command(command)
 }
 
-/// Options of experiments that name a file or folder.
-const PATHS: [&str; 7] = [
+/// Options of experiments and measurements that name a file or folder.
+const PATHS: [&str; 11] = [
     "--summary",
     "--check",
     "--findings",
@@ -75,6 +75,10 @@ const PATHS: [&str; 7] = [
     "--path",
     "--memory",
     "--disk",
+    "--csv",
+    "--svg",
+    "--traces",
+    "--directory",
 ];
 
 /// What is passed on, with paths that hold wherever they are looked at: experiments run in the workspace's
