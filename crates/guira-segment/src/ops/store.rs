@@ -29,7 +29,7 @@ use guira_shm::sync::{Ordering, fence, yield_now};
 use crate::attach::{Counter, ThreadState};
 use crate::error::StoreError;
 use crate::key::Key;
-use crate::layout::block::Pool;
+use crate::layout::block::{BlockWord, Pool};
 use crate::layout::entry::Kind;
 use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
@@ -238,14 +238,19 @@ impl Shared {
             }
         }
         self.clear_leftovers(thread, key, &leftovers);
-        if Mutant::EvictedPutIsRepeated.is_on()
-            && self.block(written.place.block).generation() != written.place.generation
-        {
+        if Mutant::EvictedPutIsRepeated.is_on() && !self.is_where_it_was(written) {
             return Step::Retry;
         }
         // If the block was drained meanwhile the entry goes with it: evicted right after its put. It is
         // not put again, for it may have been read, replaced and removed by now.
         Step::Done(StoreOutcome::Stored)
+    }
+
+    /// For a mutant: whether the block of what was written is still of its generation. Asked by a change that
+    /// changes nothing, which lets the model's other threads go first.
+    fn is_where_it_was(&self, written: &Written<'_>) -> bool {
+        let word = BlockWord(self.block_word(written.place.block).fetch_or(0, Ordering::SeqCst));
+        word.generation() == written.place.generation
     }
 
     /// Whether a fill has taken the place of the value that it refreshes, or was helped or killed. If so no
