@@ -125,6 +125,13 @@ pub const UNREACHED: &[Unreached] = &[
         "one of two: only as a mutant",
     ),
     unreached("pin.rs", "pin_block", "store", "only as a mutant"),
+    unreached("ops/store.rs", "is_where_it_was", "fetch_or", "only as a mutant"),
+    unreached(
+        "log/drain.rs",
+        "swing_again",
+        "bump_moves",
+        "one of two: only when an entry whose slot was not cleared yet leads to one that is gone",
+    ),
     unreached(
         "truncation.rs",
         "invalidate_for_others",

@@ -73,7 +73,7 @@ pub(super) const SCENES: &[Scene] = &[
     ),
     Scene::quiet("recover: nobody died", Image::Roomy, recover),
     Scene::quiet("recover: after a put in a private lane", Image::Roomy, recover)
-        .after("put: in a private lane", "store.rs")
+        .after("put: in a private lane", "live.rs")
         .alone(),
     Scene::quiet("recover: after a block was opened", Image::Roomy, recover)
         .after("put: begins a private lane", "open.rs")
@@ -97,13 +97,13 @@ pub(super) const SCENES: &[Scene] = &[
         .after("flight: lead, fill, land", "flight.rs")
         .alone(),
     Scene::quiet("recover: after a thread", Image::Roomy, recover)
-        .after("thread: its first and last operation", "store.rs")
+        .after("thread: its first and last operation", "live.rs")
         .alone(),
     Scene::quiet("recover: after a detach", Image::Roomy, recover)
         .after("detach: with a lane of its own and threads", "recovery.rs")
         .alone(),
     Scene::quiet("open: after a put in a private lane", Image::Roomy, open)
-        .after_the_only("put: in a private lane", "store.rs")
+        .after_the_only("put: in a private lane", "live.rs")
         .alone(),
     Scene::quiet("open: after a run was begun", Image::Roomy, open)
         .after_the_only("put large: a new key", "run.rs")
@@ -142,7 +142,7 @@ pub(super) const SCENES: &[Scene] = &[
             })
         },
     )
-    .after("put: over a value", "drain.rs")
+    .after("put: over a value", "live.rs")
     .alone(),
     Scene::on_key(
         "add: over an increment that died half way",
@@ -170,7 +170,7 @@ pub(super) const SCENES: &[Scene] = &[
             Answer::Done
         },
     )
-    .after("put: over a value", "drain.rs")
+    .after("put: over a value", "live.rs")
     .alone()
     .evicting(),
     Scene::on_key(
@@ -183,7 +183,7 @@ pub(super) const SCENES: &[Scene] = &[
             victim.armed(|| answered(segment.put(keys::ABSENT, NEW, Expiry::never()), put_answer))
         },
     )
-    .after("put: a new key", "store.rs")
+    .after("put: a new key", "live.rs")
     .alone(),
     Scene::on_key(
         "put: burst after a put that died half way",
@@ -192,7 +192,7 @@ pub(super) const SCENES: &[Scene] = &[
         put_last,
         burst,
     )
-    .after("put: over a value", "drain.rs")
+    .after("put: over a value", "live.rs")
     .alone()
     .evicting(),
     Scene::on_key(
@@ -202,7 +202,7 @@ pub(super) const SCENES: &[Scene] = &[
         put_last,
         burst,
     )
-    .after("put: a new key", "store.rs")
+    .after("put: a new key", "live.rs")
     .alone()
     .evicting(),
     Scene::on_key(
@@ -212,7 +212,7 @@ pub(super) const SCENES: &[Scene] = &[
         put_last,
         burst,
     )
-    .after("put: over a value where generations wrap", "drain.rs")
+    .after("put: over a value where generations wrap", "live.rs")
     .alone(),
     Scene::on_key(
         "put: burst after a removal died where generations wrap",
@@ -230,7 +230,7 @@ pub(super) const SCENES: &[Scene] = &[
         || Effect::Expire,
         |victim| expire(victim, keys::ABSENT),
     )
-    .after("put: a new key", "store.rs")
+    .after("put: a new key", "live.rs")
     .alone(),
     Scene::on_key(
         "expire: under a put that died half way",
@@ -239,7 +239,7 @@ pub(super) const SCENES: &[Scene] = &[
         || Effect::Expire,
         |victim| expire(victim, keys::NUMBER),
     )
-    .after("put: over a value", "drain.rs")
+    .after("put: over a value", "live.rs")
     .alone(),
     Scene::quiet("repair: every kind of fault", Image::Damaged, |victim| {
         let segment = victim.segment();
