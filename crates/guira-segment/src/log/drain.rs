@@ -10,8 +10,10 @@
 //! names and that does not lead to a WRITING entry is nobody's way to anything. A copy that finds no slot to
 //! swing is given up: linking what is already LIVE could make a second live entry of its key.
 //!
-//! A block whose walk meets bytes that are no entry of its generation ends there: space that a
-//! killed process reserved and never wrote. What lies beyond loses its second chance, no more.
+//! A walk that meets bytes that are no entry of its generation (space that a writer reserved and has not
+//! written, because it is slow or dead) goes on behind them, at the next entry that a slot names. To end there
+//! would leave LIVE entries behind unmarked, and what is derived from one of those would be missed from the
+//! moment the block is gone until it is LIVE.
 
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
@@ -21,7 +23,9 @@ use crate::entry::Validity;
 use crate::index::scan::{Pass, Step};
 use crate::key::Pair;
 use crate::layout::block::{BlockState, BlockWord, META_TAIL, Pool, Tail};
-use crate::layout::entry::{ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, Header, Kind, State};
+use crate::layout::entry::{
+    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_GRID, ENTRY_LENGTHS, ENTRY_MADE, Header, Kind, State,
+};
 use crate::layout::slot::{Location, Slot};
 use crate::log::place::Purpose;
 use crate::log::survey::{DrainMode, Victim};
@@ -180,8 +184,10 @@ impl Shared {
         while drain.at_bytes < drain.end_bytes && walked_bytes < budget_bytes {
             let location = Location::from_offset(self.geometry.block_offset(drain.block) + drain.at_bytes);
             let Some(entry) = self.walk_entry(location, drain.block, drain.word.generation()) else {
-                drain.at_bytes = drain.end_bytes;
-                break;
+                let (block, generation) = (drain.block, drain.word.generation());
+                drain.at_bytes =
+                    self.next_linked_bytes(block, generation, drain.at_bytes + ENTRY_GRID, drain.end_bytes);
+                continue;
             };
             self.drain_entry(thread, &mut drain, &entry);
             drain.at_bytes += entry.entry_bytes;
@@ -427,18 +433,6 @@ impl Shared {
         } else {
             self.bump_moves(&pair);
         }
-    }
-
-    /// Whether a slot of the pair names an entry; true if that cannot be told.
-    fn is_linked(&self, pair: &Pair, entry: Slot) -> bool {
-        let pass = self.verified_pass(pair, WRITE_PASSES, |_, _, word| {
-            if word == entry {
-                Step::Stop(())
-            } else {
-                Step::Continue
-            }
-        });
-        pass != Pass::Complete
     }
 
     /// Whether the entry that `from` is forwarded to is LIVE, made so if it was WRITING. One of another key

@@ -5,7 +5,7 @@
 //! compare-and-swap of the present entry's state, LIVE -> FWD(new), from exactly the word that was
 //! read. Of two derivations from one entry the second loses, helps the first one's entry to LIVE if
 //! need be, and begins again from it: no increment is lost to a race. A drain marks
-//! what it lets go; behind damage it walks no further, so after the change the block's generation is
+//! what it lets go; damage may hide an entry from its walk, so after the change the block's generation is
 //! looked at once more: only if it is the same was the entry still there. A put, a remove or an
 //! invalidation may kill the new entry before it is LIVE; then the derivation counts as having
 //! happened just before.
@@ -192,8 +192,8 @@ impl Shared {
             self.abandon(key, &written, slot);
             return Ok(None);
         }
-        // The base's block may have been retired before: a drain marks what it lets go, but one that met damage
-        // walks no further, and what was done to the key since then must not be undone by a copy. Whoever
+        // The base's block may have been retired before: a drain marks what it lets go, but damage may
+        // hide an entry from its walk, and what was done to the key since then must not be undone by a copy. Whoever
         // helped the new entry, though, reached it through the base, so the base stood.
         if !self.still_stands(&base.pinned)
             && self.change_state(slot.location(), written.state, written.state.dead())
