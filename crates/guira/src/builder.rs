@@ -1,0 +1,74 @@
+//! Settings with which a segment is created or opened.
+
+use std::path::Path;
+
+use guira_segment::{Segment, SegmentBuilder};
+
+use crate::error::Error;
+use crate::handle::Guira;
+
+/// Settings for opening; each has a default that is stated at its setter.
+#[derive(Clone, Debug, Default)]
+pub struct GuiraBuilder {
+    segment: SegmentBuilder,
+}
+
+impl GuiraBuilder {
+    /// Bytes of the file if it is new; at least 8 MiB, by default 64 MiB.
+    #[must_use]
+    pub fn size(self, bytes: u64) -> Self {
+        self.segment_settings(|segment| segment.size(bytes))
+    }
+
+    /// Any setting of the segment's own builder.
+    #[must_use]
+    pub fn segment_settings(self, set: impl FnOnce(SegmentBuilder) -> SegmentBuilder) -> Self {
+        Self {
+            segment: set(self.segment),
+        }
+    }
+
+    /// Opens the segment at `path`, or creates it.
+    ///
+    /// # Errors
+    /// [`Error::Open`], which names the file and what to do.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Guira, Error> {
+        Ok(Guira::of_segment(self.segment.open_or_create(path)?))
+    }
+
+    /// Creates it; the path must not exist.
+    ///
+    /// # Errors
+    /// As [`GuiraBuilder::open`].
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<Guira, Error> {
+        Ok(Guira::of_segment(self.segment.create(path)?))
+    }
+
+    /// Opens it; the path must exist.
+    ///
+    /// # Errors
+    /// As [`GuiraBuilder::open`].
+    pub fn open_existing(&self, path: impl AsRef<Path>) -> Result<Guira, Error> {
+        Ok(Guira::of_segment(self.segment.open(path)?))
+    }
+
+    /// In memory of this process alone, without a file: for tests.
+    ///
+    /// # Errors
+    /// As [`GuiraBuilder::open`].
+    pub fn private(&self) -> Result<Guira, Error> {
+        Ok(Guira::of_segment(self.segment.private()?))
+    }
+
+    /// The settings of the segment.
+    #[must_use]
+    pub fn segment_builder(&self) -> &SegmentBuilder {
+        &self.segment
+    }
+}
+
+impl From<Segment> for Guira {
+    fn from(segment: Segment) -> Self {
+        Self::of_segment(segment)
+    }
+}

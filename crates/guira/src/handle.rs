@@ -1,0 +1,83 @@
+//! The handle of a cache of the machine.
+
+use std::path::{Path, PathBuf};
+
+use guira_segment::{Segment, Stats};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::builder::GuiraBuilder;
+use crate::cache::{Cache, CacheBuilder};
+use crate::error::Error;
+
+/// A cache that all worker processes of a machine share: a segment, and named caches of one type
+/// each in it. Cheap to clone; `Send` and `Sync`.
+#[derive(Clone, Debug)]
+pub struct Guira {
+    segment: Segment,
+}
+
+impl Guira {
+    /// Opens the segment at `path`, or creates one of the default size (64 MiB). Sizes and the like
+    /// are set by [`Guira::builder`].
+    ///
+    /// # Errors
+    /// [`Error::Open`], which names the file and what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().open(path)
+    }
+
+    /// How to create or open.
+    #[must_use]
+    pub fn builder() -> GuiraBuilder {
+        GuiraBuilder::default()
+    }
+
+    /// Over a segment that is open already.
+    #[must_use]
+    pub const fn of_segment(segment: Segment) -> Self {
+        Self { segment }
+    }
+
+    /// The segment, in its default namespace.
+    #[must_use]
+    pub const fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// The file, empty for a cache in private memory.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.segment.path()
+    }
+
+    /// The cache called `name` with keys of type `K` and values of type `V`: all who open the same
+    /// name, in whatever process, share it. Values are encoded by [`Postcard`](crate::codec::Postcard).
+    ///
+    /// Never fails; a name that cannot be used (empty, longer than 104 bytes, no row left) is an
+    /// error of each operation. [`CacheBuilder::build`] says it at once.
+    #[must_use]
+    pub fn cache<K: ?Sized, V>(&self, name: &str) -> Cache<K, V>
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        self.cache_builder(name).open()
+    }
+
+    /// As [`Guira::cache`], with settings.
+    #[must_use]
+    pub fn cache_builder<K: ?Sized, V>(&self, name: &str) -> CacheBuilder<K, V> {
+        CacheBuilder::new(self.clone(), name)
+    }
+
+    /// Invalidates everything in the segment, in constant time.
+    pub fn clear_all(&self) {
+        self.segment.clear_all();
+    }
+
+    /// Figures of the whole segment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.segment.stats()
+    }
+}

@@ -1,0 +1,47 @@
+//! One cache for all worker processes of a machine: typed keys and values over a shared segment.
+//!
+//! ```
+//! use guira::Guira;
+//! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
+//!
+//! #[derive(Serialize, Deserialize, PartialEq, Debug)]
+//! struct User {
+//!     name: String,
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir_in("/dev/shm")?;
+//! # let path = directory.path().join("app.guira");
+//! let guira = Guira::builder().size(16 << 20).open(&path)?;
+//! let users = guira.cache::<u64, User>("users");
+//!
+//! assert_eq!(users.get(&7)?, None);
+//! let plum = User { name: "Plum".to_owned() };
+//! users.put(&7, &plum, Duration::from_secs(300))?;
+//! assert_eq!(users.get(&7)?, Some(plum));
+//! assert!(users.remove(&7)?);
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod builder;
+pub mod cache;
+pub mod codec;
+mod envelope;
+mod error;
+mod handle;
+pub mod key;
+mod lifetime;
+mod options;
+
+pub use builder::GuiraBuilder;
+pub use cache::{Cache, CacheBuilder, Mismatch};
+pub use error::{CodecError, Error, KeyError};
+pub use guira_segment::{Add, Put, Replace, Swap, Version};
+pub use handle::Guira;
+pub use lifetime::Lifetime;
+pub use options::PutOptions;
