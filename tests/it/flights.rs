@@ -309,3 +309,54 @@ fn whoever_was_replaced_does_not_end_the_flight_of_the_one_who_took_over_in_its_
     drop(lead);
     assert_eq!(segment.stats().flights, 0);
 }
+
+#[test]
+fn a_waiter_knows_the_number_of_the_flight_it_joined_and_the_leader_that_somebody_waits() {
+    let host = Host::new(0);
+    let segment = &host.segment;
+    let token = segment.fill_token(b"k");
+    let Flight::Lead(lead) = segment.flight(b"k", &token, LONG) else {
+        panic!("nobody else computes")
+    };
+    let Flight::Wait(wait) = segment.flight(b"k", &token, LONG) else {
+        panic!("it is under way")
+    };
+    assert_eq!(wait.number(), lead.number());
+    assert!(!lead.is_awaited());
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| matches!(wait.wait(LONG), FlightEnd::Landed));
+        while !lead.is_awaited() {
+            std::thread::yield_now();
+        }
+        let first = lead.number();
+        drop(lead);
+        assert!(waiter.join().expect("no panic"));
+        let Flight::Lead(second) = segment.flight(b"k", &token, LONG) else {
+            panic!("the first has landed")
+        };
+        assert_ne!(second.number(), first);
+    });
+}
+
+#[test]
+fn a_leader_that_asks_for_more_time_is_not_replaced_at_its_first_deadline() {
+    let host = Host::new(0);
+    let segment = &host.segment;
+    let token = segment.fill_token(b"k");
+    let Flight::Lead(lead) = segment.flight(b"k", &token, Duration::ZERO) else {
+        panic!("nobody else computes")
+    };
+    lead.extend(LONG);
+    let Flight::Wait(wait) = segment.flight(b"k", &token, LONG) else {
+        panic!("it is under way")
+    };
+    assert!(matches!(
+        wait.wait(Duration::from_millis(20)),
+        FlightEnd::TimedOut
+    ));
+    lead.extend(Duration::ZERO);
+    let Flight::Wait(wait) = segment.flight(b"k", &token, LONG) else {
+        panic!("it is under way")
+    };
+    assert!(matches!(wait.wait(LONG), FlightEnd::TakenOver(_)));
+}

@@ -39,6 +39,16 @@ pub struct FillToken {
     pub(crate) hash: u64,
 }
 
+impl FillToken {
+    /// What the segment's invalidation clock said when it was taken. A computation whose token has at least
+    /// the reading of another's began after every call to invalidate that had returned before that other
+    /// was taken.
+    #[must_use]
+    pub const fn clock(&self) -> u64 {
+        self.token.clock
+    }
+}
+
 impl Segment {
     /// Looks `key` up; on a miss, or for a value past its soft deadline, gives the token that a
     /// computation needs to be stored by [`Segment::fill`].

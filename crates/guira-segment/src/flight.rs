@@ -247,10 +247,8 @@ impl Shared {
                 .ok()?;
         }
         pairing_fence();
-        let patience_ms = u64::try_from(claim.patience.as_millis()).unwrap_or(u64::MAX);
-        let deadline_ms = self.clock.now_ms().saturating_add(patience_ms);
         self.flight_word(cell, FLIGHT_DEADLINE_MS)
-            .store(deadline_ms, Ordering::Relaxed);
+            .store(self.deadline_after(claim.patience), Ordering::Relaxed);
         self.flight_word(cell, FLIGHT_CLOCK)
             .store(claim.token.clock, Ordering::Relaxed);
         self.flight_word(cell, FLIGHT_STAMP)
@@ -269,6 +267,11 @@ impl Shared {
             owner: own,
             attachment: attachment.id,
         })
+    }
+
+    fn deadline_after(&self, patience: Duration) -> u64 {
+        let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.clock.now_ms().saturating_add(patience_ms)
     }
 
     /// Frees the cell if it still is `from`'s, and wakes everyone who waits for it.
@@ -338,7 +341,55 @@ impl Drop for FlightLead<'_> {
     }
 }
 
+impl FlightLead<'_> {
+    /// Which flight this is: the same as [`FlightWait::number`] says to those who joined it. Flights of one
+    /// key differ in it, until the same process has led 65,536 others in the same cell.
+    #[must_use]
+    pub const fn number(&self) -> u128 {
+        flight_number(self.cell, self.owner)
+    }
+
+    /// Whether somebody waits for a flight of this cell: what only waiters want need not be done for
+    /// nobody. Somebody who is about to wait may not be counted yet; one that was killed counts for ever.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        // SeqCst: pairs with the addition of a waiter, as in `wake_flight`.
+        self.shared
+            .flight_word(self.cell, FLIGHT_WAITERS)
+            .load(Ordering::SeqCst)
+            != 0
+    }
+
+    /// Grants this caller `patience` from now on before another replaces it; nothing happens if one has.
+    pub fn extend(&self, patience: Duration) {
+        let shared = self.shared;
+        if shared
+            .flight_word(self.cell, FLIGHT_OWNER)
+            .load(Ordering::Relaxed)
+            != self.owner
+        {
+            return;
+        }
+        // A flight that takes the cell over just now may get this deadline: it is replaced earlier or later
+        // than it asked for, which costs a computation or a wait, and nothing else.
+        shared
+            .flight_word(self.cell, FLIGHT_DEADLINE_MS)
+            .store(shared.deadline_after(patience), Ordering::Relaxed);
+    }
+}
+
+/// The owner words of the two cells of a key may be equal.
+const fn flight_number(cell: usize, owner: u64) -> u128 {
+    (cell as u128) << 64 | owner as u128
+}
+
 impl<'s> FlightWait<'s> {
+    /// Which flight is waited for: see [`FlightLead::number`].
+    #[must_use]
+    pub const fn number(&self) -> u128 {
+        flight_number(self.cell, self.owner)
+    }
+
     /// Waits until the computation ends, its owner dies or overruns its deadline, or `timeout`
     /// passes. The owner's life is probed at least every 100 ms.
     #[must_use]
