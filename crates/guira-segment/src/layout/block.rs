@@ -264,6 +264,14 @@ impl Live {
         Self(1 << 32 | (bytes / 16) as u64)
     }
 
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Both together.
+    #[inline]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// Saturated at zero where the drift of killed processes made it negative.
     #[inline]
     pub(crate) const fn entries(self) -> u32 {

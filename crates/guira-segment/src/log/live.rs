@@ -2,8 +2,9 @@
 //!
 //! The count decides what is reclaimed, and one that is zero lets a block go without a walk: with whatever
 //! in it leads to a write in progress. So it may be too high, after a death, but never too low: an entry is
-//! counted before its state word says LIVE, and no longer counted only when nothing needs it any more, which
-//! for a value that was forwarded is when what took its place is LIVE.
+//! counted before anybody can find it LIVE, and no longer counted only when nothing needs it any more. For a
+//! value that was forwarded that is when what took its place is LIVE, its own slot is cleared, and the move
+//! counter was raised: a scan that met the slot before looks again when it finds the block gone.
 
 use guira_shm::sync::Ordering;
 
@@ -29,18 +30,35 @@ impl Shared {
         is_live
     }
 
+    /// Whether a block counts anything at all. If not, nothing in it is the way to anything.
+    pub(crate) fn counts_any(&self, block: u32) -> bool {
+        // Acquire: pairs with the Release of whoever counted the last one off, who cleared its slot before.
+        self.block_meta(block, META_LIVE).load(Ordering::Acquire) != 0
+    }
+
     /// Counts an entry of a block that is pinned.
     pub(crate) fn count_live(&self, block: u32, entry_bytes: usize) {
-        // Relaxed, as below: one word, whose changes are in one order; what it decides is decided again by
-        // the block's control word.
+        self.count_all_live(block, Live::of_entry(entry_bytes));
+    }
+
+    /// Counts several entries of a block that is pinned.
+    pub(crate) fn count_all_live(&self, block: u32, live: Live) {
+        // Relaxed: to count too early does no harm.
         self.block_meta(block, META_LIVE)
-            .fetch_add(Live::of_entry(entry_bytes).0, Ordering::Relaxed);
+            .fetch_add(live.0, Ordering::Relaxed);
     }
 
     /// Takes an entry out of the count of a block that is pinned.
     pub(crate) fn uncount_live(&self, block: u32, entry_bytes: usize) {
+        self.uncount_all_live(block, Live::of_entry(entry_bytes));
+    }
+
+    /// Takes several entries out of the count of a block that is pinned.
+    pub(crate) fn uncount_all_live(&self, block: u32, live: Live) {
+        // Release: what made them needless came before; pairs with the Acquire of who drops a block that
+        // counts none.
         self.block_meta(block, META_LIVE)
-            .fetch_sub(Live::of_entry(entry_bytes).0, Ordering::Relaxed);
+            .fetch_sub(live.0, Ordering::Release);
     }
 
     /// Takes an entry that is no longer LIVE out of its block's count. The block is pinned.

@@ -207,9 +207,9 @@ impl Shared {
             slot.location(),
             written.state,
         );
+        self.unlink(&key.pair, base.slot(self, key.pair.tag), false);
         // Only now: a block that counts no live entry is dropped without a walk.
         self.forget_live(base.pinned.block, base.location);
-        self.unlink(&key.pair, base.slot(self, key.pair.tag), false);
         Ok(Some(Derived::Written))
     }
 

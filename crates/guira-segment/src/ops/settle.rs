@@ -57,7 +57,7 @@ pub(crate) enum Manner {
 pub(crate) struct Leftovers {
     slots: [Option<(Slot, bool)>; 4],
     count: usize,
-    given: Option<Given>,
+    given: [Option<Given>; 2],
 }
 
 /// A value that was forwarded to the own entry.
@@ -116,7 +116,7 @@ impl Shared {
     pub(crate) fn settle(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, manner: Manner) -> Settled {
         // Stays so: whoever saw the forward may have helped the own entry since.
         let mut is_given = false;
-        let mut given: Option<Given> = None;
+        let mut given: [Option<Given>; 2] = [None; 2];
         for _ in 0..SETTLE_ROUNDS {
             let mut leftovers = Leftovers::default();
             let mut orphans = Leftovers::default();
@@ -138,11 +138,10 @@ impl Shared {
                     Twin::Ignored => Step::Continue,
                     Twin::Given(now) => {
                         is_given = true;
-                        if let (Some(before), Some(_)) = (given, now) {
-                            // Two values stood, for a moment: one is enough to remember.
-                            self.forget_given(thread, before);
+                        // Two values may stand, for a moment. A third one stays counted while its block lasts.
+                        if let Some(free) = given.iter_mut().find(|place| place.is_none()) {
+                            *free = now;
                         }
-                        given = now.or(given);
                         leftovers.push(slot, false);
                         Step::Continue
                     }
@@ -186,12 +185,12 @@ impl Shared {
 
     /// The own entry's fate is decided: its block need not count what it took the place of any more.
     pub(crate) fn forget_leftovers(&self, thread: &ThreadState, leftovers: &Leftovers) {
-        if let Some(given) = leftovers.given {
+        for given in leftovers.given.iter().flatten() {
             self.forget_given(thread, given);
         }
     }
 
-    fn forget_given(&self, thread: &ThreadState, given: Given) {
+    fn forget_given(&self, thread: &ThreadState, given: &Given) {
         // Pinned: another generation's count must not suffer.
         let pinned = self.pin_block(thread, thread.engine_pin(self, EnginePin::Twin), given.block);
         if pinned.word.is_readable() && pinned.word.generation() == given.generation {
@@ -323,9 +322,10 @@ impl Shared {
 
     /// Clears the slots of settled twins, now that the own entry is LIVE.
     pub(crate) fn clear_leftovers(&self, thread: &ThreadState, key: &Key<'_>, leftovers: &Leftovers) {
-        self.forget_leftovers(thread, leftovers);
         for (slot, entry_is_dead) in leftovers.slots.iter().flatten() {
             self.unlink(&key.pair, *slot, *entry_is_dead);
         }
+        // Only now: a block that counts nothing is dropped, and a scan that met the slot before must look again.
+        self.forget_leftovers(thread, leftovers);
     }
 }

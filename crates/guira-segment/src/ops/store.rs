@@ -225,12 +225,12 @@ impl Shared {
                 // Marked as stale on its way: it goes LIVE with the mark.
                 Kind::Writing => {}
                 Kind::Dead => {
-                    self.forget_leftovers(thread, &leftovers);
                     self.unlink(&key.pair, slot, true);
                     if state.was_live() && !Mutant::WrittenTwice.is_on() {
                         // Helped to LIVE and removed since: a write happens once.
                         break;
                     }
+                    self.forget_leftovers(thread, &leftovers);
                     return self.after_kill(thread, key, token, intent);
                 }
                 // A helper was faster, and has counted the entry.
@@ -327,7 +327,7 @@ impl Shared {
                 in_main |= !self.is_stale(slot) && self.block(block).pool() == Pool::Main;
             }
         }
-        if in_main || self.take_ghost(key.hash) {
+        if in_main || (self.is_evicting() && self.take_ghost(key.hash)) {
             Pool::Main
         } else {
             Pool::Admission
