@@ -335,10 +335,10 @@ impl Segment {
             pool: Pool::Admission,
             conditional: false,
         };
-        shared.reclaim_for(thread, &draft);
         if value.len() <= shared.geometry.max_shared_entry_bytes() {
             draft.pool = shared.choose_pool(key);
         }
+        shared.reclaim_for(thread, &draft);
         let outcome = shared.store(thread, &draft, intent, token);
         thread.count(
             shared,

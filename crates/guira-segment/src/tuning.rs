@@ -17,6 +17,8 @@ pub(crate) const RECLAIM_ROUNDS: u32 = 48;
 /// Blocks a thread may keep open for itself: it gets a lane of its own while its line's number is
 /// below this share of all blocks.
 pub(crate) const PRIVATE_LANE_SHARE: u32 = 16;
+/// The same for a lane of the main pool.
+pub(crate) const PRIVATE_MAIN_LANE_SHARE: u32 = 32;
 /// The admission pool's share of all blocks, in percent.
 pub(crate) const ADMISSION_PERCENT: u32 = 10;
 /// A frequency counter's highest value.
@@ -31,10 +33,6 @@ pub(crate) const KEEP_BELOW_PERCENT: usize = 85;
 pub(crate) const INDEX_FULL_PERCENT: usize = 93;
 /// Blocks that only survivors may take: at most one in this many.
 pub(crate) const RESERVE_PARTS: u32 = 64;
-/// Reclaimed bytes per appended byte while blocks run short: when entries are dropped, and when all
-/// live ones are copied.
-pub(crate) const EVICT_PACE: u32 = 6;
-pub(crate) const COMPACT_PACE: u32 = 16;
 /// Rounds of one allocation after which compaction is given up for eviction, and after which
 /// survivors need one, two, three reads more than usual.
 pub(crate) const ROUNDS_BEFORE_EVICTION: u32 = 6;

@@ -16,6 +16,8 @@ use crate::layout::record::{
     GUARD_PINS, LINE_BYTES, LINE_COUNTERS, LINE_ENGINE_PINS, LINE_GUARD_PINS, LineOwner, PinWord,
 };
 use crate::log::drain::Drain;
+use crate::log::pace::Pace;
+use crate::log::survey::Survey;
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 
@@ -62,11 +64,16 @@ pub(crate) struct ThreadState {
     /// Used by many threads in turn: no guard may keep one of its pins.
     pub(crate) is_commons: bool,
     pub(crate) lane: Cell<Option<PrivateLane>>,
+    pub(crate) main_lane: Cell<Option<PrivateLane>>,
     /// Bytes written through shared lanes of the admission pool.
     pub(crate) shared_bytes: Cell<usize>,
-    pub(crate) drain: Cell<Option<Drain>>,
-    /// Bytes of reclaim this thread does for each byte it appends; 0 while there is enough room.
-    pub(crate) reclaim_pace: Cell<u32>,
+    /// The class of lifetime that is ahead of all others in the main pool, and by how many bytes.
+    pub(crate) main_bytes: Cell<(u8, usize)>,
+    pub(crate) drain: Cell<Option<Box<Drain>>>,
+    /// What was seen of all blocks while the last drain was made.
+    pub(crate) survey: Cell<Option<Survey>>,
+    /// How much this thread reclaims for what it appends.
+    pub(crate) pace: Pace,
     pub(crate) scratch: Cell<Vec<u8>>,
     /// Reads that an entry needs beyond the usual to survive a drain, while space is hard to get.
     pub(crate) urgency: Cell<u8>,
@@ -92,9 +99,12 @@ impl ThreadState {
             pins: PinWord::of(owner),
             is_commons,
             lane: Cell::new(None),
+            main_lane: Cell::new(None),
             shared_bytes: Cell::new(0),
+            main_bytes: Cell::new((0, 0)),
             drain: Cell::new(None),
-            reclaim_pace: Cell::new(0),
+            survey: Cell::new(None),
+            pace: Pace::default(),
             scratch: Cell::new(Vec::new()),
             urgency: Cell::new(0),
             drains_begun: Cell::new(0),
@@ -105,6 +115,14 @@ impl ThreadState {
     #[inline(always)]
     pub(crate) fn line<'s>(&self, shared: &'s Shared) -> Line<'s> {
         Line(shared.region().words(self.offset))
+    }
+
+    /// Whether a drain of this thread is in progress.
+    pub(crate) fn is_draining(&self) -> bool {
+        let drain = self.drain.take();
+        let is_draining = drain.is_some();
+        self.drain.set(drain);
+        is_draining
     }
 
     #[inline]

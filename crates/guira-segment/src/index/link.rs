@@ -26,7 +26,7 @@ impl Shared {
                 return true;
             }
             // The index is too full for what the blocks hold: let reclaim make room in it.
-            thread.reclaim_pace.set(INDEX_PACE);
+            thread.pace.begin();
             if self.replace_coldest(thread, pair, word) {
                 return true;
             }
@@ -161,7 +161,5 @@ impl Shared {
     }
 }
 
-/// Reclaimed bytes per appended byte once the index is full.
-const INDEX_PACE: u32 = 4;
 /// Rounds against other writers that take the very slots that were freed.
 const LINK_ATTEMPTS: u32 = 16;

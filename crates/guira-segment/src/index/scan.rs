@@ -98,7 +98,9 @@ impl Shared {
     pub(crate) fn prefetch_for_write(&self, key: &Key<'_>) {
         self.prefetch_to_change(&key.pair);
         self.region().prefetch_write(self.key_stamp_offset(key.hash));
-        self.region().prefetch(self.ghost_line(key.hash));
+        if self.is_evicting() {
+            self.region().prefetch(self.ghost_line(key.hash));
+        }
     }
 
     /// Starts fetching both buckets, and the move counter of the pair.

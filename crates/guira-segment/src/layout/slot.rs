@@ -41,6 +41,12 @@ impl Location {
     pub(crate) const fn offset(self) -> usize {
         self.0 as usize * LOCATION_UNIT
     }
+
+    /// `bytes` further on.
+    #[inline]
+    pub(crate) const fn behind(self, bytes: usize) -> Self {
+        Self::from_offset(self.offset() + bytes)
+    }
 }
 
 /// A slot of the index; see the module's picture.

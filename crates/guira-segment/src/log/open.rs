@@ -12,11 +12,10 @@ use crate::layout::control::{
     CONTROL_FREE_HINT, CONTROL_GUARDED_BLOCKS, CONTROL_LINES_HIGH, CONTROL_SEAL_SEQUENCE,
 };
 use crate::layout::record::{ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, PinWord};
+use crate::log::pace::ENOUGH_BLOCKS;
 use crate::log::place::Purpose;
 use crate::shared::Shared;
-use crate::tuning::{
-    COMPACT_PACE, EVICT_PACE, RECLAIM_ROUNDS, RESERVE_PARTS, ROUNDS_BEFORE_EVICTION, ROUNDS_PER_URGENCY,
-};
+use crate::tuning::{RECLAIM_ROUNDS, RESERVE_PARTS, ROUNDS_BEFORE_EVICTION, ROUNDS_PER_URGENCY};
 
 /// Rounds without progress before the reserve is used.
 const STUCK_ROUNDS: u32 = 3;
@@ -67,7 +66,7 @@ impl Shared {
         let start = (hint.load(Ordering::Relaxed) % u64::from(blocks)) as u32;
         let mut first = None;
         let mut free = 0;
-        let enough = keep + 2;
+        let enough = keep + ENOUGH_BLOCKS;
         for step in 0..blocks {
             let block = if start + step >= blocks {
                 start + step - blocks
@@ -85,9 +84,11 @@ impl Shared {
         if free <= keep {
             return None;
         }
-        thread
-            .reclaim_pace
-            .set(if free >= enough { 0 } else { self.pace() });
+        if free >= enough {
+            thread.pace.stop();
+        } else {
+            thread.pace.begin();
+        }
         let first = first?;
         for step in 0..blocks {
             let block = (first + step) % blocks;
@@ -109,12 +110,13 @@ impl Shared {
         (lines / 2).clamp(1, (self.geometry.blocks() / RESERVE_PARTS).max(1))
     }
 
-    fn pace(&self) -> u32 {
-        if self.is_evicting() {
-            EVICT_PACE
-        } else {
-            COMPACT_PACE
-        }
+    /// Free blocks beyond the reserve, as far as it matters how many they are.
+    pub(crate) fn spare_blocks(&self) -> u32 {
+        let keep = self.reserve_blocks();
+        let is_free = |block: &u32| self.block(*block).state() == BlockState::Free;
+        let enough = (keep + ENOUGH_BLOCKS) as usize;
+        let free = (0..self.geometry.blocks()).filter(is_free).take(enough).count();
+        (free as u32).saturating_sub(keep)
     }
 
     fn open_free(

@@ -1,6 +1,7 @@
 //! Reserving space for an entry.
 //!
-//! Threads begin on shared lanes, and get one of their own once they have written half a block.
+//! Threads begin on shared lanes, and get one of their own once they have written half a block: one for new
+//! entries, and one for those of the main pool, of the class of lifetime that most of them have.
 //!
 //! A *private lane* is an OPEN block that names its thread's record as owner: only that thread
 //! appends, by plain stores, and while it lives nobody seals the block, so it needs no pin. A
@@ -8,6 +9,8 @@
 //! compare-and-swap on the block's tail, under a pin taken before the state was checked. Either way
 //! the tail carries the generation and is closed before the block is sealed, so two writers never
 //! get the same bytes and nobody appends to a sealed block.
+
+use std::cell::Cell;
 
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
@@ -18,7 +21,7 @@ use crate::layout::entry::NEVER_MS;
 use crate::layout::slot::Location;
 use crate::pin::{EnginePin, Pinned};
 use crate::shared::Shared;
-use crate::tuning::PRIVATE_LANE_SHARE;
+use crate::tuning::{PRIVATE_LANE_SHARE, PRIVATE_MAIN_LANE_SHARE};
 
 /// Space for one entry.
 #[derive(Debug)]
@@ -54,7 +57,9 @@ impl Shared {
         purpose: Purpose,
     ) -> Option<Place<'s>> {
         match pool {
-            Pool::Admission if self.has_private_lane(thread) => self.reserve_private(thread, bytes, hard_ms),
+            Pool::Admission if self.has_private_lane(thread) => {
+                self.reserve_private(thread, &thread.lane, (pool, 0), bytes, hard_ms, purpose)
+            }
             Pool::Admission => {
                 thread
                     .shared_bytes
@@ -64,6 +69,10 @@ impl Shared {
             }
             Pool::Main => {
                 let class = self.lifetime_class(hard_ms);
+                if self.has_main_lane(thread, class, bytes) {
+                    let lane = &thread.main_lane;
+                    return self.reserve_private(thread, lane, (pool, class), bytes, hard_ms, purpose);
+                }
                 let stripes = self.geometry.counts.class_lanes as usize;
                 let lane = self.geometry.counts.admission_lanes as usize
                     + usize::from(class) * stripes
@@ -81,8 +90,29 @@ impl Shared {
             && thread.line < self.geometry.blocks() / PRIVATE_LANE_SHARE
     }
 
+    /// The same for the main pool. Only one class of lifetime has a lane of the thread's own: the one that
+    /// is ahead of all others together by half a block.
+    fn has_main_lane(&self, thread: &ThreadState, class: u8, bytes: usize) -> bool {
+        if let Some(lane) = thread.main_lane.get() {
+            return lane.word.class() == class;
+        }
+        let (ahead, lead_bytes) = thread.main_bytes.get();
+        let lead = if ahead == class {
+            (ahead, lead_bytes.saturating_add(bytes))
+        } else if lead_bytes <= bytes {
+            (class, bytes)
+        } else {
+            (ahead, lead_bytes - bytes)
+        };
+        thread.main_bytes.set(lead);
+        lead.0 == class
+            && lead.1 >= self.geometry.block_bytes / 2
+            && !thread.is_commons
+            && thread.line < self.geometry.blocks() / PRIVATE_MAIN_LANE_SHARE
+    }
+
     /// Classes of lifetime are powers of four of a second, beginning at four; class 0 never expires.
-    fn lifetime_class(&self, hard_ms: u64) -> u8 {
+    pub(crate) fn lifetime_class(&self, hard_ms: u64) -> u8 {
         let classes = self.geometry.counts.classes as u32;
         if hard_ms >= NEVER_MS || classes < 3 {
             return 0;
@@ -92,9 +122,17 @@ impl Shared {
         quarters.clamp(0, classes - 2) as u8 + 1
     }
 
-    fn reserve_private<'s>(&'s self, thread: &ThreadState, bytes: usize, hard_ms: u64) -> Option<Place<'s>> {
+    fn reserve_private<'s>(
+        &'s self,
+        thread: &ThreadState,
+        own: &Cell<Option<PrivateLane>>,
+        (pool, class): (Pool, u8),
+        bytes: usize,
+        hard_ms: u64,
+        purpose: Purpose,
+    ) -> Option<Place<'s>> {
         loop {
-            if let Some(mut lane) = thread.lane.get() {
+            if let Some(mut lane) = own.get() {
                 // Not ours any more only if somebody took us for dead, or the segment was repaired.
                 if self.block(lane.block) == lane.word {
                     let begin = lane.used_bytes;
@@ -109,7 +147,7 @@ impl Shared {
                             self.block_meta(lane.block, META_EXPIRES_MS)
                                 .store(hard_ms, Ordering::Relaxed);
                         }
-                        thread.lane.set(Some(lane));
+                        own.set(Some(lane));
                         return Some(Place {
                             location: Location::from_offset(self.geometry.block_offset(lane.block) + begin),
                             block: lane.block,
@@ -119,10 +157,15 @@ impl Shared {
                     }
                     self.seal_block(lane.block, lane.word);
                 }
-                thread.lane.set(None);
+                own.set(None);
             }
-            let (block, word) = self.open_block(thread, Pool::Admission, 0, Purpose::Store)?;
-            thread.lane.set(Some(PrivateLane {
+            let (block, word) = self.open_block(thread, pool, class, purpose)?;
+            if own.get().is_some() {
+                // To make room for it this thread drained a block, and opened one for what survived.
+                self.change_block(block, word, word.next_generation(BlockState::Free));
+                continue;
+            }
+            own.set(Some(PrivateLane {
                 block,
                 word,
                 used_bytes: 0,

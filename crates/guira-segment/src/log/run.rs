@@ -39,12 +39,12 @@ impl Shared {
         if span > self.geometry.max_run_blocks() {
             return None;
         }
-        // Our own open lane and drain would stand in the way of every window around them.
-        if let Some(lane) = thread.lane.take() {
-            self.seal_block(lane.block, lane.word);
-        }
-        while thread.drain.get().is_some() {
-            self.drain_some(thread, usize::MAX);
+        // Our own open lanes and drain would stand in the way of every window around them.
+        self.finish_drain(thread);
+        for lane in [&thread.lane, &thread.main_lane] {
+            if let Some(lane) = lane.take() {
+                self.seal_block(lane.block, lane.word);
+            }
         }
         let mut from = 0;
         // What cannot be cleared now: a retired block that somebody pins costs nothing, and would be

@@ -25,7 +25,7 @@ use crate::tuning::{
 /// What is done with the live entries of a victim.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DrainMode {
-    /// Nothing in it counts any more: no walk.
+    /// Nothing in it counts any more, whatever is there: no walk.
     Drop,
     /// All are copied to the main pool.
     Compact,
@@ -47,6 +47,8 @@ pub(crate) struct Victim {
 /// Everything one scan of the blocks found.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
+    /// The block that is looked at next.
+    next_block: u32,
     pub(crate) free: u32,
     pub(crate) retired: Vec<u32>,
     pub(crate) live_entries: u64,
@@ -72,20 +74,27 @@ impl Shared {
 
     pub(crate) fn survey(&self) -> Survey {
         let mut survey = Survey::default();
+        self.survey_on(&mut survey, self.geometry.blocks());
+        survey
+    }
+
+    /// Looks at the next `blocks` blocks, as far as there are any.
+    pub(crate) fn survey_on(&self, survey: &mut Survey, blocks: u32) {
         let now_ms = self.clock.coarse_ms();
-        for block in 0..self.geometry.blocks() {
+        let begin = survey.next_block;
+        survey.next_block = begin.saturating_add(blocks).min(self.geometry.blocks());
+        for block in begin..survey.next_block {
             let word = self.block(block);
             match word.state() {
                 BlockState::Free => survey.free += 1,
                 BlockState::Retired => survey.retired.push(block),
                 BlockState::Open | BlockState::Drain => {
-                    self.survey_live(block, word, &mut survey);
+                    self.survey_live(block, word, survey);
                 }
-                BlockState::Sealed => self.survey_sealed(block, word, now_ms, &mut survey),
+                BlockState::Sealed => self.survey_sealed(block, word, now_ms, survey),
                 BlockState::Claimed | BlockState::Body | BlockState::Damaged => {}
             }
         }
-        survey
     }
 
     fn survey_live(&self, block: u32, word: BlockWord, survey: &mut Survey) -> Live {
@@ -161,10 +170,11 @@ impl Shared {
             });
         }
         if let Some((block, word)) = survey.empty {
+            // What went LIVE in it since, its writer having been slow, stays.
             return Some(Victim {
                 block,
                 word,
-                mode: DrainMode::Drop,
+                mode: DrainMode::Compact,
                 expired: false,
             });
         }

@@ -1,0 +1,329 @@
+//! What becomes of the entries of a block that is drained.
+//!
+//! Those worth keeping are copied to the main pool, a group at a time: write the copies, LIVE but unlinked, and
+//! count them; then, for each, change the original LIVE -> FWD(copy), where a racing put, remove or kill wins by
+//! the same compare-and-swap, and swing the slot. A copy whose original was faster, or that finds no slot to
+//! swing, is given up: linking what is already LIVE could make a second live entry of its key.
+//!
+//! The others are marked DEAD, whether they are evicted, expired or invalidated: what stayed LIVE could be
+//! derived from until the block is retired; what was derived would then be missed until it is LIVE, and be
+//! there again.
+
+use guira_shm::sync::Ordering;
+
+use crate::attach::{Counter, ThreadState};
+use crate::entry::Validity;
+use crate::key::Pair;
+use crate::layout::block::{Live, Pool};
+use crate::layout::entry::{ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, Kind, State};
+use crate::layout::slot::{Location, Slot};
+use crate::log::drain::{BATCH_ENTRIES, Draining, Met};
+use crate::log::place::{Place, Purpose};
+use crate::log::survey::DrainMode;
+use crate::log::walk::Walked;
+use crate::shared::Shared;
+
+/// Changes of an entry's state that its drainer meets at most: marked as stale, replaced or removed.
+const STATE_CHANGES: u32 = 4;
+/// The longest group whose successor's lines are fetched ahead.
+const FETCHED_AHEAD_BYTES: usize = 4 << 10;
+
+/// What is done with an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// It moves, with this count of reads.
+    Moves(u8),
+    /// Nothing is left to do.
+    Done,
+    /// Another writer changed its state meanwhile.
+    Raced,
+}
+
+/// Survivors that go to one place.
+#[derive(Debug, Default)]
+struct Group {
+    moving: [Option<Moving>; BATCH_ENTRIES],
+    count: usize,
+    bytes: usize,
+    class: u8,
+    hard_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Moving {
+    met: Met,
+    frequency: u8,
+}
+
+impl Group {
+    fn push(&mut self, moving: Moving, class: u8) {
+        if let Some(place) = self.moving.get_mut(self.count) {
+            self.bytes += moving.met.entry.entry_bytes;
+            self.hard_ms = self.hard_ms.max(moving.met.entry.header.hard_ms());
+            self.class = class;
+            self.count += 1;
+            *place = Some(moving);
+        }
+    }
+}
+
+impl Shared {
+    /// Deals with a batch of entries, until the state word of each says what became of it: moved, replaced or
+    /// gone, through this drainer or another writer.
+    pub(crate) fn deal_with<'m>(
+        &self,
+        thread: &ThreadState,
+        drain: &mut Draining,
+        batch: impl Iterator<Item = &'m Met>,
+    ) {
+        let mut group = Group::default();
+        for met in batch {
+            let mut met = *met;
+            met.entry.state = self.load_state(met.entry.location);
+            match self.fate(thread, drain, &met) {
+                Fate::Moves(frequency) => {
+                    let class = self.lifetime_class(met.entry.header.hard_ms());
+                    if group.count != 0 && group.class != class {
+                        self.move_group(thread, drain, &group);
+                        group = Group::default();
+                    }
+                    group.push(Moving { met, frequency }, class);
+                }
+                Fate::Done => {}
+                Fate::Raced => self.deal_with_one(thread, drain, &met),
+            }
+        }
+        self.move_group(thread, drain, &group);
+    }
+
+    /// As `deal_with`, of one that others change, too.
+    #[cold]
+    fn deal_with_one(&self, thread: &ThreadState, drain: &mut Draining, met: &Met) {
+        let mut met = *met;
+        for _ in 0..STATE_CHANGES {
+            met.entry.state = self.load_state(met.entry.location);
+            match self.fate(thread, drain, &met) {
+                Fate::Moves(frequency) => {
+                    let mut group = Group::default();
+                    let class = self.lifetime_class(met.entry.header.hard_ms());
+                    group.push(Moving { met, frequency }, class);
+                    if self.move_together(thread, drain, &group) == 0 {
+                        return;
+                    }
+                }
+                Fate::Done => return,
+                Fate::Raced => {}
+            }
+        }
+    }
+
+    fn fate(&self, thread: &ThreadState, drain: &Draining, met: &Met) -> Fate {
+        let entry = &met.entry;
+        match entry.state.kind() {
+            Kind::Live => {}
+            Kind::Forward => {
+                if drain.is_second {
+                    self.swing_again(thread, drain, entry);
+                }
+                return Fate::Done;
+            }
+            // Its writer begins anew elsewhere. LIVE, and walked by already, it would be there until the block
+            // is retired.
+            Kind::Writing => {
+                return if self.change_state(entry.location, entry.state, entry.state.dead()) {
+                    Fate::Done
+                } else {
+                    Fate::Raced
+                };
+            }
+            Kind::Dead => return Fate::Done,
+        }
+        match self.validity(entry.location, &entry.header, met.namespace) {
+            Validity::Valid => {}
+            Validity::Expired => return self.let_go(thread, drain, entry, Some(Counter::Expired)),
+            Validity::Invalidated => return self.let_go(thread, drain, entry, None),
+        }
+        let frequency = entry.header.frequency();
+        let kept_frequency = match drain.mode {
+            DrainMode::Compact => Some(frequency),
+            DrainMode::EvictAdmission => (frequency > thread.urgency.get()).then_some(0),
+            DrainMode::EvictMain => self.main_survivor(thread, drain, frequency),
+            DrainMode::Drop => None,
+        };
+        if let Some(frequency) = kept_frequency {
+            return Fate::Moves(frequency);
+        }
+        let fate = self.let_go(thread, drain, entry, Some(Counter::Evicted));
+        if fate == Fate::Done && drain.mode == DrainMode::EvictAdmission {
+            self.add_ghost(met.hash);
+        }
+        fate
+    }
+
+    /// Marks a LIVE entry DEAD.
+    fn let_go(
+        &self,
+        thread: &ThreadState,
+        drain: &Draining,
+        entry: &Walked,
+        counter: Option<Counter>,
+    ) -> Fate {
+        if !self.change_state(entry.location, entry.state, entry.state.dead()) {
+            return Fate::Raced;
+        }
+        self.uncount_live(drain.block, entry.entry_bytes);
+        if let Some(counter) = counter {
+            thread.count(self, counter);
+        }
+        Fate::Done
+    }
+
+    /// Entries that were read stay; when most of the block stays already it takes more reads.
+    fn main_survivor(&self, thread: &ThreadState, drain: &Draining, frequency: u8) -> Option<u8> {
+        let most_stays = drain.copied_bytes * 4 >= self.geometry.block_bytes * 3;
+        let least = if most_stays { 3 } else { 1 } + thread.urgency.get();
+        (frequency >= least).then(|| frequency - 1)
+    }
+
+    /// Moves a group, and looks again at each that another writer changed meanwhile.
+    fn move_group(&self, thread: &ThreadState, drain: &mut Draining, group: &Group) {
+        let raced = self.move_together(thread, drain, group);
+        if raced == 0 {
+            return;
+        }
+        for (index, moving) in group.moving.iter().flatten().enumerate() {
+            if raced & (1 << index) != 0 {
+                self.deal_with_one(thread, drain, &moving.met);
+            }
+        }
+    }
+
+    /// Copies LIVE entries to the main pool and makes the index name the copies; without room for them they are
+    /// let go. Gives a mask of those that another writer changed meanwhile.
+    fn move_together(&self, thread: &ThreadState, drain: &mut Draining, group: &Group) -> u32 {
+        if group.count == 0 {
+            return 0;
+        }
+        let mut raced = 0;
+        let Some(place) = self.reserve(thread, Pool::Main, group.bytes, group.hard_ms, Purpose::Survivor)
+        else {
+            for (index, moving) in group.moving.iter().flatten().enumerate() {
+                let fate = self.let_go(thread, drain, &moving.met.entry, Some(Counter::Evicted));
+                raced |= u32::from(fate == Fate::Raced) << index;
+            }
+            return raced;
+        };
+        // Where the next ones go, probably.
+        let to = place.location.offset();
+        for line_bytes in (0..group.bytes.min(FETCHED_AHEAD_BYTES)).step_by(64) {
+            self.region().prefetch_write(to + group.bytes + line_bytes);
+        }
+        let mut copied_bytes = 0;
+        for moving in group.moving.iter().flatten() {
+            self.copy_to(&place, place.location.behind(copied_bytes), moving);
+            copied_bytes += moving.met.entry.entry_bytes;
+        }
+        let all = group.live(|_| true);
+        self.count_all_live(place.block, all);
+        let (mut lost, mut forwarded, mut moved) = (0_u32, 0_u32, 0);
+        let mut copied_bytes = 0;
+        for (index, moving) in group.moving.iter().flatten().enumerate() {
+            let copy = place.location.behind(copied_bytes);
+            copied_bytes += moving.met.entry.entry_bytes;
+            let change = self.forward_to_copy(drain, &place, copy, moving);
+            forwarded |= u32::from(change != Change::Raced) << index;
+            lost |= u32::from(change != Change::Moved) << index;
+            raced |= u32::from(change == Change::Raced) << index;
+            if change == Change::Moved {
+                moved += 1;
+                drain.copied_bytes += moving.met.entry.entry_bytes;
+            }
+        }
+        if lost != 0 {
+            self.uncount_all_live(place.block, group.live(|index| lost & (1 << index) != 0));
+        }
+        // The drain may be given back before its end: what moved is not counted here any more.
+        let gone = group.live(|index| forwarded & (1 << index) != 0);
+        self.uncount_all_live(drain.block, gone);
+        thread.count_many(self, Counter::Survivors, moved);
+        raced
+    }
+
+    fn copy_to(&self, place: &Place<'_>, copy: Location, moving: &Moving) {
+        let Moving { met, frequency } = moving;
+        let entry = &met.entry;
+        let header = entry.header.moved_to(*frequency, copy, place.generation);
+        let (from, to) = (entry.location.offset(), copy.offset());
+        self.word(to + ENTRY_LENGTHS)
+            .store(header.lengths, Ordering::Relaxed);
+        self.word(to + ENTRY_BORN).store(header.born, Ordering::Relaxed);
+        self.word(to + ENTRY_DEADLINES)
+            .store(header.deadlines, Ordering::Relaxed);
+        self.region()
+            .copy_within(from + ENTRY_MADE, to + ENTRY_MADE, entry.entry_bytes - ENTRY_MADE);
+        // Release: publishes the copy; pairs with the Acquire of whoever follows the forward.
+        self.entry_state(copy)
+            .store(self.live_copy(place, moving).0, Ordering::Release);
+    }
+
+    /// The state of a copy that nobody has found yet.
+    fn live_copy(&self, place: &Place<'_>, moving: &Moving) -> State {
+        let live = State::new(Kind::Live, self.carried(place.generation));
+        if moving.met.entry.state.is_soft() {
+            live.with_soft()
+        } else {
+            live
+        }
+    }
+
+    fn forward_to_copy(
+        &self,
+        drain: &Draining,
+        place: &Place<'_>,
+        copy: Location,
+        moving: &Moving,
+    ) -> Change {
+        let Met { entry, hash, .. } = &moving.met;
+        let carried = self.carried(place.generation);
+        let pair = Pair::of_hash(&self.geometry, *hash);
+        let live = self.live_copy(place, moving);
+        if !self.change_state(entry.location, entry.state, entry.state.forwarded(copy, carried)) {
+            self.change_state(copy, live, live.dead());
+            return Change::Raced;
+        }
+        let from = self.slot_of(drain, entry, pair.tag);
+        if self.swing(&pair, from, Slot::new(pair.tag, carried, copy)) {
+            return Change::Moved;
+        }
+        // Nobody reaches the copy but through the forward, if at all.
+        if self.change_state(copy, live, live.dead()) {
+            Change::GivenUp
+        } else {
+            // Who did has counted it off.
+            Change::Moved
+        }
+    }
+}
+
+/// How moving one entry went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Change {
+    Moved,
+    /// It is forwarded, to a copy that is DEAD.
+    GivenUp,
+    Raced,
+}
+
+impl Group {
+    /// What those of the group count together that `is_meant`.
+    fn live(&self, is_meant: impl Fn(usize) -> bool) -> Live {
+        self.moving
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter(|(index, _)| is_meant(*index))
+            .fold(Live::NONE, |sum, (_, moving)| {
+                sum.and(Live::of_entry(moving.met.entry.entry_bytes))
+            })
+    }
+}
