@@ -123,14 +123,16 @@ impl Shared {
     /// reader may have looked for the entry where it no longer is.
     pub(crate) fn unlink(&self, pair: &Pair, word: Slot, entry_is_dead: bool) {
         for bucket in self.buckets_of(pair) {
-            for place in self.buckets().line(bucket) {
-                if place.load(Ordering::Relaxed) == word.0 {
+            let mut mask = self.matching_slots(bucket, word.tag());
+            while mask != 0 {
+                let slot = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                if self.load_slot(bucket, slot) == word {
                     if !entry_is_dead && !Mutant::ClearWithoutBump.is_on() {
                         self.bump_moves(pair);
                     }
-                    // AcqRel: after the counter; pairs with the Acquire of scans. Lost: it moved,
-                    // and its copy is a harmless hint.
-                    let _ = place.compare_exchange(word.0, 0, Ordering::AcqRel, Ordering::Relaxed);
+                    // After the counter. Lost: it moved, and its copy is a harmless hint.
+                    self.claim_slot(bucket, slot, word, Slot::EMPTY);
                 }
             }
         }

@@ -43,6 +43,12 @@ impl Pace {
         }
     }
 
+    /// Whether anything is to be reclaimed.
+    #[inline]
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.sixteenths.get() != 0
+    }
+
     /// What is to be walked now that `appended_bytes` are, if it is worth a step.
     #[inline]
     pub(crate) fn due(&self, appended_bytes: usize) -> Option<usize> {

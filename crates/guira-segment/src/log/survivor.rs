@@ -15,7 +15,7 @@ use crate::attach::{Counter, ThreadState};
 use crate::entry::Validity;
 use crate::key::Pair;
 use crate::layout::block::{Live, Pool};
-use crate::layout::entry::{ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, Kind, State};
+use crate::layout::entry::{ENTRY_LENGTHS, ENTRY_MADE, Kind, State};
 use crate::layout::slot::{Location, Slot};
 use crate::log::drain::{BATCH_ENTRIES, Draining, Met};
 use crate::log::place::{Place, Purpose};
@@ -254,11 +254,10 @@ impl Shared {
         let entry = &met.entry;
         let header = entry.header.moved_to(*frequency, copy, place.generation);
         let (from, to) = (entry.location.offset(), copy.offset());
-        self.word(to + ENTRY_LENGTHS)
-            .store(header.lengths, Ordering::Relaxed);
-        self.word(to + ENTRY_BORN).store(header.born, Ordering::Relaxed);
-        self.word(to + ENTRY_DEADLINES)
-            .store(header.deadlines, Ordering::Relaxed);
+        let [lengths, born, deadlines] = self.region().words(to + ENTRY_LENGTHS);
+        lengths.store(header.lengths, Ordering::Relaxed);
+        born.store(header.born, Ordering::Relaxed);
+        deadlines.store(header.deadlines, Ordering::Relaxed);
         self.region()
             .copy_within(from + ENTRY_MADE, to + ENTRY_MADE, entry.entry_bytes - ENTRY_MADE);
         // Release: publishes the copy; pairs with the Acquire of whoever follows the forward.

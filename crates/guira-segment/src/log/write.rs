@@ -7,8 +7,8 @@ use crate::error::StoreError;
 use crate::key::Key;
 use crate::layout::block::{BlockState, Pool};
 use crate::layout::entry::{
-    ENTRY_BORN, ENTRY_DEADLINES, ENTRY_LENGTHS, ENTRY_MADE, FLAG_ALIGNED, FLAG_CHECKED, FLAG_NAMESPACE,
-    FLAG_TAGS, HEADER_BYTES, Header, HeaderFields, Kind, MAX_VALUE_BYTES, State, entry_bytes, value_offset,
+    ENTRY_LENGTHS, ENTRY_MADE, FLAG_ALIGNED, FLAG_CHECKED, FLAG_NAMESPACE, FLAG_TAGS, HEADER_BYTES, Header,
+    HeaderFields, Kind, MAX_VALUE_BYTES, State, entry_bytes, value_offset,
 };
 use crate::layout::slot::Slot;
 use crate::log::place::{Place, Purpose};
@@ -112,7 +112,11 @@ impl Shared {
 
     /// The share of reclaim that goes with an entry. Before anything is asked of the key's buckets, which are
     /// being fetched: it takes about as long.
+    #[inline]
     pub(crate) fn reclaim_for(&self, thread: &ThreadState, draft: &Draft<'_>) {
+        if !thread.pace.is_wanted() {
+            return;
+        }
         let bytes = draft.entry_bytes(draft.flags(self.checks_values()));
         if bytes <= self.max_entry_bytes() {
             self.reclaim_share(thread, bytes);
@@ -186,16 +190,16 @@ impl Shared {
         // that comes after this one, which is probably as long, are fetched meanwhile.
         let entry_bytes = HEADER_BYTES + key_bytes + value_bytes;
         if entry_bytes <= FETCHED_AHEAD_BYTES {
-            for line in (0..entry_bytes).step_by(64) {
-                region.prefetch_write(offset + entry_bytes + 64 + line);
+            let mut line_bytes = 64;
+            while line_bytes < entry_bytes + 64 {
+                region.prefetch_write(offset + entry_bytes + line_bytes);
+                line_bytes += 64;
             }
         }
-        self.word(offset + ENTRY_LENGTHS)
-            .store(header.lengths, Ordering::Relaxed);
-        self.word(offset + ENTRY_BORN)
-            .store(header.born, Ordering::Relaxed);
-        self.word(offset + ENTRY_DEADLINES)
-            .store(header.deadlines, Ordering::Relaxed);
+        let [lengths, born, deadlines] = region.words(offset + ENTRY_LENGTHS);
+        lengths.store(header.lengths, Ordering::Relaxed);
+        born.store(header.born, Ordering::Relaxed);
+        deadlines.store(header.deadlines, Ordering::Relaxed);
         region.copy_in(offset + ENTRY_MADE, &header.made_ds.to_le_bytes());
         let mut at = offset + HEADER_BYTES;
         if tags_bytes != 0 {

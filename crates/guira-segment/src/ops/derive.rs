@@ -11,7 +11,7 @@
 //! happened just before.
 
 use guira_shm::mutant::Mutant;
-use guira_shm::sync::{Ordering, fence};
+use guira_shm::sync::fence_behind_change;
 
 use crate::attach::{Counter, ThreadState};
 use crate::entry::{Found, Validity};
@@ -177,7 +177,7 @@ impl Shared {
         }
         self.stamp_write(key);
         // SeqCst: as in a put, between the link and the look at the stamps.
-        fence(Ordering::SeqCst);
+        fence_behind_change();
         if replacement.birth.is_none() && !self.is_current(&draft, token, Intent::Put) {
             self.abandon(key, &written, slot);
             return Ok(Some(Derived::Superseded));

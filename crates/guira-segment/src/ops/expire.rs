@@ -5,7 +5,7 @@
 //! after the stamp was changed sees the stamp; one whose entry is linked and still WRITING has it marked
 //! there, and goes LIVE with the mark.
 
-use guira_shm::sync::{Ordering, fence};
+use guira_shm::sync::fence_behind_change;
 
 use crate::attach::ThreadState;
 use crate::entry::Validity;
@@ -23,7 +23,7 @@ impl Shared {
         self.stamp_write(key);
         // SeqCst: the stamp changed before it, the entries are read after it; pairs with the fence of a
         // fill between its link and its look at the stamps.
-        fence(Ordering::SeqCst);
+        fence_behind_change();
         let mut marked = None;
         for _ in 0..STORE_ATTEMPTS {
             if self.mark_writing(thread, key, &mut marked) == Pass::Unverified {

@@ -1,7 +1,7 @@
 //! Killing a key's entries: remove, invalidate, and what a failed put leaves behind.
 
 use guira_shm::mutant::Mutant;
-use guira_shm::sync::{Ordering, fence};
+use guira_shm::sync::{Ordering, fence_behind_change};
 
 use crate::attach::{Counter, ThreadState};
 use crate::entry::{Found, Validity};
@@ -49,7 +49,7 @@ impl Shared {
         self.stamp_write(key);
         // SeqCst: the stamp changed before it, the entries are read after it; pairs with the fence
         // of a fill between its link and its look at the stamp.
-        fence(Ordering::SeqCst);
+        fence_behind_change();
         let killed = self.kill(thread, key);
         if !killed.is_certain {
             self.raise_namespace(key.namespace);
@@ -71,7 +71,7 @@ impl Shared {
         // SeqCst: pairs with the fence of a put or fill between its link and its look at the stamp:
         // either it sees the stamp, or this scan sees its entry.
         if !Mutant::InvalidateWithoutFence.is_on() {
-            fence(Ordering::SeqCst);
+            fence_behind_change();
         }
         let killed = self.kill(thread, key);
         if !killed.is_certain {

@@ -5,6 +5,7 @@ pub(crate) mod expire;
 pub(crate) mod find;
 pub(crate) mod kill;
 pub(crate) mod many;
+pub(crate) mod only_twin;
 pub(crate) mod read;
 pub(crate) mod settle;
 pub(crate) mod store;

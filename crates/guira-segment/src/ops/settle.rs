@@ -62,13 +62,23 @@ pub(crate) struct Leftovers {
 
 /// A value that was forwarded to the own entry.
 #[derive(Clone, Copy, Debug)]
-struct Given {
-    block: u32,
-    generation: u32,
-    entry_bytes: usize,
+pub(crate) struct Given {
+    pub(crate) block: u32,
+    pub(crate) generation: u32,
+    pub(crate) entry_bytes: usize,
 }
 
 impl Leftovers {
+    /// Of a single value that was replaced.
+    pub(crate) fn of(slot: Slot, given: Given) -> Self {
+        let mut leftovers = Self {
+            given: [Some(given), None],
+            ..Self::default()
+        };
+        leftovers.push(slot, false);
+        leftovers
+    }
+
     fn push(&mut self, slot: Slot, entry_is_dead: bool) {
         // More than four are left to the sweep: they are harmless hints.
         if let Some(place) = self.slots.get_mut(self.count) {
@@ -114,9 +124,21 @@ enum Twin {
 impl Shared {
     /// Settles every twin of `own`.
     pub(crate) fn settle(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, manner: Manner) -> Settled {
+        self.settle_on(thread, key, own, manner, None)
+    }
+
+    /// As `settle`, of an entry that a value was forwarded to already.
+    pub(crate) fn settle_on(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        own: Slot,
+        manner: Manner,
+        given: Option<Given>,
+    ) -> Settled {
         // Stays so: whoever saw the forward may have helped the own entry since.
-        let mut is_given = false;
-        let mut given: [Option<Given>; 2] = [None; 2];
+        let mut is_given = given.is_some();
+        let mut given = [given, None];
         for _ in 0..SETTLE_ROUNDS {
             let mut leftovers = Leftovers::default();
             let mut orphans = Leftovers::default();

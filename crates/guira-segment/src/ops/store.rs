@@ -24,7 +24,7 @@
 //! whether its entry had been LIVE.
 
 use guira_shm::mutant::Mutant;
-use guira_shm::sync::{Ordering, fence, yield_now};
+use guira_shm::sync::{Ordering, fence_behind_change, yield_now};
 
 use crate::attach::{Counter, ThreadState};
 use crate::error::StoreError;
@@ -34,7 +34,8 @@ use crate::layout::entry::Kind;
 use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
 use crate::log::write::{Draft, Written};
-use crate::ops::settle::{Leftovers, Manner, Settled};
+use crate::ops::only_twin::{OnlyTwin, Replaced};
+use crate::ops::settle::{Given, Leftovers, Manner, Settled};
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::STORE_ATTEMPTS;
@@ -143,7 +144,7 @@ impl Shared {
             // SeqCst: the link is before it, the stamps are read after it; pairs with the fence of
             // `invalidate` between its stamp and its scan.
             if !Mutant::StoreWithoutFence.is_on() {
-                fence(Ordering::SeqCst);
+                fence_behind_change();
             }
             match self.go_live(thread, draft, token, intent, &written, slot) {
                 Step::Done(outcome) => return Ok(outcome),
@@ -185,7 +186,31 @@ impl Shared {
         slot: Slot,
     ) -> Step {
         let key = &draft.key;
-        let leftovers = match self.settle_for(thread, key, slot, intent, token) {
+        let mut given = None;
+        let takes_steps = Mutant::UnsettledPut.is_on() || Mutant::EvictedPutIsRepeated.is_on();
+        if intent == Intent::Put && !takes_steps {
+            match self.settle_only_twin(thread, key, slot) {
+                OnlyTwin::Other(already) => given = already,
+                OnlyTwin::Settled(replaced) => {
+                    if self.is_current(draft, token, intent)
+                        && self.count_then_live(
+                            written.place.block,
+                            written.entry_bytes,
+                            written.place.location,
+                            written.state,
+                        )
+                    {
+                        if let Some(replaced) = replaced {
+                            self.clear_replaced(key, &replaced);
+                        }
+                        return Step::Done(StoreOutcome::Stored);
+                    }
+                    let leftovers = replaced.map_or_else(Leftovers::default, Replaced::into_leftovers);
+                    return self.finish(thread, draft, token, intent, written, slot, &leftovers);
+                }
+            }
+        }
+        let leftovers = match self.settle_for(thread, key, slot, intent, token, given) {
             Settled::Ready(leftovers) => leftovers,
             // What was helped to LIVE has been stored, and what stands now came after it: to do it again,
             // or to derive from it, would be to do it twice.
@@ -197,6 +222,22 @@ impl Shared {
                 return Step::Done(StoreOutcome::Stored);
             }
         };
+        self.finish(thread, draft, token, intent, written, slot, &leftovers)
+    }
+
+    /// Looks at the stamps once more, goes LIVE, and clears what was replaced.
+    #[expect(clippy::too_many_arguments, reason = "the second half of one function")]
+    fn finish(
+        &self,
+        thread: &ThreadState,
+        draft: &Draft<'_>,
+        token: &Token,
+        intent: Intent,
+        written: &Written<'_>,
+        slot: Slot,
+        leftovers: &Leftovers,
+    ) -> Step {
+        let key = &draft.key;
         let again = match intent {
             Intent::Fill if !self.stands_for(thread, key, slot, token) => intent,
             Intent::Fill | Intent::Put => Intent::Put,
@@ -206,7 +247,7 @@ impl Shared {
             // A put that was helped to LIVE has happened, and was invalidated after: to remove the key now
             // would be to do something twice. (Of the others nothing follows, and they may have been helped
             // only after they were invalidated.)
-            self.forget_leftovers(thread, &leftovers);
+            self.forget_leftovers(thread, leftovers);
             let outcome = if self.abandon(key, written, slot) && intent == Intent::Put {
                 StoreOutcome::Stored
             } else {
@@ -230,14 +271,14 @@ impl Shared {
                         // Helped to LIVE and removed since: a write happens once.
                         break;
                     }
-                    self.forget_leftovers(thread, &leftovers);
+                    self.forget_leftovers(thread, leftovers);
                     return self.after_kill(thread, key, token, intent);
                 }
                 // A helper was faster, and has counted the entry.
                 Kind::Live | Kind::Forward => break,
             }
         }
-        self.clear_leftovers(thread, key, &leftovers);
+        self.clear_leftovers(thread, key, leftovers);
         if Mutant::EvictedPutIsRepeated.is_on() && !self.is_where_it_was(written) {
             return Step::Retry;
         }
@@ -279,12 +320,13 @@ impl Shared {
         own: Slot,
         intent: Intent,
         token: &Token,
+        given: Option<Given>,
     ) -> Settled {
         if intent == Intent::Put {
             if Mutant::UnsettledPut.is_on() {
                 return Settled::Ready(Leftovers::default());
             }
-            return self.settle(thread, key, own, Manner::Override);
+            return self.settle_on(thread, key, own, Manner::Override, given);
         }
         let refreshes = token.refreshes;
         if refreshes.is_none() {

@@ -61,6 +61,18 @@ pub(crate) const fn point(_what: &'static str) {}
 #[inline(always)]
 pub fn pairing_fence() {}
 
+/// A full fence directly behind an atomic read-modify-write of the same thread.
+///
+/// On x86-64 such an instruction is a full fence itself, which this tells the compiler; elsewhere, and for
+/// the model checker, it is a fence of its own.
+#[inline(always)]
+pub fn fence_behind_change() {
+    #[cfg(all(target_arch = "x86_64", not(guira_model)))]
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(any(guira_model, not(target_arch = "x86_64")))]
+    fence(Ordering::SeqCst);
+}
+
 /// A sequentially consistent load.
 ///
 /// The model checker may let such a load see an old value although a sequentially consistent change of
