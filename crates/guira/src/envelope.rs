@@ -33,6 +33,9 @@ pub(crate) struct Envelope {
     form: Form,
     bytes: [u8; ALIGNMENT_BYTES],
     length: usize,
+    /// The first eight of `bytes`, and which bits of them count.
+    word: u64,
+    word_mask: u64,
 }
 
 impl Envelope {
@@ -42,6 +45,8 @@ impl Envelope {
             form,
             bytes: [0; ALIGNMENT_BYTES],
             length: 0,
+            word: 0,
+            word_mask: 0,
         };
         if form.id == CodecId::NUMBER {
             return envelope;
@@ -60,6 +65,9 @@ impl Envelope {
         if form.in_place {
             envelope.length = ALIGNMENT_BYTES;
         }
+        let [word, _] = envelope.words();
+        envelope.word = word;
+        envelope.word_mask = u64::MAX >> (64 - 8 * envelope.length.min(8));
         envelope
     }
 
@@ -77,13 +85,38 @@ impl Envelope {
         self.bytes.get(..self.length).unwrap_or(&[])
     }
 
-    /// What the codec is to read, or what was found instead.
+    /// What the codec is to read; `None` for a value of another kind.
     #[inline]
-    pub(crate) fn open<'v>(&self, value: &'v [u8]) -> Result<&'v [u8], Found> {
-        match value.strip_prefix(self.head()) {
-            Some(payload) if self.length > 0 || is_decimal(value) => Ok(payload),
-            _ => Err(Found::of(value)),
+    pub(crate) fn open<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
+        // Nearly always one comparison does.
+        if let Some(first) = value.first_chunk()
+            && self.length <= 8
+            && self.length > 0
+        {
+            if u64::from_le_bytes(*first) & self.word_mask == self.word {
+                return value.get(self.length..);
+            }
+            return None;
         }
+        self.open_unusual(value)
+    }
+
+    #[inline(never)]
+    fn open_unusual<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
+        value
+            .strip_prefix(self.head())
+            .filter(|_| self.length > 0 || is_decimal(value))
+    }
+
+    /// The first eight bytes and the rest.
+    fn words(&self) -> [u64; 2] {
+        let both = u128::from_le_bytes(self.bytes);
+        [both as u64, (both >> 64) as u64]
+    }
+
+    /// Whether values begin on a multiple of 16 bytes.
+    pub(crate) const fn is_in_place(&self) -> bool {
+        self.form.in_place
     }
 
     /// What the cache reads, for messages.
@@ -114,7 +147,9 @@ pub enum Found {
 }
 
 impl Found {
-    fn of(value: &[u8]) -> Self {
+    /// What `value` is.
+    #[cold]
+    pub(crate) fn of(value: &[u8]) -> Self {
         if is_decimal(value) {
             return Self::Value {
                 codec: CodecId::NUMBER,

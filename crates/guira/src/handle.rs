@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::builder::GuiraBuilder;
 use crate::cache::{Cache, CacheBuilder};
+use crate::codec::Number;
 use crate::error::Error;
 
 /// A cache that all worker processes of a machine share: a segment, and named caches of one type
@@ -68,6 +69,12 @@ impl Guira {
     #[must_use]
     pub fn cache_builder<K: ?Sized, V>(&self, name: &str) -> CacheBuilder<K, V> {
         CacheBuilder::new(self.clone(), name)
+    }
+
+    /// The counters called `name`, which [`Cache::increment`] counts.
+    #[must_use]
+    pub fn counters<K: ?Sized>(&self, name: &str) -> Cache<K, i64, Number> {
+        self.cache_builder(name).codec(Number).open()
     }
 
     /// Invalidates everything in the segment, in constant time.

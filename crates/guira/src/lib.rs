@@ -37,11 +37,14 @@ mod handle;
 pub mod key;
 mod lifetime;
 mod options;
+pub mod store;
+pub mod units;
 
 pub use builder::GuiraBuilder;
-pub use cache::{Cache, CacheBuilder, Mismatch};
+pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Renew, Usage};
 pub use error::{CodecError, Error, KeyError};
-pub use guira_segment::{Add, Put, Replace, Swap, Version};
+pub use guira_segment::{Add, Metadata, Put, Replace, Stats, Swap, Version};
 pub use handle::Guira;
-pub use lifetime::Lifetime;
+pub use lifetime::{Lifetime, Ttl};
 pub use options::PutOptions;
+pub use store::Store;

@@ -43,6 +43,12 @@ impl From<Lifetime> for PutOptions<'_> {
     }
 }
 
+impl From<&Self> for PutOptions<'_> {
+    fn from(options: &Self) -> Self {
+        *options
+    }
+}
+
 impl From<Duration> for PutOptions<'_> {
     fn from(ttl: Duration) -> Self {
         Lifetime::after(ttl).into()

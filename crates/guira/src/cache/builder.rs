@@ -3,13 +3,14 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64; // process-private
+use std::time::Duration;
 
 use super::{Cache, Inner};
-use crate::codec::{Codec, Postcard};
+use crate::codec::{Codec, CodecId, Postcard};
 use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::handle::Guira;
-use crate::lifetime::Lifetime;
+use crate::lifetime::{Lifetime, LifetimeRules};
 
 /// What becomes of a read that meets a value of another codec or schema, or one that does not decode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -22,13 +23,13 @@ pub enum Mismatch {
 }
 
 /// Settings of a cache; each has a default that is stated at its setter.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct CacheBuilder<K: ?Sized, V, C = Postcard> {
     guira: Guira,
     name: Box<str>,
     codec: C,
     schema: u32,
-    lifetime: Lifetime,
+    lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
     types: PhantomData<fn(&K) -> V>,
 }
@@ -40,7 +41,7 @@ impl<K: ?Sized, V> CacheBuilder<K, V> {
             name: name.into(),
             codec: Postcard,
             schema: 0,
-            lifetime: Lifetime::never(),
+            lifetimes: LifetimeRules::new(),
             mismatch: Mismatch::default(),
             types: PhantomData,
         }
@@ -56,7 +57,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             name: self.name,
             codec,
             schema: self.schema,
-            lifetime: self.lifetime,
+            lifetimes: self.lifetimes,
             mismatch: self.mismatch,
             types: PhantomData,
         }
@@ -70,11 +71,57 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
 
     /// How long values live that are put without a lifetime of their own; by default for ever.
     #[must_use]
-    pub fn lifetime(self, lifetime: impl Into<Lifetime>) -> Self {
-        Self {
-            lifetime: lifetime.into(),
-            ..self
-        }
+    pub fn lifetime(mut self, lifetime: impl Into<Lifetime>) -> Self {
+        self.lifetimes.default = lifetime.into();
+        self
+    }
+
+    /// How long a value lives that is put without a lifetime of its own, by the value; what the closure
+    /// leaves open is as [`CacheBuilder::lifetime`] says.
+    ///
+    /// ```
+    /// use guira::Lifetime;
+    /// use std::time::Duration;
+    ///
+    /// # let guira = guira::Guira::builder().size(8 << 20).private()?;
+    /// let found = guira
+    ///     .cache_builder::<u64, Option<String>>("found")
+    ///     .lifetime(Duration::from_secs(300))
+    ///     .lifetime_of(|name| match name {
+    ///         Some(_) => Lifetime::default(),
+    ///         None => Lifetime::after(Duration::from_secs(5)), // it may appear soon
+    ///     })
+    ///     .build()?;
+    /// found.put(&7, &None, Lifetime::default())?;
+    /// assert!(found.ttl(&7)?.is_some_and(|ttl| ttl.seconds() <= 5.0));
+    /// # Ok::<(), guira::Error>(())
+    /// ```
+    #[must_use]
+    pub fn lifetime_of(mut self, of_value: impl Fn(&V) -> Lifetime + Send + Sync + 'static) -> Self {
+        self.lifetimes.of_value = Some(Arc::new(of_value));
+        self
+    }
+
+    /// Which part of each lifetime may be cut off, by chance, so that what was put together does not end
+    /// together: 0 to 1, by default 0. Soft and hard deadlines shrink alike; absolute ones do not.
+    #[must_use]
+    pub fn ttl_spread(mut self, part: f64) -> Self {
+        self.lifetimes.spread = if part.is_finite() {
+            part.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        self
+    }
+
+    /// Lets what is read stay: a value that is read by [`Cache::get`] lives at least three quarters of
+    /// `idle` from then on, one that is not read at most `idle`. By default reads leave lifetimes alone.
+    ///
+    /// A read writes the value anew when a quarter of `idle` has passed since the last time.
+    #[must_use]
+    pub fn sliding(mut self, idle: Duration) -> Self {
+        self.lifetimes.sliding = Some(idle);
+        self
     }
 
     /// What becomes of values of another codec or schema; by default they are missed.
@@ -98,7 +145,8 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
                 name: self.name,
                 envelope: Envelope::new(form),
                 codec: self.codec,
-                lifetime: self.lifetime,
+                lifetimes: self.lifetimes,
+                decodes_pinned: form.in_place || matches!(form.id, CodecId::RAW | CodecId::TEXT),
                 mismatch: self.mismatch,
                 mismatches: AtomicU64::new(0),
             }),

@@ -1,8 +1,13 @@
 //! A cache of one type of keys and one of values.
 
 mod builder;
+mod bytes;
+mod change;
+mod count;
+mod many;
 mod read;
 mod seam;
+mod whole;
 mod write;
 
 use std::fmt;
@@ -13,11 +18,13 @@ use std::sync::atomic::AtomicU64; // process-private
 use guira_segment::{NamespaceError, Segment};
 
 pub use builder::{CacheBuilder, Mismatch};
+pub use change::Renew;
+pub use whole::{CacheStats, Usage};
 
 use crate::codec::Postcard;
 use crate::envelope::Envelope;
 use crate::handle::Guira;
-use crate::lifetime::Lifetime;
+use crate::lifetime::LifetimeRules;
 
 /// Values of type `V` by keys of type `K`, shared by all processes that open the same name.
 ///
@@ -26,19 +33,20 @@ use crate::lifetime::Lifetime;
 ///
 /// Cheap to clone; `Send` and `Sync`.
 pub struct Cache<K: ?Sized, V, C = Postcard> {
-    pub(crate) inner: Arc<Inner<C>>,
+    pub(crate) inner: Arc<Inner<V, C>>,
     types: PhantomData<fn(&K) -> V>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Inner<C> {
+pub(crate) struct Inner<V, C> {
     pub(crate) guira: Guira,
     name: Box<str>,
     segment: Result<Segment, NamespaceError>,
     codec: C,
     envelope: Envelope,
-    pub(crate) lifetime: Lifetime,
+    pub(crate) lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
+    /// Whether a value is decoded where it lies, because it would be copied once more otherwise.
+    decodes_pinned: bool,
     mismatches: AtomicU64, // process-private
 }
 

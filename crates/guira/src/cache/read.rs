@@ -1,13 +1,16 @@
 //! Reading.
 
 use std::borrow::Borrow;
+use std::time::Duration;
 
+use guira_segment::{Metadata, ValueRef, Version};
 use serde::Serialize;
 
-use super::Cache;
+use super::{Cache, seam};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::key::KeyBytes;
+use crate::lifetime::{Lifetime, Ttl};
 
 impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     /// The value of `key`; `Ok(None)` is a miss. A value that is stale is returned until its hard
@@ -33,13 +36,93 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     {
         let mut bytes = KeyBytes::new();
         bytes.encode(key)?;
-        match self.segment()?.get(&bytes) {
-            None => Ok(None),
-            Some(value) => Ok(self.decode(&value)?),
-        }
+        self.get_encoded(&bytes)
     }
 
-    /// Whether `key` has a value, be it stale.
+    /// As [`Cache::get`], by the bytes of a key.
+    ///
+    /// # Errors
+    /// As [`Cache::get`], but for the key.
+    #[inline]
+    pub fn get_encoded(&self, key: &KeyBytes) -> Result<Option<V>, Error> {
+        let segment = self.segment()?;
+        let value = if self.inner.decodes_pinned {
+            match segment.get(key) {
+                Some(value) => self.decode(&value)?,
+                None => None,
+            }
+        } else {
+            // Cheaper than a pin, by more than the copy costs.
+            let mut buffer = seam::take_buffer();
+            let decoded = if segment.get_into(key, &mut buffer) {
+                self.decode(&buffer)
+            } else {
+                Ok(None)
+            };
+            seam::keep(buffer);
+            decoded?
+        };
+        if let Some(idle) = self.inner.lifetimes.sliding
+            && value.is_some()
+        {
+            self.slide(key, idle);
+        }
+        Ok(value)
+    }
+
+    /// The value of `key` and what is left of its life; of a stale one too.
+    ///
+    /// # Errors
+    /// As [`Cache::get`].
+    pub fn get_ttl<Q>(&self, key: &Q) -> Result<Option<(V, Ttl)>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        self.look(key, |value| Ttl::of(&value.metadata()))
+    }
+
+    /// The value of `key` and the version that [`Cache::compare_and_swap`] wants.
+    ///
+    /// # Errors
+    /// As [`Cache::get`].
+    pub fn get_versioned<Q>(&self, key: &Q) -> Result<Option<(V, Version)>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        self.look(key, |value| value.metadata().version)
+    }
+
+    fn look<Q, R>(&self, key: &Q, of: impl FnOnce(&ValueRef<'_>) -> R) -> Result<Option<(V, R)>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        let key = self.key_bytes(key)?;
+        let Some(stored) = self.segment()?.get(&key) else {
+            return Ok(None);
+        };
+        let value = self.decode(&stored)?;
+        Ok(value.map(|value| (value, of(&stored))))
+    }
+
+    /// Gives what was read more time, if a quarter of `idle` has passed.
+    #[cold]
+    fn slide(&self, key: &KeyBytes, idle: Duration) {
+        let Ok(segment) = self.segment() else { return };
+        let left = segment.ttl(key).flatten();
+        if left.is_some_and(|left| left < idle / 4 * 3)
+            && let Ok(expiry) = self.inner.lifetimes.expiry(None, Lifetime::after(idle))
+        {
+            // The value was read; one that could not be prolonged is gone a little sooner.
+            let _ = segment.touch(key, expiry);
+        }
+    }
+}
+
+impl<K: ?Sized, V, C> Cache<K, V, C> {
+    /// Whether `key` has a value, be it stale. One of another kind counts: this does not read it.
     ///
     /// # Errors
     /// [`Error::Key`], [`Error::Namespace`].
@@ -49,5 +132,41 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         Q: Serialize + ?Sized,
     {
         Ok(self.segment()?.contains(&self.key_bytes(key)?))
+    }
+
+    /// Whether `key` has a value that stays fresh for longer than `margin`.
+    ///
+    /// # Errors
+    /// As [`Cache::contains`].
+    pub fn contains_for<Q>(&self, key: &Q, margin: Duration) -> Result<bool, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        Ok(self.ttl(key)?.is_some_and(|ttl| ttl.outlasts(margin)))
+    }
+
+    /// What is left of the life of `key`'s value.
+    ///
+    /// # Errors
+    /// As [`Cache::contains`].
+    pub fn ttl<Q>(&self, key: &Q) -> Result<Option<Ttl>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        Ok(self.metadata(key)?.as_ref().map(Ttl::of))
+    }
+
+    /// Deadlines, age, size and version of `key`'s entry; sizes are those of the encoded value.
+    ///
+    /// # Errors
+    /// As [`Cache::contains`].
+    pub fn metadata<Q>(&self, key: &Q) -> Result<Option<Metadata>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        Ok(self.segment()?.metadata(&self.key_bytes(key)?))
     }
 }

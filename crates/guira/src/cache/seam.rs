@@ -4,20 +4,33 @@ use std::borrow::Borrow;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
-use guira_segment::{Expiry, Segment};
+use guira_segment::Segment;
 use serde::Serialize;
 
 use super::{Cache, Mismatch};
-use crate::codec::Codec;
+use crate::codec::{Codec, Found};
 use crate::error::{CodecError, Error};
 use crate::key::KeyBytes;
-use crate::lifetime::Lifetime;
 
 /// A buffer that outgrew this is not kept.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Takes this thread's buffer; whoever takes it before it is given back has an empty one.
+#[inline]
+pub(super) fn take_buffer() -> Vec<u8> {
+    BUFFER.take()
+}
+
+/// Gives a buffer back.
+#[inline]
+pub(super) fn keep(buffer: Vec<u8>) {
+    if buffer.capacity() <= KEPT_BUFFER_BYTES {
+        BUFFER.set(buffer);
+    }
 }
 
 impl<K: ?Sized, V, C> Cache<K, V, C> {
@@ -55,13 +68,16 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         self.inner.mismatches.load(Ordering::Relaxed)
     }
 
-    /// For the engine, what was left open being as this cache is configured.
-    pub(crate) fn expiry(&self, lifetime: Lifetime) -> Expiry {
-        lifetime.expiry(self.inner.lifetime)
+    #[cold]
+    pub(super) fn mismatch(&self, stored: &[u8]) -> CodecError {
+        CodecError::Mismatch {
+            found: Found::of(stored),
+            expected: self.inner.envelope.expected(),
+        }
     }
 
     #[cold]
-    fn refuse<T>(&self, error: CodecError) -> Result<Option<T>, CodecError> {
+    pub(super) fn refuse<T>(&self, error: CodecError) -> Result<Option<T>, CodecError> {
         self.inner.mismatches.fetch_add(1, Ordering::Relaxed);
         match self.inner.mismatch {
             Mismatch::Miss => Ok(None),
@@ -75,20 +91,19 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     ///
     /// # Errors
     /// [`CodecError::Encode`], and what `then` returns.
+    #[inline]
     pub fn with_encoded<R, E: From<CodecError>>(
         &self,
         value: &V,
         then: impl FnOnce(&[u8]) -> Result<R, E>,
     ) -> Result<R, E> {
         // Taken, not borrowed: a value's own `Serialize` may come here again.
-        let mut buffer = BUFFER.take();
+        let mut buffer = take_buffer();
         buffer.clear();
         buffer.extend_from_slice(self.inner.envelope.head());
         let encoded = self.inner.codec.encode(value, &mut buffer);
         let result = encoded.map_err(E::from).and_then(|()| then(&buffer));
-        if buffer.capacity() <= KEPT_BUFFER_BYTES {
-            BUFFER.set(buffer);
-        }
+        keep(buffer);
         result
     }
 
@@ -98,14 +113,8 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     /// [`CodecError`], if the cache says so of values of another kind.
     #[inline]
     pub fn decode(&self, stored: &[u8]) -> Result<Option<V>, CodecError> {
-        let payload = match self.inner.envelope.open(stored) {
-            Ok(payload) => payload,
-            Err(found) => {
-                return self.refuse(CodecError::Mismatch {
-                    found,
-                    expected: self.inner.envelope.expected(),
-                });
-            }
+        let Some(payload) = self.inner.envelope.open(stored) else {
+            return self.refuse(self.mismatch(stored));
         };
         match self.inner.codec.decode(payload) {
             Ok(value) => Ok(Some(value)),

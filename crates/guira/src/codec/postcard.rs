@@ -26,13 +26,25 @@ impl<V: Serialize + DeserializeOwned> Codec<V> for Postcard {
 
     #[inline]
     fn decode(&self, bytes: &[u8]) -> Result<V, CodecError> {
-        match postcard::take_from_bytes(bytes) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(CodecError::decode(
-                NAME,
-                format_args!("{} bytes are left over", rest.len()),
-            )),
-            Err(error) => Err(CodecError::decode(NAME, error)),
+        let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+        let value = match V::deserialize(&mut deserializer) {
+            Ok(value) => value,
+            Err(error) => return Err(refused(&error)),
+        };
+        match deserializer.finalize() {
+            Ok([]) => Ok(value),
+            Ok(rest) => Err(left_over(rest.len())),
+            Err(error) => Err(refused(&error)),
         }
     }
+}
+
+#[cold]
+fn refused(error: &postcard::Error) -> CodecError {
+    CodecError::decode(NAME, error)
+}
+
+#[cold]
+fn left_over(bytes: usize) -> CodecError {
+    CodecError::decode(NAME, format_args!("{bytes} bytes are left over"))
 }
