@@ -365,7 +365,9 @@ impl Shared {
                 let Some(block) = self.geometry.block_of(slot.location().offset()) else {
                     continue;
                 };
+                // Where its header goes over into the next line, both are wanted at once.
                 self.region().prefetch_write(slot.location().offset());
+                self.region().prefetch(slot.location().offset() + 64);
                 in_main |= !self.is_stale(slot) && self.block(block).pool() == Pool::Main;
             }
         }
