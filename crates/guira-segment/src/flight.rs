@@ -11,6 +11,8 @@
 //! | the owner dies | a waiter's next probe finds its byte lock free; exactly one wins the cell |
 //! | the deadline passes although the owner lives (stopped, slow) | exactly one waiter wins the cell; the others wait for that one |
 //! | the key was invalidated after the flight began | a later miss has a newer stamp: it does not join, it takes the cell over, and waiters look again |
+//!
+//! Long because: a cell, and everybody who touches it.
 
 use std::time::Duration;
 
@@ -55,6 +57,7 @@ pub struct FlightWait<'s> {
     shared: &'s Shared,
     cell: usize,
     owner: u64,
+    attachment: u64,
     hash: u64,
     sequence: u32,
 }
@@ -216,10 +219,15 @@ impl Shared {
                 return Flight::Lead(lead);
             }
         }
+        // SeqCst: counted before the sequence is compared; pairs with `wake_flight`. A killed waiter
+        // leaves the count too high, which costs a wake call now and then.
+        self.flight_word(cell, FLIGHT_WAITERS)
+            .fetch_add(1, Ordering::SeqCst);
         Flight::Wait(FlightWait {
             shared: self,
             cell,
             owner,
+            attachment: attachment.id,
             hash: key.hash,
             sequence,
         })
@@ -349,8 +357,8 @@ impl FlightLead<'_> {
         flight_number(self.cell, self.owner)
     }
 
-    /// Whether somebody waits for a flight of this cell: what only waiters want need not be done for
-    /// nobody. Somebody who is about to wait may not be counted yet; one that was killed counts for ever.
+    /// Whether somebody joined a flight of this cell and has not let go of it: what only waiters want need
+    /// not be done for nobody. One that was killed counts for ever.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         // SeqCst: pairs with the addition of a waiter, as in `wake_flight`.
@@ -391,25 +399,14 @@ impl<'s> FlightWait<'s> {
     }
 
     /// Waits until the computation ends, its owner dies or overruns its deadline, or `timeout`
-    /// passes. The owner's life is probed at least every 100 ms.
+    /// passes; then it may be waited for again. The owner's life is probed at least every 100 ms.
     #[must_use]
-    pub fn wait(self, timeout: Duration) -> FlightEnd<'s> {
+    pub fn wait(&self, timeout: Duration) -> FlightEnd<'s> {
         let shared = self.shared;
         if let Some(thread) = shared.thread() {
             thread.count(shared, Counter::FlightsWaited);
         }
         let futex_word = shared.flight_word(self.cell, FLIGHT_FUTEX);
-        let waiters = shared.flight_word(self.cell, FLIGHT_WAITERS);
-        // SeqCst: counted before the sequence is compared; pairs with `wake_flight`. A killed waiter
-        // leaves the count too high, which costs a wake call now and then.
-        waiters.fetch_add(1, Ordering::SeqCst);
-        let end = self.wait_counted(futex_word, timeout);
-        waiters.fetch_sub(1, Ordering::SeqCst);
-        end
-    }
-
-    fn wait_counted(&self, futex_word: &AtomicU64, timeout: Duration) -> FlightEnd<'s> {
-        let shared = self.shared;
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let end_ms = shared.clock.boot_clock().now_ms().saturating_add(timeout_ms);
         let mut slice_ms = FIRST_SLICE_MS;
@@ -458,6 +455,18 @@ impl<'s> FlightWait<'s> {
             patience: TAKE_OVER_PATIENCE,
         };
         shared.take_flight(self.cell, self.owner, &attachment, &claim)
+    }
+}
+
+impl Drop for FlightWait<'_> {
+    fn drop(&mut self) {
+        // In a forked child the waiter is the parent's.
+        if self.shared.attachment.id() == self.attachment {
+            // SeqCst: as where it was counted.
+            self.shared
+                .flight_word(self.cell, FLIGHT_WAITERS)
+                .fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use guira_segment::{NamespaceError, OpenError, StoreError};
 
 use crate::envelope::Found;
+use crate::failure::Failure;
 
 /// What can go wrong with a cache, by the part that failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum Error {
     /// The value could not be encoded, or what is stored could not be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// A computation that was waited for gave no value.
+    #[error(transparent)]
+    Failure(#[from] Failure),
 }
 
 impl From<OpenError> for Error {

@@ -9,6 +9,7 @@ use super::{Cache, Inner};
 use crate::codec::{Codec, CodecId, Postcard};
 use crate::envelope::Envelope;
 use crate::error::Error;
+use crate::flight::{FlightOptions, Flights};
 use crate::handle::Guira;
 use crate::lifetime::{Lifetime, LifetimeRules};
 
@@ -31,6 +32,7 @@ pub struct CacheBuilder<K: ?Sized, V, C = Postcard> {
     schema: u32,
     lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
+    flights: FlightOptions,
     types: PhantomData<fn(&K) -> V>,
 }
 
@@ -43,6 +45,7 @@ impl<K: ?Sized, V> CacheBuilder<K, V> {
             schema: 0,
             lifetimes: LifetimeRules::new(),
             mismatch: Mismatch::default(),
+            flights: FlightOptions::default(),
             types: PhantomData,
         }
     }
@@ -59,6 +62,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             schema: self.schema,
             lifetimes: self.lifetimes,
             mismatch: self.mismatch,
+            flights: self.flights,
             types: PhantomData,
         }
     }
@@ -130,6 +134,12 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
         Self { mismatch, ..self }
     }
 
+    /// How computations of its values wait for each other; each setting has its own default.
+    #[must_use]
+    pub fn flights(self, flights: FlightOptions) -> Self {
+        Self { flights, ..self }
+    }
+
     /// The cache; what is wrong with its name is an error of each operation.
     #[must_use]
     pub fn open(self) -> Cache<K, V, C>
@@ -149,6 +159,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
                 decodes_pinned: form.in_place || matches!(form.id, CodecId::RAW | CodecId::TEXT),
                 mismatch: self.mismatch,
                 mismatches: AtomicU64::new(0),
+                flights: Flights::with(self.flights),
             }),
             types: PhantomData,
         }

@@ -3,6 +3,7 @@
 mod builder;
 mod bytes;
 mod change;
+mod compute;
 mod count;
 mod many;
 mod read;
@@ -23,6 +24,7 @@ pub use whole::{CacheStats, Usage};
 
 use crate::codec::Postcard;
 use crate::envelope::Envelope;
+use crate::flight::Flights;
 use crate::handle::Guira;
 use crate::lifetime::LifetimeRules;
 
@@ -48,6 +50,7 @@ pub(crate) struct Inner<V, C> {
     /// Whether a value is decoded where it lies, because it would be copied once more otherwise.
     decodes_pinned: bool,
     mismatches: AtomicU64, // process-private
+    pub(crate) flights: Flights,
 }
 
 impl<K: ?Sized, V, C> Cache<K, V, C> {

@@ -2,7 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod awaiting;
+mod children;
+mod computing;
 mod conformance;
 mod counters;
+mod dog_pile;
+mod entangled;
 mod kinds;
+mod processes;
 mod settings_of_caches;
+mod worker;

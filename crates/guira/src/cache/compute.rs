@@ -1,0 +1,237 @@
+//! Looking up, and computing what is missing once for all who ask.
+
+use std::borrow::Borrow;
+use std::fmt::Display;
+use std::time::Duration;
+
+use guira_segment::Expiry;
+use serde::Serialize;
+
+use super::Cache;
+use crate::codec::Codec;
+use crate::error::Error;
+use crate::failure::Failure;
+use crate::flight::{Asking, FlightStats, Manner, Place, Purpose, Values, answer_awaiting, answer_blocking};
+use crate::key::KeyBytes;
+use crate::options::PutOptions;
+
+/// The values of a cache, stored alike.
+pub(crate) struct CacheValues<'c, K: ?Sized, V, C> {
+    pub(crate) cache: &'c Cache<K, V, C>,
+    pub(crate) options: PutOptions<'c>,
+}
+
+impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
+    fn decode(&self, stored: &[u8]) -> Option<V> {
+        self.cache.decode(stored).ok().flatten()
+    }
+
+    fn encode<R>(
+        &self,
+        value: &V,
+        _cost: Duration,
+        store: impl FnOnce(&[u8], Option<&guira_segment::PutOptions<'_>>) -> R,
+    ) -> Option<R> {
+        let cache = self.cache;
+        let stored = cache.computed_options(value, self.options).and_then(|options| {
+            cache.with_encoded(value, |bytes| Ok::<_, Error>(store(bytes, Some(&options))))
+        });
+        match stored {
+            Ok(stored) => Some(stored),
+            Err(error) => {
+                tracing::warn!(cache = self.cache.name(), %error, "a computed value was not stored");
+                None
+            }
+        }
+    }
+}
+
+impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
+    /// The value of `key`; if there is none, `compute`'s, which is stored.
+    ///
+    /// Of all threads and processes that ask for one key at once, one computes, and the others wait for it. One
+    /// that is killed or stopped is replaced. A value that is invalidated while it is computed is returned and
+    /// not stored. A computation that needs its own key, or one that needs this one, computes inline. How long
+    /// who waits is set by [`CacheBuilder::flights`](crate::CacheBuilder::flights).
+    ///
+    /// ```
+    /// # let guira = guira::Guira::builder().size(8 << 20).private()?;
+    /// let squares = guira.cache::<u64, u64>("squares");
+    /// assert_eq!(squares.get_or_compute(&7, || 7 * 7)?, 49);
+    /// assert_eq!(squares.get_or_compute(&7, || unreachable!())?, 49);
+    /// # Ok::<(), guira::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Key`], [`Error::Namespace`]: nothing was computed. [`Error::Failure`]: the computation of
+    /// somebody else, which this call waited for, panicked, or overran the load timeout. A value that cannot
+    /// be encoded or stored is returned all the same, and logged.
+    pub fn get_or_compute<Q>(&self, key: &Q, compute: impl FnOnce() -> V) -> Result<V, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        self.get_or_compute_with(key, PutOptions::default(), compute)
+    }
+
+    /// As [`Cache::get_or_compute`]; the computed value is stored with `options`: a
+    /// [`Duration`], a [`Lifetime`](crate::Lifetime) or [`PutOptions`].
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_compute`].
+    pub fn get_or_compute_with<'t, Q>(
+        &self,
+        key: &Q,
+        options: impl Into<PutOptions<'t>>,
+        compute: impl FnOnce() -> V,
+    ) -> Result<V, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        let key = self.key_bytes(key)?;
+        let place = self.place(&key)?;
+        let values = self.values(options.into());
+        let asking = Asking::new(place, Purpose::Value, None);
+        answer_blocking(asking, &values, Manner::of_errors(), || Ok(compute()))
+    }
+
+    /// As [`Cache::get_or_compute`] for a computation that may fail. An error is not stored. Those who waited
+    /// get its cause as [`Error::Failure`], made into their error type; a stale value is given instead of
+    /// the error, if there is one.
+    ///
+    /// ```
+    /// # let guira = guira::Guira::builder().size(8 << 20).private()?;
+    /// type AnyError = Box<dyn std::error::Error + Send + Sync>;
+    /// let sizes = guira.cache::<str, u64>("sizes");
+    /// let size = |path: &str| {
+    ///     sizes.try_get_or_compute(path, || -> Result<u64, AnyError> { Ok(std::fs::metadata(path)?.len()) })
+    /// };
+    /// assert!(size("/no/such/file").is_err()); // and is asked again the next time
+    /// assert!(size("/proc/self/exe")? > 0);
+    /// # Ok::<(), AnyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What `compute` returns, and what `E` makes of an [`Error`].
+    pub fn try_get_or_compute<Q, E>(&self, key: &Q, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+        E: From<Error> + Display,
+    {
+        self.try_get_or_compute_with(key, PutOptions::default(), compute)
+    }
+
+    /// As [`Cache::try_get_or_compute`]; the computed value is stored with `options`.
+    ///
+    /// # Errors
+    /// As [`Cache::try_get_or_compute`].
+    pub fn try_get_or_compute_with<'t, Q, E>(
+        &self,
+        key: &Q,
+        options: impl Into<PutOptions<'t>>,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+        E: From<Error> + Display,
+    {
+        let key = self.key_bytes(key)?;
+        let place = self.place(&key)?;
+        let values = self.values(options.into());
+        let asking = Asking::new(place, Purpose::Value, None);
+        answer_blocking(asking, &values, Manner::of_errors(), compute)
+    }
+
+    /// As [`Cache::get_or_compute`], awaiting. Works under any runtime and blocks in no poll. Dropping the
+    /// future while it computes lets one of those who wait compute.
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_compute`].
+    pub async fn get_or_compute_async<Q, F>(&self, key: &Q, compute: impl FnOnce() -> F) -> Result<V, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+        F: Future<Output = V>,
+    {
+        let key = self.key_bytes(key)?;
+        let place = self.place(&key)?;
+        let values = self.values(PutOptions::default());
+        let asking = Asking::new(place, Purpose::Value, None);
+        answer_awaiting(asking, &values, Manner::of_errors(), || async {
+            Ok(compute().await)
+        })
+        .await
+    }
+
+    /// As [`Cache::try_get_or_compute`], awaiting.
+    ///
+    /// # Errors
+    /// As [`Cache::try_get_or_compute`].
+    pub async fn try_get_or_compute_async<Q, F, E>(
+        &self,
+        key: &Q,
+        compute: impl FnOnce() -> F,
+    ) -> Result<V, E>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+        F: Future<Output = Result<V, E>>,
+        E: From<Error> + Display,
+    {
+        let key = self.key_bytes(key)?;
+        let place = self.place(&key)?;
+        let values = self.values(PutOptions::default());
+        let asking = Asking::new(place, Purpose::Value, None);
+        answer_awaiting(asking, &values, Manner::of_errors(), compute).await
+    }
+
+    /// What the computations of this cache came to, in this process.
+    #[must_use]
+    pub fn flight_stats(&self) -> FlightStats {
+        self.inner.flights.tally.stats()
+    }
+
+    pub(crate) fn place<'c>(&'c self, key: &'c KeyBytes) -> Result<Place<'c>, Error> {
+        Ok(Place {
+            segment: self.segment()?,
+            key,
+            flights: &self.inner.flights,
+        })
+    }
+
+    /// As the engine takes them, for a computed value: its life, and then the time of grace.
+    pub(crate) fn computed_options<'t>(
+        &self,
+        value: &V,
+        options: PutOptions<'t>,
+    ) -> Result<guira_segment::PutOptions<'t>, Error> {
+        let engine_options = self.engine_options(value, options)?;
+        let grace = self.inner.flights.options.grace;
+        if grace.is_zero() {
+            return Ok(engine_options);
+        }
+        let lifetimes = &self.inner.lifetimes;
+        let (hard, soft) = lifetimes.deadlines(Some(value), options.lifetime)?;
+        let Some(hard) = hard else {
+            return Ok(engine_options);
+        };
+        let expiry = Expiry::after(hard.saturating_add(grace)).soft(soft.unwrap_or(hard));
+        Ok(engine_options.expiry(expiry))
+    }
+
+    pub(crate) fn values<'c>(&'c self, options: PutOptions<'c>) -> CacheValues<'c, K, V, C> {
+        CacheValues { cache: self, options }
+    }
+}
+
+impl<E: From<Error> + Display> Manner<E> {
+    const fn of_errors() -> Self {
+        Self {
+            adopt: |failure| Some(E::from(Error::Failure(failure))),
+            describe: Failure::of_error,
+        }
+    }
+}

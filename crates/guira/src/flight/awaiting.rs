@@ -1,0 +1,142 @@
+//! A call that awaits while somebody else computes, in a task of whatever runtime.
+//!
+//! Nothing blocks in a poll: the engine's steps are lock-free and bounded, and waits are left to the threads of
+//! [`super::waiters`]. A future that is dropped gives up what it had: as a waiter it leaves, as the one that
+//! computes it ends the flight, and one of the waiters computes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::asking::{Asking, Place, Turn, Waited, Waiting};
+use super::entangled;
+use super::manner::{Manner, Values};
+use super::records::KeyId;
+use super::tally::count;
+use super::waiters::{Target, landed};
+use crate::failure::Failure;
+
+/// Slices of a wait from within a computation, between which is looked whether it has become endless.
+const FIRST_SLICE: Duration = Duration::from_millis(5);
+const LAST_SLICE: Duration = Duration::from_secs(1);
+
+/// The answer to `asking`, computed by the future of `compute` if this caller has to.
+///
+/// # Errors
+/// What the future returns, and what `manner` makes of the failure of somebody else's computation.
+pub(crate) async fn answer_awaiting<V, E, F>(
+    mut asking: Asking<'_, V>,
+    values: &impl Values<V>,
+    manner: Manner<E>,
+    compute: impl FnOnce() -> F,
+) -> Result<V, E>
+where
+    F: Future<Output = Result<V, E>>,
+{
+    let mut turn = asking.turn(values);
+    let computation = loop {
+        match turn {
+            Turn::Have(value) => return Ok(value),
+            Turn::Told(failure) => match (manner.adopt)(failure) {
+                Some(error) => return Err(error),
+                None => break asking.uncoordinated(),
+            },
+            Turn::Compute(computation) => break computation,
+            Turn::Wait(waiting) => {
+                let flights = waiting.place.flights;
+                let began = Instant::now();
+                count(&flights.tally.waits);
+                let waited = waiting.awaited().await;
+                flights.tally.waiting.add(began.elapsed());
+                turn = asking.after(waited, values);
+            }
+        }
+    };
+    let outcome = Inside {
+        id: computation.id(),
+        future: Box::pin(async { compute().await }),
+    }
+    .await;
+    match outcome {
+        Ok(Ok(value)) => {
+            computation.land(&value, values);
+            Ok(value)
+        }
+        Ok(Err(error)) => {
+            computation.fail(|| (manner.describe)(&error));
+            asking.stale_on_error().ok_or(error)
+        }
+        Err(panic) => {
+            computation.fail(|| Failure::of_panic(&*panic));
+            resume_unwind(panic)
+        }
+    }
+}
+
+impl<'c> Waiting<'c> {
+    /// Until the flight landed or the caller has waited enough.
+    async fn awaited(self) -> Waited<'c> {
+        let Self {
+            place,
+            id,
+            flight,
+            token,
+            until,
+            edge,
+        } = self;
+        let number = flight.number();
+        let Place {
+            segment,
+            key,
+            flights,
+        } = place;
+        let mut slice = FIRST_SLICE;
+        loop {
+            let target = Target {
+                segment: segment.clone(),
+                key: key.into(),
+                id,
+                token,
+                patience: flights.options.patience,
+                number,
+            };
+            let slice_end = edge.as_ref().and_then(|_| Instant::now().checked_add(slice));
+            let wake_at = match (until, slice_end) {
+                (Some(until), Some(end)) => Some(until.min(end)),
+                (until, end) => until.or(end),
+            };
+            if landed(target, wake_at).await {
+                return Waited::Landed(number);
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Waited::Enough;
+            }
+            if edge.as_ref().is_some_and(|edge| edge.look().is_err()) {
+                return Waited::Endless;
+            }
+            slice = (slice * 4).min(LAST_SLICE);
+        }
+    }
+}
+
+/// A future that is a computation wherever it is polled; a panic is its output.
+struct Inside<F> {
+    id: KeyId,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Inside<F> {
+    type Output = thread::Result<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let _entered = entangled::enter(self.id);
+        let future = self.future.as_mut();
+        match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}

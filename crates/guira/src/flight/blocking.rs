@@ -1,0 +1,93 @@
+//! A call that blocks its thread while somebody else computes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use guira_segment::FlightEnd;
+
+use super::asking::{Asking, Turn, Waited, Waiting};
+use super::manner::{Manner, Values};
+use super::tally::count;
+use crate::failure::Failure;
+
+/// The longest wait that is asked of the engine at once.
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// Slices of a wait from within a computation, between which is looked whether it has become endless.
+const FIRST_SLICE: Duration = Duration::from_millis(5);
+const LAST_SLICE: Duration = Duration::from_secs(1);
+
+/// The answer to `asking`, computed by `compute` if this caller has to.
+///
+/// # Errors
+/// What `compute` returns, and what `manner` makes of the failure of somebody else's computation.
+pub(crate) fn answer_blocking<V, E>(
+    mut asking: Asking<'_, V>,
+    values: &impl Values<V>,
+    manner: Manner<E>,
+    compute: impl FnOnce() -> Result<V, E>,
+) -> Result<V, E> {
+    let mut turn = asking.turn(values);
+    let computation = loop {
+        match turn {
+            Turn::Have(value) => return Ok(value),
+            Turn::Told(failure) => match (manner.adopt)(failure) {
+                Some(error) => return Err(error),
+                None => break asking.uncoordinated(),
+            },
+            Turn::Compute(computation) => break computation,
+            Turn::Wait(waiting) => {
+                let flights = waiting.place.flights;
+                let began = Instant::now();
+                count(&flights.tally.waits);
+                let waited = waiting.block();
+                flights.tally.waiting.add(began.elapsed());
+                turn = asking.after(waited, values);
+            }
+        }
+    };
+    let entered = computation.enter();
+    let outcome = catch_unwind(AssertUnwindSafe(compute));
+    drop(entered);
+    match outcome {
+        Ok(Ok(value)) => {
+            computation.land(&value, values);
+            Ok(value)
+        }
+        Ok(Err(error)) => {
+            computation.fail(|| (manner.describe)(&error));
+            asking.stale_on_error().ok_or(error)
+        }
+        Err(panic) => {
+            computation.fail(|| Failure::of_panic(&*panic));
+            resume_unwind(panic)
+        }
+    }
+}
+
+impl<'c> Waiting<'c> {
+    /// Blocks until the flight landed, or the caller leads, or has waited enough.
+    fn block(self) -> Waited<'c> {
+        let number = self.flight.number();
+        let mut slice = if self.edge.is_some() { FIRST_SLICE } else { LONGEST };
+        loop {
+            let now = Instant::now();
+            let left = self
+                .until
+                .map_or(LONGEST, |until| until.saturating_duration_since(now));
+            if left.is_zero() {
+                return Waited::Enough;
+            }
+            match self.flight.wait(left.min(slice)) {
+                FlightEnd::Landed => return Waited::Landed(number),
+                FlightEnd::TakenOver(lead) => return Waited::TakenOver(lead),
+                FlightEnd::TimedOut => {}
+            }
+            if let Some(edge) = &self.edge {
+                if edge.look().is_err() {
+                    return Waited::Endless;
+                }
+                slice = (slice * 4).min(LAST_SLICE);
+            }
+        }
+    }
+}

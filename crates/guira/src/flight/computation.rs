@@ -1,0 +1,135 @@
+//! The right and duty to compute: what was computed is stored, what failed is told, and whoever gives up by
+//! dropping it wakes those who wait.
+
+use std::time::Instant;
+
+use guira_segment::{Fill, FillToken, FlightLead, PutOptions, StoreError, Swap, Version};
+
+use super::asking::Place;
+use super::entangled::{self, Edge, Entered};
+use super::landing::Landing;
+use super::manner::Values;
+use super::records::KeyId;
+use super::tally::count;
+use crate::failure::Failure;
+
+/// What a computed value is stored over. The token was taken before the source is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Basis {
+    /// Nothing, or the stale value that the token knows of.
+    Absent(FillToken),
+    /// A value that is not stale: it is replaced if it is still there, and if there is none by then, as above.
+    Present(FillToken, Version),
+}
+
+impl Basis {
+    pub(crate) const fn token(&self) -> &FillToken {
+        match self {
+            Self::Absent(token) | Self::Present(token, _) => token,
+        }
+    }
+}
+
+/// One computation of a key by this caller.
+#[derive(Debug)]
+pub(crate) struct Computation<'c> {
+    place: Place<'c>,
+    id: KeyId,
+    basis: Basis,
+    /// There is a stale value: a failure begins a back-off.
+    is_refresh: bool,
+    lead: Option<FlightLead<'c>>,
+    _nested: Option<Edge>,
+    began: Instant,
+}
+
+impl<'c> Computation<'c> {
+    pub(crate) fn new(
+        place: Place<'c>,
+        id: KeyId,
+        basis: Basis,
+        lead: Option<FlightLead<'c>>,
+        is_refresh: bool,
+    ) -> Self {
+        Self {
+            place,
+            id,
+            basis,
+            is_refresh,
+            lead,
+            _nested: entangled::begin(id),
+            began: Instant::now(),
+        }
+    }
+
+    /// While it lives, this thread is in the computation.
+    pub(crate) fn enter(&self) -> Entered {
+        entangled::enter(self.id)
+    }
+
+    pub(crate) const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Stores the value, or tells it to those who wait if it cannot be stored; then the flight lands.
+    pub(crate) fn land<V>(self, value: &V, values: &impl Values<V>) {
+        let tally = &self.place.flights.tally;
+        let cost = self.began.elapsed();
+        count(&tally.computations);
+        tally.computing.add(cost);
+        let is_stored = values.encode(value, cost, |encoded, options| {
+            let stored = options.map(|options| self.store(encoded, options));
+            match stored {
+                Some(Ok(true)) => return true,
+                Some(Ok(false)) => count(&tally.superseded),
+                Some(Err(error)) => {
+                    count(&tally.not_stored);
+                    tracing::debug!(%error, "a computed value was not stored");
+                }
+                None => {}
+            }
+            let clock = self.basis.token().clock();
+            self.tell(|| Landing::Value { clock, encoded }.to_bytes());
+            false
+        });
+        if is_stored.is_none() {
+            count(&tally.not_stored);
+        }
+    }
+
+    /// Tells those who wait of the failure; then the flight lands.
+    pub(crate) fn fail(self, failure: impl FnOnce() -> Failure) {
+        let Place { segment, flights, .. } = self.place;
+        count(&flights.tally.failures);
+        flights.tally.computing.add(self.began.elapsed());
+        if self.is_refresh
+            && let Some(records) = flights.records(segment)
+        {
+            records.back_off(self.id, flights.options.back_off);
+        }
+        self.tell(|| Landing::Failed(failure()).to_bytes());
+    }
+
+    /// Whether the value is there now; false if something else came between.
+    fn store(&self, encoded: &[u8], options: &PutOptions<'_>) -> Result<bool, StoreError> {
+        let Place { segment, key, .. } = self.place;
+        if let Basis::Present(_, version) = self.basis {
+            match segment.compare_and_swap(key, version, encoded, options)? {
+                Swap::Stored => return Ok(true),
+                Swap::Conflict(_) | Swap::Superseded => return Ok(false),
+                Swap::NotFound => {}
+            }
+        }
+        let fill = segment.fill(key, encoded, self.basis.token(), options)?;
+        Ok(fill == Fill::Stored)
+    }
+
+    fn tell(&self, record: impl FnOnce() -> Vec<u8>) {
+        let Place { segment, flights, .. } = self.place;
+        if let Some(lead) = self.lead.as_ref().filter(|lead| lead.is_awaited())
+            && let Some(records) = flights.records(segment)
+        {
+            records.put_landing(self.id, lead.number(), &record());
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How long who waits for whom.
+
+use std::time::Duration;
+
+/// How the computations of a cache wait for each other; each has a default that is stated at its setter.
+///
+/// ```
+/// use guira::FlightOptions;
+/// use std::time::Duration;
+///
+/// let options = FlightOptions::default()
+///     .patience(Duration::from_secs(5))
+///     .load_timeout(Duration::from_secs(2));
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlightOptions {
+    pub(crate) patience: Duration,
+    pub(crate) soft_wait: Duration,
+    pub(crate) load_timeout: Option<Duration>,
+    pub(crate) back_off: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) stale_on_error: bool,
+}
+
+impl Default for FlightOptions {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(60),
+            soft_wait: Duration::ZERO,
+            load_timeout: None,
+            back_off: Duration::from_secs(1),
+            grace: Duration::ZERO,
+            stale_on_error: true,
+        }
+    }
+}
+
+impl FlightOptions {
+    /// The hard wait: how long a computation may take before one of those who wait for it computes too, for
+    /// it may have been stopped; by default 60 s. Longer than any healthy computation takes.
+    #[must_use]
+    pub const fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long a caller that holds a stale value waits for the fresh one that somebody else computes, before
+    /// it takes the stale one; by default not at all.
+    #[must_use]
+    pub const fn soft_wait(self, soft_wait: Duration) -> Self {
+        Self { soft_wait, ..self }
+    }
+
+    /// How long a caller waits for somebody else's computation before it gives up with
+    /// [`FailureKind::TimedOut`](crate::FailureKind::TimedOut); by default for ever. A caller's own blocking
+    /// computation is not interrupted; its own future is dropped.
+    #[must_use]
+    pub const fn load_timeout(self, load_timeout: Duration) -> Self {
+        Self {
+            load_timeout: Some(load_timeout),
+            ..self
+        }
+    }
+
+    /// After a refresh that failed, how long nobody on the host tries again while the stale value lives; by
+    /// default 1 s.
+    #[must_use]
+    pub const fn back_off(self, back_off: Duration) -> Self {
+        Self { back_off, ..self }
+    }
+
+    /// How long past its lifetime a value is kept for the case that computing a new one fails, or takes longer
+    /// than the soft wait if there is one; by default not at all. Until then it is stale, and plain reads such as
+    /// [`Cache::get`](crate::Cache::get) give it.
+    #[must_use]
+    pub const fn grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// Whether a caller whose computation failed gets the stale value, if there is one, instead of the error;
+    /// by default yes.
+    #[must_use]
+    pub const fn stale_on_error(self, stale_on_error: bool) -> Self {
+        Self {
+            stale_on_error,
+            ..self
+        }
+    }
+}

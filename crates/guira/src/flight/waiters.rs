@@ -1,0 +1,262 @@
+//! Waiting for flights without blocking a task: a few threads of the process wait for all tasks.
+//!
+//! A task leaves what it waits for as a *watch*; tasks that wait for the same flight share one. A thread takes
+//! a watch, waits on the flight's futex for a slice, and puts it back if the flight is still under way. While
+//! there are no more watches than threads, each is waited for all the time and its tasks are woken at once;
+//! beyond that the threads go round with short slices, and a landing is noticed some milliseconds later.
+//! (One thread on the futexes of all flights would need `futex_waitv`, Linux 5.16, and the engine's words; and
+//! a leader's life has to be probed for each flight anyway.)
+//!
+//! The threads hold no flight: if the engine hands a dead leader's flight to one, it ends the flight, and the
+//! woken tasks look again. Threads start when they are needed and end after ten seconds without work. In a
+//! forked child there are none; its first wait begins anew.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use guira_segment::{FillToken, Flight, FlightEnd, Segment};
+
+use super::records::KeyId;
+
+const MAX_THREADS: usize = 8;
+const IDLE_LIFE: Duration = Duration::from_secs(10);
+/// The slice of a wait while every watch has a thread.
+const CALM_SLICE: Duration = Duration::from_millis(50);
+/// The slice while watches take turns.
+const BUSY_SLICE: Duration = Duration::from_millis(1);
+
+/// What is waited for.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) segment: Segment,
+    pub(crate) key: Box<[u8]>,
+    pub(crate) id: KeyId,
+    pub(crate) token: FillToken,
+    pub(crate) patience: Duration,
+    pub(crate) number: u128,
+}
+
+/// Completes when the flight has landed (true) or `until` has passed (false).
+#[derive(Debug)]
+pub(crate) struct Landed {
+    watch: Arc<Watch>,
+    ticket: u64,
+    until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    target: Target,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    has_landed: bool,
+    next_ticket: u64,
+    tasks: Vec<Task>,
+}
+
+#[derive(Debug)]
+struct Task {
+    ticket: u64,
+    until: Option<Instant>,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+struct Desk {
+    /// The process that these threads run in.
+    process: u32,
+    /// Watched by somebody or in the queue.
+    watches: Vec<Arc<Watch>>,
+    queue: VecDeque<Arc<Watch>>,
+    threads: usize,
+    idle: usize,
+}
+
+static DESK: Mutex<Option<Desk>> = Mutex::new(None);
+static WORK: Condvar = Condvar::new();
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No user code runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A future of the landing of a flight.
+pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
+    let mut desk = lock(&DESK);
+    let process = std::process::id();
+    let desk = match &mut *desk {
+        Some(desk) if desk.process == process => desk,
+        stale => stale.insert(Desk {
+            process,
+            ..Desk::default()
+        }),
+    };
+    let known = desk
+        .watches
+        .iter()
+        .find(|watch| watch.target.id == target.id && watch.target.number == target.number);
+    let watch = match known {
+        Some(watch) => Arc::clone(watch),
+        None => {
+            let watch = Arc::new(Watch {
+                target,
+                state: Mutex::default(),
+            });
+            desk.watches.push(Arc::clone(&watch));
+            desk.queue.push_back(Arc::clone(&watch));
+            watch
+        }
+    };
+    let ticket = watch.enlist(until);
+    if desk.idle < desk.queue.len() && desk.threads < MAX_THREADS {
+        let thread = std::thread::Builder::new().name("guira-waiter".to_owned());
+        match thread.spawn(run) {
+            Ok(_) => desk.threads += 1,
+            // The watch stays in the queue for the threads there are; without any the tasks look themselves.
+            Err(error) if desk.threads == 0 => {
+                tracing::error!(%error, "no thread to wait for computations");
+                desk.queue.clear();
+                desk.watches.clear();
+                watch.land();
+            }
+            Err(_) => {}
+        }
+    }
+    WORK.notify_one();
+    Landed { watch, ticket, until }
+}
+
+/// Takes watches and waits for them, until there was none for a while.
+fn run() {
+    let mut guard = lock(&DESK);
+    loop {
+        let Some(desk) = guard.as_mut() else { return };
+        if let Some(watch) = desk.queue.pop_front() {
+            let slice = if desk.queue.is_empty() {
+                CALM_SLICE
+            } else {
+                BUSY_SLICE
+            };
+            drop(guard);
+            let is_under_way = watch.wait(slice);
+            guard = lock(&DESK);
+            let Some(desk) = guard.as_mut() else { return };
+            if is_under_way && watch.is_wanted() {
+                desk.queue.push_back(watch);
+            } else {
+                desk.watches.retain(|other| !Arc::ptr_eq(other, &watch));
+                // Under the desk's lock: nobody can join the watch any more.
+                watch.land();
+            }
+            continue;
+        }
+        desk.idle += 1;
+        let (woken, timeout) = WORK
+            .wait_timeout(guard, IDLE_LIFE)
+            .unwrap_or_else(PoisonError::into_inner);
+        guard = woken;
+        let Some(desk) = guard.as_mut() else { return };
+        desk.idle -= 1;
+        if timeout.timed_out() && desk.queue.is_empty() {
+            desk.threads -= 1;
+            return;
+        }
+    }
+}
+
+impl Watch {
+    fn enlist(&self, until: Option<Instant>) -> u64 {
+        let mut state = lock(&self.state);
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.tasks.push(Task {
+            ticket,
+            until,
+            waker: None,
+        });
+        ticket
+    }
+
+    fn is_wanted(&self) -> bool {
+        !lock(&self.state).tasks.is_empty()
+    }
+
+    /// Waits for at most `slice`; whether the flight is still under way.
+    fn wait(&self, slice: Duration) -> bool {
+        let target = &self.target;
+        let now = Instant::now();
+        let slice = self
+            .wake_overdue(now)
+            .map_or(slice, |next| slice.min(next.saturating_duration_since(now)));
+        let flight = target.segment.flight(&target.key, &target.token, target.patience);
+        match flight {
+            Flight::Wait(flight) if flight.number() == target.number => {
+                matches!(flight.wait(slice), FlightEnd::TimedOut)
+            }
+            // A flight that this thread was given ends here.
+            Flight::Wait(_) | Flight::Lead(_) | Flight::Alone => false,
+        }
+    }
+
+    /// Wakes the tasks that have waited enough; when the next one will have.
+    fn wake_overdue(&self, now: Instant) -> Option<Instant> {
+        let mut wakers = Vec::new();
+        let mut next = None;
+        for task in &mut lock(&self.state).tasks {
+            match task.until {
+                Some(until) if until <= now => wakers.extend(task.waker.take()),
+                Some(until) => next = Some(next.map_or(until, |next: Instant| next.min(until))),
+                None => {}
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        next
+    }
+
+    fn land(&self) {
+        let mut state = lock(&self.state);
+        state.has_landed = true;
+        let wakers: Vec<Waker> = state
+            .tasks
+            .iter_mut()
+            .filter_map(|task| task.waker.take())
+            .collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Future for Landed {
+    type Output = bool;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        let mut state = lock(&self.watch.state);
+        if state.has_landed {
+            return Poll::Ready(true);
+        }
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            return Poll::Ready(false);
+        }
+        if let Some(task) = state.tasks.iter_mut().find(|task| task.ticket == self.ticket) {
+            match &mut task.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Landed {
+    fn drop(&mut self) {
+        lock(&self.watch.state)
+            .tasks
+            .retain(|task| task.ticket != self.ticket);
+    }
+}
