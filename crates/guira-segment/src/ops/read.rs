@@ -67,6 +67,8 @@ impl Shared {
         let region = self.region();
         region.prefetch(offset);
         region.prefetch(offset + 64);
+        region.prefetch(offset + 128);
+        region.prefetch(offset + 192);
         let pinned = self.pin_block(thread, pin, block);
         let generation = pinned.word.generation();
         if !pinned.word.is_readable()
