@@ -230,7 +230,7 @@ impl Shared {
         while walked_bytes < budget_bytes && !drain.is_over() {
             drain.batches.reverse();
             // The first batch of a walk finds none to deal with meanwhile.
-            self.meet_some(&mut drain, (budget_bytes - walked_bytes).min(BATCH_BYTES));
+            self.meet_some(thread, &mut drain, (budget_bytes - walked_bytes).min(BATCH_BYTES));
             let [_, batch] = &drain.batches;
             self.deal_with(
                 thread,
@@ -266,7 +266,7 @@ impl Shared {
 
     /// Walks on until a batch is full, and starts fetching what dealing with it will ask for: the buckets of its
     /// entries, and the lines of those behind them.
-    fn meet_some(&self, drain: &mut Drain, budget_bytes: usize) {
+    fn meet_some(&self, thread: &ThreadState, drain: &mut Drain, budget_bytes: usize) {
         let (block, generation) = (drain.victim.block, drain.victim.word.generation());
         let begin = self.geometry.block_offset(block);
         let begun_at = drain.at_bytes;
@@ -290,7 +290,11 @@ impl Shared {
             };
             if is_of_interest {
                 let (hash, namespace) = self.walked_hash(&entry);
-                self.prefetch_to_change(&Pair::of_hash(&self.geometry, hash));
+                if drain.victim.is_second || self.will_move(thread, drain.victim.mode, &entry) {
+                    self.prefetch_to_change(&Pair::of_hash(&self.geometry, hash));
+                } else {
+                    self.region().prefetch_write(self.ghost_line(hash));
+                }
                 **free = Some(Met {
                     entry,
                     hash,

@@ -33,6 +33,8 @@ const FETCHED_AHEAD_BYTES: usize = 4 << 10;
 enum Fate {
     /// It moves, with this count of reads.
     Moves(u8),
+    /// It was marked DEAD, and is to be counted off.
+    Gone,
     /// Nothing is left to do.
     Done,
     /// Another writer changed its state meanwhile.
@@ -77,6 +79,7 @@ impl Shared {
         batch: impl Iterator<Item = &'m Met>,
     ) {
         let mut group = Group::default();
+        let mut gone = Live::NONE;
         for met in batch {
             let mut met = *met;
             met.entry.state = self.load_state(met.entry.location);
@@ -89,9 +92,13 @@ impl Shared {
                     }
                     group.push(Moving { met, frequency }, class);
                 }
+                Fate::Gone => gone = gone.and(Live::of_entry(met.entry.entry_bytes)),
                 Fate::Done => {}
                 Fate::Raced => self.deal_with_one(thread, drain, &met),
             }
+        }
+        if gone != Live::NONE {
+            self.uncount_all_live(drain.block, gone);
         }
         self.move_group(thread, drain, &group);
     }
@@ -111,6 +118,7 @@ impl Shared {
                         return;
                     }
                 }
+                Fate::Gone => return self.uncount_live(drain.block, met.entry.entry_bytes),
                 Fate::Done => return,
                 Fate::Raced => {}
             }
@@ -140,8 +148,8 @@ impl Shared {
         }
         match self.validity(entry.location, &entry.header, met.namespace) {
             Validity::Valid => {}
-            Validity::Expired => return self.let_go(thread, drain, entry, Some(Counter::Expired)),
-            Validity::Invalidated => return self.let_go(thread, drain, entry, None),
+            Validity::Expired => return self.let_go(thread, entry, Some(Counter::Expired)),
+            Validity::Invalidated => return self.let_go(thread, entry, None),
         }
         let frequency = entry.header.frequency();
         let kept_frequency = match drain.mode {
@@ -153,29 +161,32 @@ impl Shared {
         if let Some(frequency) = kept_frequency {
             return Fate::Moves(frequency);
         }
-        let fate = self.let_go(thread, drain, entry, Some(Counter::Evicted));
-        if fate == Fate::Done && drain.mode == DrainMode::EvictAdmission {
+        let fate = self.let_go(thread, entry, Some(Counter::Evicted));
+        if fate == Fate::Gone && drain.mode == DrainMode::EvictAdmission {
             self.add_ghost(met.hash);
         }
         fate
     }
 
     /// Marks a LIVE entry DEAD.
-    fn let_go(
-        &self,
-        thread: &ThreadState,
-        drain: &Draining,
-        entry: &Walked,
-        counter: Option<Counter>,
-    ) -> Fate {
+    fn let_go(&self, thread: &ThreadState, entry: &Walked, counter: Option<Counter>) -> Fate {
         if !self.change_state(entry.location, entry.state, entry.state.dead()) {
             return Fate::Raced;
         }
-        self.uncount_live(drain.block, entry.entry_bytes);
         if let Some(counter) = counter {
             thread.count(self, counter);
         }
-        Fate::Done
+        Fate::Gone
+    }
+
+    /// Whether an entry will probably move, as far as its reads tell.
+    pub(crate) fn will_move(&self, thread: &ThreadState, mode: DrainMode, entry: &Walked) -> bool {
+        match mode {
+            DrainMode::Compact => true,
+            DrainMode::EvictAdmission => entry.header.frequency() > thread.urgency.get(),
+            DrainMode::EvictMain => entry.header.frequency() != 0,
+            DrainMode::Drop => false,
+        }
     }
 
     /// Entries that were read stay; when most of the block stays already it takes more reads.
@@ -208,9 +219,11 @@ impl Shared {
         let Some(place) = self.reserve(thread, Pool::Main, group.bytes, group.hard_ms, Purpose::Survivor)
         else {
             for (index, moving) in group.moving.iter().flatten().enumerate() {
-                let fate = self.let_go(thread, drain, &moving.met.entry, Some(Counter::Evicted));
+                let fate = self.let_go(thread, &moving.met.entry, Some(Counter::Evicted));
                 raced |= u32::from(fate == Fate::Raced) << index;
             }
+            let gone = group.live(|index| raced & (1 << index) == 0);
+            self.uncount_all_live(drain.block, gone);
             return raced;
         };
         // Where the next ones go, probably.
