@@ -127,7 +127,7 @@ pub const UNREACHED: &[Unreached] = &[
     unreached("pin.rs", "pin_block", "store", "only as a mutant"),
     unreached("ops/store.rs", "is_where_it_was", "fetch_or", "only as a mutant"),
     unreached(
-        "log/drain.rs",
+        "log/forward.rs",
         "swing_again",
         "bump_moves",
         "one of two: only when an entry whose slot was not cleared yet leads to one that is gone",
@@ -182,10 +182,10 @@ pub const UNREACHED: &[Unreached] = &[
         "one of four: a slot that names no entry, which damage alone makes",
     ),
     unreached(
-        "log/drain.rs",
-        "copy_survivor",
-        "*",
-        "only when another writer of the key comes between two instructions",
+        "log/survivor.rs",
+        "forward_to_copy",
+        "change_state",
+        "two of three: only when another writer of the key comes between two instructions",
     )
     .of(2),
     unreached(
