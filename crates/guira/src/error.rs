@@ -29,6 +29,12 @@ pub enum Error {
     /// The value could not be encoded, or what is stored could not be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// A memoized function has no cache: none was named, and the process has no default.
+    #[error("no cache for {function}: name one, or call Guira::set_default first")]
+    NoCache {
+        /// The function's name.
+        function: Box<str>,
+    },
     /// A computation that was waited for gave no value.
     #[error(transparent)]
     Failure(#[from] Failure),

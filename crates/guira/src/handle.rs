@@ -10,6 +10,7 @@ use crate::builder::GuiraBuilder;
 use crate::cache::{Cache, CacheBuilder};
 use crate::codec::Number;
 use crate::error::Error;
+use crate::memoized::MemoBuilder;
 
 /// A cache that all worker processes of a machine share: a segment, and named caches of one type
 /// each in it. Cheap to clone; `Send` and `Sync`.
@@ -75,6 +76,12 @@ impl Guira {
     #[must_use]
     pub fn counters<K: ?Sized>(&self, name: &str) -> Cache<K, i64, Number> {
         self.cache_builder(name).codec(Number).open()
+    }
+
+    /// Functions whose results are kept in the cache called `name`; see [`memoized`](crate::memoized).
+    #[must_use]
+    pub fn memoize<V>(&self, name: &str) -> MemoBuilder<V> {
+        MemoBuilder::new(name).cache(self)
     }
 
     /// Invalidates everything in the segment, in constant time.

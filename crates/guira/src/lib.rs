@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod background;
 mod builder;
 pub mod cache;
 pub mod codec;
@@ -38,7 +39,9 @@ mod flight;
 mod handle;
 pub mod key;
 mod lifetime;
+pub mod memoized;
 mod options;
+mod process_default;
 pub mod store;
 pub mod units;
 
@@ -50,5 +53,6 @@ pub use flight::{FlightOptions, FlightStats, Timing};
 pub use guira_segment::{Add, Metadata, Put, Replace, Stats, Swap, Version};
 pub use handle::Guira;
 pub use lifetime::{Lifetime, Ttl};
+pub use memoized::{AsyncMemoized, Memo, MemoBuilder, MemoStats, Memoized};
 pub use options::PutOptions;
 pub use store::Store;

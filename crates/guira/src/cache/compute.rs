@@ -11,8 +11,11 @@ use super::Cache;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::failure::Failure;
-use crate::flight::{Asking, FlightStats, Manner, Place, Purpose, Values, answer_awaiting, answer_blocking};
+use crate::flight::{
+    Asking, FlightOptions, FlightStats, Manner, Place, Purpose, Values, answer_awaiting, answer_blocking,
+};
 use crate::key::KeyBytes;
+use crate::lifetime::random_fraction;
 use crate::options::PutOptions;
 
 /// The values of a cache, stored alike.
@@ -29,13 +32,15 @@ impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
     fn encode<R>(
         &self,
         value: &V,
-        _cost: Duration,
+        cost: Duration,
         store: impl FnOnce(&[u8], Option<&guira_segment::PutOptions<'_>>) -> R,
     ) -> Option<R> {
         let cache = self.cache;
-        let stored = cache.computed_options(value, self.options).and_then(|options| {
-            cache.with_encoded(value, |bytes| Ok::<_, Error>(store(bytes, Some(&options))))
-        });
+        let stored = cache
+            .computed_options(value, cost, self.options)
+            .and_then(|options| {
+                cache.with_encoded(value, |bytes| Ok::<_, Error>(store(bytes, Some(&options))))
+            });
         match stored {
             Ok(stored) => Some(stored),
             Err(error) => {
@@ -202,24 +207,31 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         })
     }
 
-    /// As the engine takes them, for a computed value: its life, and then the time of grace.
+    /// As the engine takes them, for a value that took `cost` to compute: due for a refresh before its end, and
+    /// kept for the time of grace after it.
     pub(crate) fn computed_options<'t>(
         &self,
         value: &V,
+        cost: Duration,
         options: PutOptions<'t>,
     ) -> Result<guira_segment::PutOptions<'t>, Error> {
         let engine_options = self.engine_options(value, options)?;
-        let grace = self.inner.flights.options.grace;
-        if grace.is_zero() {
+        let FlightOptions {
+            grace, refresh_early, ..
+        } = self.inner.flights.options;
+        if grace.is_zero() && refresh_early <= 0.0 {
             return Ok(engine_options);
         }
-        let lifetimes = &self.inner.lifetimes;
-        let (hard, soft) = lifetimes.deadlines(Some(value), options.lifetime)?;
+        let (hard, soft) = self.inner.lifetimes.deadlines(Some(value), options.lifetime)?;
         let Some(hard) = hard else {
             return Ok(engine_options);
         };
-        let expiry = Expiry::after(hard.saturating_add(grace)).soft(soft.unwrap_or(hard));
-        Ok(engine_options.expiry(expiry))
+        let lead = cost.as_secs_f64() * refresh_early * (1.0 - random_fraction().max(f64::MIN_POSITIVE).ln());
+        let lead = Duration::try_from_secs_f64(lead).unwrap_or(Duration::ZERO);
+        // A value that took longer than it lives is stale at once, and not sooner.
+        let early = hard.saturating_sub(lead).max(Duration::from_millis(1));
+        let soft = soft.unwrap_or(hard).min(early);
+        Ok(engine_options.expiry(Expiry::after(hard.saturating_add(grace)).soft(soft)))
     }
 
     pub(crate) fn values<'c>(&'c self, options: PutOptions<'c>) -> CacheValues<'c, K, V, C> {

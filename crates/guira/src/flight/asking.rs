@@ -24,6 +24,19 @@ pub(crate) struct Place<'c> {
     pub(crate) flights: &'c Flights,
 }
 
+impl Place<'_> {
+    /// Whether a refresh of the key has failed so lately that none is to be tried.
+    pub(crate) fn is_backing_off(&self) -> bool {
+        self.is_backing_off_of(KeyId::of(self.segment, self.key))
+    }
+
+    fn is_backing_off_of(&self, id: KeyId) -> bool {
+        self.flights
+            .records(self.segment)
+            .is_some_and(|records| records.is_backing_off(id))
+    }
+}
+
 /// One call.
 #[derive(Debug)]
 pub(crate) struct Asking<'c, V> {
@@ -35,6 +48,8 @@ pub(crate) struct Asking<'c, V> {
     substitute: Option<V>,
     /// The flight that was waited for since the last look.
     joined: Option<u128>,
+    /// The caller has just looked, and missed.
+    has_missed: bool,
     /// The invalidation clock at the first look.
     first_clock: Option<u64>,
     began: Instant,
@@ -100,8 +115,17 @@ impl<'c, V> Asking<'c, V> {
             stale: None,
             substitute,
             joined: None,
+            has_missed: false,
             first_clock: None,
             began: Instant::now(),
+        }
+    }
+
+    /// For a caller that has just looked, and missed.
+    pub(crate) fn after_a_miss(self) -> Self {
+        Self {
+            has_missed: true,
+            ..self
         }
     }
 
@@ -127,7 +151,9 @@ impl<'c, V> Asking<'c, V> {
             flights,
         } = self.place;
         match segment.flight(key, basis.token(), flights.options.patience) {
-            Flight::Lead(lead) => self.lead(lead, values),
+            // An earlier flight may have landed between the miss and this one.
+            Flight::Lead(lead) if segment.contains(key) => self.lead(lead, values),
+            Flight::Lead(lead) => self.compute(basis, Some(lead)),
             Flight::Alone => self.compute(basis, None),
             Flight::Wait(flight) => self.wait(flight, basis),
         }
@@ -190,6 +216,11 @@ impl<'c, V> Asking<'c, V> {
             key,
             flights,
         } = self.place;
+        if std::mem::take(&mut self.has_missed) {
+            let token = segment.fill_token(key);
+            self.first_clock.get_or_insert(token.clock());
+            return Look::Compute(Basis::Absent(token));
+        }
         let basis = match segment.lookup(key) {
             Lookup::Hit(value) => {
                 // Of another codec or schema, or to be replaced: what stands there must still stand there at
@@ -217,7 +248,7 @@ impl<'c, V> Asking<'c, V> {
         Look::Compute(basis)
     }
 
-    /// Leads, after another look: an earlier flight may have landed between the miss and this one.
+    /// Leads, after another look.
     fn lead(&mut self, lead: FlightLead<'c>, values: &impl Values<V>) -> Turn<'c, V> {
         match self.look(values) {
             Look::Answer(value) => Turn::Have(value),
@@ -284,12 +315,7 @@ impl<'c, V> Asking<'c, V> {
     }
 
     fn is_backing_off(&self) -> bool {
-        let Place { segment, flights, .. } = self.place;
-        self.stale.is_some()
-            && self.purpose != Purpose::New
-            && flights
-                .records(segment)
-                .is_some_and(|records| records.is_backing_off(self.id))
+        self.stale.is_some() && self.purpose != Purpose::New && self.place.is_backing_off_of(self.id)
     }
 
     /// What the flight that was waited for left, if this caller may have it.

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::asking::{Asking, Place, Turn, Waited, Waiting};
+use super::computation::Computation;
 use super::entangled;
 use super::manner::{Manner, Values};
 use super::records::KeyId;
@@ -54,6 +55,23 @@ where
             }
         }
     };
+    compute_awaiting(asking, computation, values, manner, compute).await
+}
+
+/// Computes, stores and tells.
+///
+/// # Errors
+/// What the future of `compute` returns.
+pub(crate) async fn compute_awaiting<V, E, F>(
+    mut asking: Asking<'_, V>,
+    computation: Computation<'_>,
+    values: &impl Values<V>,
+    manner: Manner<E>,
+    compute: impl FnOnce() -> F,
+) -> Result<V, E>
+where
+    F: Future<Output = Result<V, E>>,
+{
     let outcome = Inside {
         id: computation.id(),
         future: Box::pin(async { compute().await }),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use guira_segment::FlightEnd;
 
 use super::asking::{Asking, Turn, Waited, Waiting};
+use super::computation::Computation;
 use super::manner::{Manner, Values};
 use super::tally::count;
 use crate::failure::Failure;
@@ -45,6 +46,20 @@ pub(crate) fn answer_blocking<V, E>(
             }
         }
     };
+    compute_blocking(asking, computation, values, manner, compute)
+}
+
+/// Computes, stores and tells.
+///
+/// # Errors
+/// What `compute` returns.
+pub(crate) fn compute_blocking<V, E>(
+    mut asking: Asking<'_, V>,
+    computation: Computation<'_>,
+    values: &impl Values<V>,
+    manner: Manner<E>,
+    compute: impl FnOnce() -> Result<V, E>,
+) -> Result<V, E> {
     let entered = computation.enter();
     let outcome = catch_unwind(AssertUnwindSafe(compute));
     drop(entered);

@@ -43,6 +43,8 @@ impl<E> Copy for Manner<E> {}
 pub(crate) enum Purpose {
     /// A value: a stale one will do where a fresh one is not to be had soon.
     Value,
+    /// A fresh value; it is computed if there is a stale one only.
+    Fresh,
     /// A value that was computed after the call began, whatever is there.
     New,
 }

@@ -69,12 +69,12 @@ mod records;
 mod tally;
 mod waiters;
 
-pub(crate) use asking::{Asking, Place};
-pub(crate) use awaiting::answer_awaiting;
-pub(crate) use blocking::answer_blocking;
+pub(crate) use asking::{Asking, Place, Turn};
+pub(crate) use awaiting::{answer_awaiting, compute_awaiting};
+pub(crate) use blocking::{answer_blocking, compute_blocking};
 pub(crate) use manner::{Manner, Purpose, Values};
 pub use options::FlightOptions;
-pub(crate) use records::Records;
+pub(crate) use records::{KeyId, Records};
 pub(crate) use tally::Tally;
 pub use tally::{FlightStats, Timing};
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 ///     .load_timeout(Duration::from_secs(2));
 /// # let _ = options;
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FlightOptions {
     pub(crate) patience: Duration,
     pub(crate) soft_wait: Duration,
@@ -21,6 +21,7 @@ pub struct FlightOptions {
     pub(crate) back_off: Duration,
     pub(crate) grace: Duration,
     pub(crate) stale_on_error: bool,
+    pub(crate) refresh_early: f64,
 }
 
 impl Default for FlightOptions {
@@ -32,6 +33,7 @@ impl Default for FlightOptions {
             back_off: Duration::from_secs(1),
             grace: Duration::ZERO,
             stale_on_error: true,
+            refresh_early: 0.0,
         }
     }
 }
@@ -83,6 +85,20 @@ impl FlightOptions {
     pub const fn stale_on_error(self, stale_on_error: bool) -> Self {
         Self {
             stale_on_error,
+            ..self
+        }
+    }
+
+    /// Makes values stale before their end by chance, the earlier the longer they took to compute, so that they
+    /// are refreshed in time and not all at once; by default 0, which is not. 1 is a good value.
+    ///
+    /// This is XFetch: a value that took `cost` is due `cost * beta * (1 - ln u)` before its end, `u` being random
+    /// between 0 and 1. The draw is made once, by whoever stores the value, and kept as its soft deadline; drawing
+    /// at each read would only spread refreshes that flights make one of anyway, and reads would pay for it.
+    #[must_use]
+    pub const fn refresh_early(self, beta: f64) -> Self {
+        Self {
+            refresh_early: beta,
             ..self
         }
     }

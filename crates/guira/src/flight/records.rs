@@ -35,6 +35,10 @@ impl KeyId {
         Self(hasher.digest128())
     }
 
+    pub(crate) const fn number(self) -> u128 {
+        self.0
+    }
+
     #[cfg(test)]
     pub(crate) const fn of_number(number: u128) -> Self {
         Self(number)

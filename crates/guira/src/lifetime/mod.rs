@@ -8,7 +8,7 @@ mod ttl;
 
 use std::time::{Duration, SystemTime};
 
-pub(crate) use rules::LifetimeRules;
+pub(crate) use rules::{LifetimeRules, random_fraction};
 pub use ttl::Ttl;
 
 /// A hard deadline after which a value is gone, and a soft one after which it is stale: still

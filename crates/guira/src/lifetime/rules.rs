@@ -125,7 +125,7 @@ impl<V> fmt::Debug for LifetimeRules<V> {
 }
 
 /// A random number from 0 to 1: only so that entries do not end together.
-fn random_fraction() -> f64 {
+pub(crate) fn random_fraction() -> f64 {
     thread_local! {
         static STATE: Cell<u64> = const { Cell::new(0) };
     }

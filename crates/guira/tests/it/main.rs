@@ -10,6 +10,7 @@ mod counters;
 mod dog_pile;
 mod entangled;
 mod kinds;
+mod memoizing;
 mod processes;
 mod settings_of_caches;
 mod worker;

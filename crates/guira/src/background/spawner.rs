@@ -1,0 +1,65 @@
+//! Where futures run that nobody polls.
+
+use std::pin::{Pin, pin};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use super::pool::run_soon;
+
+/// A future that a spawner takes.
+pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type Spawner = Arc<dyn Fn(BoxFuture) + Send + Sync>;
+
+static SPAWNER: RwLock<Option<Spawner>> = RwLock::new(None);
+
+/// Says where this process runs the futures of memoized async functions in the background: those of refreshes,
+/// `lazy`, `bg` and `future`. Futures that need a runtime, as tokio's sockets and timers do, need this.
+///
+/// ```
+/// // With tokio, once at the start, inside the runtime:
+/// // let runtime = tokio::runtime::Handle::current();
+/// // guira::background::set_spawner(move |future| { runtime.spawn(future); });
+/// # guira::background::set_spawner(|future| { std::thread::spawn(|| drop(future)); });
+/// ```
+///
+/// Without it they run on the pool's threads by a plain `block_on`; and a stale value is then not refreshed in
+/// the background but by the one caller that leads, while the others have the stale one.
+pub fn set_spawner(spawner: impl Fn(BoxFuture) + Send + Sync + 'static) {
+    *SPAWNER.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(spawner));
+}
+
+pub(crate) fn has_spawner() -> bool {
+    SPAWNER.read().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+/// Runs a future where the program says.
+pub(crate) fn spawn(future: BoxFuture) {
+    let spawner = SPAWNER.read().unwrap_or_else(PoisonError::into_inner).clone();
+    match spawner {
+        Some(spawner) => spawner(future),
+        None => run_soon(Box::new(|| block_on(future))),
+    }
+}
+
+/// Runs a future on this thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,310 @@
+//! Memoized async functions.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::blocking::TagsOf;
+use super::counts::count;
+use super::memo::{Memo, Quick};
+use super::values::MemoValues;
+use crate::background::{Computing, Unclaimed, claim, hand_over, has_spawner, spawn};
+use crate::flight::{Asking, KeyId, Manner, Purpose, Turn, answer_awaiting, compute_awaiting};
+use crate::key::KeyBytes;
+
+type Computed<V, E> = Pin<Box<dyn Future<Output = Result<V, E>> + Send>>;
+type Function<A, V, E> = Box<dyn Fn(A) -> Computed<V, E> + Send + Sync>;
+
+/// An async function whose results are kept: arguments `A` (a tuple if there are several), values `V`, errors `E`.
+///
+/// See the [module](super) for what its methods do. Works under any runtime; no poll blocks; a future that is dropped
+/// while it computes lets one of those who wait compute. Cheap to clone; `Send` and `Sync`.
+pub struct AsyncMemoized<A, V, E = Infallible> {
+    inner: Arc<Inner<A, V, E>>,
+}
+
+struct Inner<A, V, E> {
+    memo: Memo<V>,
+    manner: Manner<E>,
+    function: Function<A, V, E>,
+    tags_of: OnceLock<TagsOf<A>>,
+}
+
+impl<A, V, E> AsyncMemoized<A, V, E> {
+    pub(crate) fn new<F>(
+        memo: Memo<V>,
+        manner: Manner<E>,
+        function: impl Fn(A) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        Self {
+            inner: Arc::new(Inner {
+                memo,
+                manner,
+                function: Box::new(move |arguments| Box::pin(function(arguments))),
+                tags_of: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Tags that each computed value carries, by the arguments; none by default. Only the first call counts.
+    #[must_use]
+    pub fn tags_of(self, tags_of: impl Fn(&A) -> Vec<String> + Send + Sync + 'static) -> Self {
+        // A second one is left out, as said.
+        let _ = self.inner.tags_of.set(Box::new(tags_of));
+        self
+    }
+
+    /// Calls the function itself; nothing is looked up or stored.
+    ///
+    /// # Errors
+    /// What the function returns.
+    pub async fn uncached(&self, arguments: A) -> Result<V, E> {
+        (self.inner.function)(arguments).await
+    }
+}
+
+impl<A, V, E> AsyncMemoized<A, V, E>
+where
+    A: Serialize + Send + 'static,
+    V: Serialize + DeserializeOwned + Send + 'static,
+    E: Send + 'static,
+{
+    /// The value for `arguments`: what is kept, else what the function computes, once for all who ask. A stale value is
+    /// returned at once and refreshed in the background if there is a
+    /// [spawner](crate::background::set_spawner); without, one caller refreshes it and the others have the stale one.
+    ///
+    /// # Errors
+    /// What the function returns, or what `E` makes of the [`Failure`](crate::Failure) of a computation that this call
+    /// waited for.
+    #[inline]
+    pub async fn call(&self, arguments: A) -> Result<V, E> {
+        let mut key = KeyBytes::new();
+        match key.encode(&arguments) {
+            Ok(()) => match self.quick(&key) {
+                Quick::Hit(value) => Ok(value),
+                quick => self.call_slowly(key, arguments, quick).await,
+            },
+            Err(error) => {
+                self.key_failed(&error);
+                self.uncached(arguments).await
+            }
+        }
+    }
+
+    /// As [`AsyncMemoized::call`], for who has the arguments in another form; see
+    /// [`Memoized::call_with`](super::Memoized::call_with).
+    ///
+    /// # Errors
+    /// As [`AsyncMemoized::call`].
+    #[inline]
+    pub async fn call_with<Q: Serialize + ?Sized>(
+        &self,
+        key: &Q,
+        arguments: impl FnOnce() -> A,
+    ) -> Result<V, E> {
+        let mut bytes = KeyBytes::new();
+        match bytes.encode(key) {
+            Ok(()) => match self.quick(&bytes) {
+                Quick::Hit(value) => Ok(value),
+                quick => self.call_slowly(bytes, arguments(), quick).await,
+            },
+            Err(error) => {
+                self.key_failed(&error);
+                self.uncached(arguments()).await
+            }
+        }
+    }
+
+    /// What is kept, be it stale; if it is stale or nothing is kept, it is computed in the background.
+    pub fn lazy(&self, arguments: A) -> Option<V> {
+        let key = self.key_of(&arguments)?;
+        match self.quick(&key) {
+            Quick::Hit(value) => Some(value),
+            Quick::Stale(value) => {
+                self.refresh_soon(key, arguments);
+                Some(value)
+            }
+            Quick::Miss | Quick::Unclear => {
+                self.refresh_soon(key, arguments);
+                None
+            }
+            Quick::Off => None,
+        }
+    }
+
+    /// Computes now and keeps the value, whatever is kept; see [`Memoized::refresh`](super::Memoized::refresh).
+    ///
+    /// # Errors
+    /// What the function returns.
+    pub async fn refresh(&self, arguments: A) -> Result<V, E> {
+        match self.key_of(&arguments) {
+            Some(key) if self.is_enabled() => self.inner.answer(&key, arguments, Purpose::New, false).await,
+            _ => self.uncached(arguments).await,
+        }
+    }
+
+    /// As [`AsyncMemoized::call`], but what has to be computed is computed in the background, and goes on if this future
+    /// is dropped.
+    ///
+    /// # Errors
+    /// As [`AsyncMemoized::call`].
+    pub async fn bg(&self, arguments: A) -> Result<V, E> {
+        self.future(arguments).await
+    }
+
+    /// As [`AsyncMemoized::bg`], begun at once.
+    pub fn future(&self, arguments: A) -> Computing<Result<V, E>> {
+        let (handover, computing) = hand_over();
+        let memoized = self.clone();
+        spawn(Box::pin(async move {
+            handover.give_awaited(memoized.call(arguments)).await;
+        }));
+        computing
+    }
+
+    async fn call_slowly(&self, key: KeyBytes, arguments: A, quick: Quick<V>) -> Result<V, E> {
+        let has_missed = match quick {
+            Quick::Hit(value) => return Ok(value),
+            Quick::Stale(value) if has_spawner() => {
+                self.refresh_soon(key, arguments);
+                return Ok(value);
+            }
+            Quick::Off => return self.uncached(arguments).await,
+            Quick::Miss => true,
+            Quick::Stale(_) | Quick::Unclear => false,
+        };
+        // Boxed, so that the future of a hit is small.
+        Box::pin(self.inner.answer(&key, arguments, Purpose::Value, has_missed)).await
+    }
+
+    fn key_of(&self, arguments: &A) -> Option<KeyBytes> {
+        let mut key = KeyBytes::new();
+        match key.encode(arguments) {
+            Ok(()) => Some(key),
+            Err(error) => {
+                self.key_failed(&error);
+                None
+            }
+        }
+    }
+
+    fn refresh_soon(&self, key: KeyBytes, arguments: A) {
+        let Some((place, _)) = self.place(&key) else {
+            return;
+        };
+        if place.is_backing_off() {
+            return;
+        }
+        match claim(KeyId::of(place.segment, &key).number()) {
+            Ok(claim) => {
+                let inner = Arc::clone(&self.inner);
+                spawn(Box::pin(async move {
+                    inner.refresh_now(&key, arguments).await;
+                    drop(claim);
+                }));
+            }
+            Err(Unclaimed::Known) => {}
+            Err(Unclaimed::TooMany) => count(&self.counts.mine().refreshes_left_out),
+        }
+    }
+}
+
+impl<A, V, E> Inner<A, V, E>
+where
+    V: Serialize + DeserializeOwned + Send,
+{
+    async fn answer(&self, key: &KeyBytes, arguments: A, purpose: Purpose, has_missed: bool) -> Result<V, E> {
+        let Some((place, cache)) = self.memo.place(key) else {
+            return (self.function)(arguments).await;
+        };
+        let tags = self.tags(&arguments);
+        let values = MemoValues {
+            memo: &self.memo,
+            cache,
+            tags: &tags,
+        };
+        let mut asking = Asking::new(place, purpose, self.memo.substitute());
+        if has_missed {
+            asking = asking.after_a_miss();
+        }
+        answer_awaiting(asking, &values, self.manner, || (self.function)(arguments)).await
+    }
+
+    /// Sees to a fresh value, unless somebody else does.
+    async fn refresh_now(&self, key: &KeyBytes, arguments: A) {
+        let Some((place, cache)) = self.memo.place(key) else {
+            return;
+        };
+        let tags = self.tags(&arguments);
+        let values = MemoValues {
+            memo: &self.memo,
+            cache,
+            tags: &tags,
+        };
+        let mut asking = Asking::new(place, Purpose::Fresh, None);
+        if let Turn::Compute(computation) = asking.turn(&values) {
+            let compute = || (self.function)(arguments);
+            let outcome = compute_awaiting(asking, computation, &values, self.manner, compute).await;
+            if let Err(error) = outcome {
+                let failure = (self.manner.describe)(&error);
+                tracing::debug!(
+                    function = self.memo.name(),
+                    text = failure.text(),
+                    "a refresh failed"
+                );
+            }
+        }
+    }
+
+    fn tags(&self, arguments: &A) -> Vec<String> {
+        self.tags_of
+            .get()
+            .map_or_else(Vec::new, |tags_of| tags_of(arguments))
+    }
+}
+
+impl<A, V> AsyncMemoized<A, V, Infallible>
+where
+    A: Serialize + Send + 'static,
+    V: Serialize + DeserializeOwned + Send + 'static,
+{
+    /// As [`AsyncMemoized::call`], for a function that cannot fail.
+    #[inline]
+    pub async fn get(&self, arguments: A) -> V {
+        let Ok(value) = self.call(arguments).await;
+        value
+    }
+}
+
+impl<A, V, E> Deref for AsyncMemoized<A, V, E> {
+    type Target = Memo<V>;
+
+    #[inline]
+    fn deref(&self) -> &Memo<V> {
+        &self.inner.memo
+    }
+}
+
+impl<A, V, E> Clone for AsyncMemoized<A, V, E> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<A, V, E> fmt::Debug for AsyncMemoized<A, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncMemoized")
+            .field("memo", &self.inner.memo)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,325 @@
+//! Memoized functions that block.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::counts::count;
+use super::memo::{Memo, Quick};
+use super::values::MemoValues;
+use crate::background::{Computing, Unclaimed, claim, hand_over, in_pool, run_soon};
+use crate::flight::{Asking, KeyId, Manner, Purpose, Turn, answer_blocking, compute_blocking};
+use crate::key::KeyBytes;
+
+type Function<A, V, E> = Box<dyn Fn(A) -> Result<V, E> + Send + Sync>;
+pub(super) type TagsOf<A> = Box<dyn Fn(&A) -> Vec<String> + Send + Sync>;
+
+/// A function whose results are kept: arguments `A` (a tuple if there are several), values `V`, errors `E`.
+///
+/// See the [module](super) for what its methods do. Cheap to clone; `Send` and `Sync`.
+pub struct Memoized<A, V, E = Infallible> {
+    inner: Arc<Inner<A, V, E>>,
+}
+
+struct Inner<A, V, E> {
+    memo: Memo<V>,
+    manner: Manner<E>,
+    function: Function<A, V, E>,
+    tags_of: OnceLock<TagsOf<A>>,
+}
+
+impl<A, V, E> Memoized<A, V, E> {
+    pub(crate) fn new(
+        memo: Memo<V>,
+        manner: Manner<E>,
+        function: impl Fn(A) -> Result<V, E> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                memo,
+                manner,
+                function: Box::new(function),
+                tags_of: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Tags that each computed value carries, by the arguments; none by default. Only the first call counts.
+    #[must_use]
+    pub fn tags_of(self, tags_of: impl Fn(&A) -> Vec<String> + Send + Sync + 'static) -> Self {
+        // A second one is left out, as said.
+        let _ = self.inner.tags_of.set(Box::new(tags_of));
+        self
+    }
+
+    /// Calls the function itself; nothing is looked up or stored.
+    ///
+    /// # Errors
+    /// What the function returns.
+    pub fn uncached(&self, arguments: A) -> Result<V, E> {
+        (self.inner.function)(arguments)
+    }
+}
+
+impl<A, V, E> Memoized<A, V, E>
+where
+    A: Serialize + Send + 'static,
+    V: Serialize + DeserializeOwned + Send + 'static,
+    E: Send + 'static,
+{
+    /// The value for `arguments`: what is kept, else what the function computes, once for all who ask. A stale value is
+    /// returned at once, and refreshed in the background.
+    ///
+    /// # Errors
+    /// What the function returns, or what `E` makes of the [`Failure`](crate::Failure) of a computation that this call
+    /// waited for.
+    #[inline]
+    pub fn call(&self, arguments: A) -> Result<V, E> {
+        let mut key = KeyBytes::new();
+        match key.encode(&arguments) {
+            Ok(()) => self.call_by_key(key, || arguments),
+            Err(error) => {
+                self.key_failed(&error);
+                self.uncached(arguments)
+            }
+        }
+    }
+
+    /// As [`Memoized::call`], for who has the arguments in another form, such as `&str` for `String`: `key` stands for
+    /// them, and must have the same [encoding](crate::key); `arguments` makes them if they are needed, which for a hit
+    /// they are not.
+    ///
+    /// # Errors
+    /// As [`Memoized::call`].
+    #[inline]
+    pub fn call_with<Q: Serialize + ?Sized>(&self, key: &Q, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        let mut bytes = KeyBytes::new();
+        match bytes.encode(key) {
+            Ok(()) => self.call_by_key(bytes, arguments),
+            Err(error) => {
+                self.key_failed(&error);
+                self.uncached(arguments())
+            }
+        }
+    }
+
+    /// What is kept, be it stale; if it is stale or nothing is kept, it is computed in the background.
+    pub fn lazy(&self, arguments: A) -> Option<V> {
+        let key = self.key_of(&arguments)?;
+        match self.quick(&key) {
+            Quick::Hit(value) => Some(value),
+            Quick::Stale(value) => {
+                self.refresh_soon(key, arguments);
+                Some(value)
+            }
+            Quick::Miss | Quick::Unclear => {
+                self.refresh_soon(key, arguments);
+                None
+            }
+            Quick::Off => None,
+        }
+    }
+
+    /// Computes now and keeps the value, whatever is kept. What is returned was computed after the call: it joins
+    /// nobody's computation. If it fails, what is kept stays.
+    ///
+    /// # Errors
+    /// What the function returns.
+    pub fn refresh(&self, arguments: A) -> Result<V, E> {
+        match self.key_of(&arguments) {
+            Some(key) if self.is_enabled() => self.inner.answer(&key, arguments, Purpose::New, false),
+            _ => self.uncached(arguments),
+        }
+    }
+
+    /// As [`Memoized::call`], but what has to be computed is computed by a thread of the background pool, while this one
+    /// waits.
+    ///
+    /// # Errors
+    /// As [`Memoized::call`].
+    pub fn bg(&self, arguments: A) -> Result<V, E> {
+        self.future(arguments).wait()
+    }
+
+    /// As [`Memoized::bg`], without waiting: a future of the outcome.
+    pub fn future(&self, arguments: A) -> Computing<Result<V, E>> {
+        let (handover, computing) = hand_over();
+        let Some(key) = self.key_of(&arguments) else {
+            let inner = Arc::clone(&self.inner);
+            run_or_hand_over(move || handover.give(|| (inner.function)(arguments)));
+            return computing;
+        };
+        match self.quick(&key) {
+            Quick::Hit(value) => handover.give(|| Ok(value)),
+            Quick::Stale(value) => {
+                self.refresh_soon(key, arguments);
+                handover.give(|| Ok(value));
+            }
+            quick => {
+                let inner = Arc::clone(&self.inner);
+                run_or_hand_over(move || {
+                    handover.give(|| match quick {
+                        Quick::Off => (inner.function)(arguments),
+                        _ => inner.answer(&key, arguments, Purpose::Value, matches!(quick, Quick::Miss)),
+                    });
+                });
+            }
+        }
+        computing
+    }
+
+    #[inline]
+    fn call_by_key(&self, key: KeyBytes, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        match self.quick(&key) {
+            Quick::Hit(value) => Ok(value),
+            quick => self.call_slowly(key, arguments(), quick),
+        }
+    }
+
+    #[inline(never)]
+    fn call_slowly(&self, key: KeyBytes, arguments: A, quick: Quick<V>) -> Result<V, E> {
+        match quick {
+            Quick::Hit(value) => Ok(value),
+            Quick::Stale(value) => {
+                self.refresh_soon(key, arguments);
+                Ok(value)
+            }
+            Quick::Miss => self.inner.answer(&key, arguments, Purpose::Value, true),
+            Quick::Unclear => self.inner.answer(&key, arguments, Purpose::Value, false),
+            Quick::Off => self.uncached(arguments),
+        }
+    }
+
+    fn key_of(&self, arguments: &A) -> Option<KeyBytes> {
+        let mut key = KeyBytes::new();
+        match key.encode(arguments) {
+            Ok(()) => Some(key),
+            Err(error) => {
+                self.key_failed(&error);
+                None
+            }
+        }
+    }
+
+    fn refresh_soon(&self, key: KeyBytes, arguments: A) {
+        let Some((place, _)) = self.place(&key) else {
+            return;
+        };
+        if place.is_backing_off() {
+            return;
+        }
+        match claim(KeyId::of(place.segment, &key).number()) {
+            Ok(claim) => {
+                let inner = Arc::clone(&self.inner);
+                run_soon(Box::new(move || {
+                    inner.refresh_now(&key, arguments);
+                    drop(claim);
+                }));
+            }
+            Err(Unclaimed::Known) => {}
+            Err(Unclaimed::TooMany) => count(&self.counts.mine().refreshes_left_out),
+        }
+    }
+}
+
+/// On a thread of the pool at once: it would wait for others that wait like itself.
+fn run_or_hand_over(work: impl FnOnce() + Send + 'static) {
+    if in_pool() {
+        work();
+    } else {
+        run_soon(Box::new(work));
+    }
+}
+
+impl<A, V: Serialize + DeserializeOwned, E> Inner<A, V, E> {
+    #[inline(never)]
+    fn answer(&self, key: &KeyBytes, arguments: A, purpose: Purpose, has_missed: bool) -> Result<V, E> {
+        let Some((place, cache)) = self.memo.place(key) else {
+            return (self.function)(arguments);
+        };
+        let tags = self.tags(&arguments);
+        let values = MemoValues {
+            memo: &self.memo,
+            cache,
+            tags: &tags,
+        };
+        let mut asking = Asking::new(place, purpose, self.memo.substitute());
+        if has_missed {
+            asking = asking.after_a_miss();
+        }
+        answer_blocking(asking, &values, self.manner, || (self.function)(arguments))
+    }
+
+    /// Sees to a fresh value, unless somebody else does.
+    fn refresh_now(&self, key: &KeyBytes, arguments: A) {
+        let Some((place, cache)) = self.memo.place(key) else {
+            return;
+        };
+        let tags = self.tags(&arguments);
+        let values = MemoValues {
+            memo: &self.memo,
+            cache,
+            tags: &tags,
+        };
+        let mut asking = Asking::new(place, Purpose::Fresh, None);
+        if let Turn::Compute(computation) = asking.turn(&values) {
+            let compute = || (self.function)(arguments);
+            if let Err(error) = compute_blocking(asking, computation, &values, self.manner, compute) {
+                let failure = (self.manner.describe)(&error);
+                tracing::debug!(
+                    function = self.memo.name(),
+                    text = failure.text(),
+                    "a refresh failed"
+                );
+            }
+        }
+    }
+
+    fn tags(&self, arguments: &A) -> Vec<String> {
+        self.tags_of
+            .get()
+            .map_or_else(Vec::new, |tags_of| tags_of(arguments))
+    }
+}
+
+impl<A, V> Memoized<A, V, Infallible>
+where
+    A: Serialize + Send + 'static,
+    V: Serialize + DeserializeOwned + Send + 'static,
+{
+    /// As [`Memoized::call`], for a function that cannot fail.
+    #[inline]
+    pub fn get(&self, arguments: A) -> V {
+        let Ok(value) = self.call(arguments);
+        value
+    }
+}
+
+impl<A, V, E> Deref for Memoized<A, V, E> {
+    type Target = Memo<V>;
+
+    #[inline]
+    fn deref(&self) -> &Memo<V> {
+        &self.inner.memo
+    }
+}
+
+impl<A, V, E> Clone for Memoized<A, V, E> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<A, V, E> fmt::Debug for Memoized<A, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memoized")
+            .field("memo", &self.inner.memo)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,330 @@
+//! What is kept of a function's results, and all that can be done with it without computing.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use guira_segment::{Put, Replace, Segment};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::MemoBuilder;
+use super::builder::Keeps;
+use super::counts::{Counts, count};
+use super::source::Source;
+use super::stats::MemoStats;
+use super::switch::is_enabled;
+use crate::cache::Cache;
+use crate::error::{Error, KeyError};
+use crate::flight::Place;
+use crate::key::KeyBytes;
+use crate::lifetime::Ttl;
+use crate::options::PutOptions;
+
+type OnValue<V> = Arc<dyn Fn(&V) + Send + Sync>;
+
+/// The results of a function, by its arguments: the half of [`Memoized`](super::Memoized) and
+/// [`AsyncMemoized`](super::AsyncMemoized) that does not compute, and the whole of a memoized method.
+///
+/// A `key` is the arguments: one as it is, several as a tuple, by value or by reference, in whichever type has the
+/// same [encoding](crate::key): `squares.peek(&7)`, `names.peek("plum")`, `routes.peek(&("a", 3))`.
+pub struct Memo<V> {
+    source: Source<V>,
+    is_on: AtomicBool,
+    is_cluster: bool,
+    pub(super) counts: Counts,
+    keeps: Option<Keeps<V>>,
+    placeholder: Option<Box<dyn Fn() -> V + Send + Sync>>,
+    has_on_value: AtomicBool,
+    on_value: RwLock<Vec<OnValue<V>>>,
+}
+
+/// What a first look gives.
+pub(super) enum Quick<V> {
+    Hit(V),
+    Stale(V),
+    Miss,
+    /// There is something, but nothing to be had without another look.
+    Unclear,
+    /// Not memoized.
+    Off,
+}
+
+impl<V> Memo<V> {
+    pub(super) fn new(source: Source<V>, builder: MemoBuilder<V>) -> Self {
+        Self {
+            source,
+            is_on: AtomicBool::new(true),
+            is_cluster: builder.cluster,
+            counts: Counts::default(),
+            keeps: builder.keeps,
+            placeholder: builder.placeholder,
+            has_on_value: AtomicBool::new(false),
+            on_value: RwLock::default(),
+        }
+    }
+
+    /// The name under which the results are kept.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.source.name
+    }
+
+    /// Turns memoizing on or off for this function, as [`set_enabled`](super::set_enabled) does for all.
+    pub fn set_enabled(&self, is_on: bool) {
+        self.is_on.store(is_on, Ordering::Relaxed);
+    }
+
+    /// Whether calls are memoized.
+    #[inline]
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        is_enabled() && self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Whether one computation is to be enough for all hosts.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        self.is_cluster
+    }
+
+    /// Calls `observer` with every value that this process computes from now on, once, before it is stored. Its panics
+    /// are logged, and nobody else is told.
+    pub fn on_value(&self, observer: impl Fn(&V) + Send + Sync + 'static) {
+        let mut observers = self.on_value.write().unwrap_or_else(PoisonError::into_inner);
+        observers.push(Arc::new(observer));
+        self.has_on_value.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn observe(&self, value: &V) {
+        if !self.has_on_value.load(Ordering::Relaxed) {
+            return;
+        }
+        let observers = self
+            .on_value
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for observer in observers {
+            if catch_unwind(AssertUnwindSafe(|| observer(value))).is_err() {
+                tracing::error!(function = self.name(), "an observer of values panicked");
+            }
+        }
+    }
+
+    pub(super) fn keeps(&self, value: &V) -> bool {
+        self.keeps.as_ref().is_none_or(|keeps| keeps(value))
+    }
+
+    pub(super) fn substitute(&self) -> Option<V> {
+        self.placeholder.as_ref().map(|placeholder| placeholder())
+    }
+
+    /// Says that arguments have no key; they are called uncached.
+    #[cold]
+    pub(super) fn key_failed(&self, error: &KeyError) {
+        count(&self.counts.mine().key_failures);
+        tracing::warn!(function = self.name(), %error, "called uncached");
+    }
+}
+
+impl<V: Serialize + DeserializeOwned> Memo<V> {
+    /// What is kept for `key`, be it stale; `Ok(None)` if that is nothing. Computes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Key`], [`Error::Namespace`], [`Error::NoCache`].
+    pub fn peek<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<Option<V>, Error> {
+        let key = KeyBytes::of(key)?;
+        self.cache()?.get_encoded(&key)
+    }
+
+    /// As [`Memo::peek`], with what is left of its life.
+    ///
+    /// # Errors
+    /// As [`Memo::peek`].
+    pub fn get_ttl<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<Option<(V, Ttl)>, Error> {
+        let key = KeyBytes::of(key)?;
+        let cache = self.cache()?;
+        let Some(stored) = cache.segment()?.get(&key) else {
+            return Ok(None);
+        };
+        let value = cache.decode(&stored)?;
+        Ok(value.map(|value| (value, Ttl::of(&stored.metadata()))))
+    }
+
+    /// Whether something is kept for `key`, be it stale.
+    ///
+    /// # Errors
+    /// As [`Memo::peek`].
+    pub fn contains<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<bool, Error> {
+        let key = KeyBytes::of(key)?;
+        Ok(self.segment()?.contains(&key))
+    }
+
+    /// Keeps `value` (or a reference to one) for `key`, as if it had been computed.
+    ///
+    /// # Errors
+    /// As [`Memo::peek`]; [`Error::Codec`], [`Error::Store`].
+    pub fn put<Q: Serialize + ?Sized>(&self, key: &Q, value: impl Borrow<V>) -> Result<Put, Error> {
+        self.put_with(key, value, PutOptions::default())
+    }
+
+    /// As [`Memo::put`], with a lifetime or tags of its own.
+    ///
+    /// # Errors
+    /// As [`Memo::put`].
+    pub fn put_with<'t, Q: Serialize + ?Sized>(
+        &self,
+        key: &Q,
+        value: impl Borrow<V>,
+        options: impl Into<PutOptions<'t>>,
+    ) -> Result<Put, Error> {
+        let key = KeyBytes::of(key)?;
+        let cache = self.cache()?;
+        let segment = cache.segment()?;
+        let options = cache.engine_options(value.borrow(), options.into())?;
+        cache.with_encoded(value.borrow(), |bytes| {
+            Ok(segment.put_with(&key, bytes, &options)?)
+        })
+    }
+
+    /// Keeps `value` for `key` only if something is kept for it already.
+    ///
+    /// # Errors
+    /// As [`Memo::put`].
+    pub fn replace<Q: Serialize + ?Sized>(&self, key: &Q, value: impl Borrow<V>) -> Result<Replace, Error> {
+        self.replace_with(key, value, PutOptions::default())
+    }
+
+    /// As [`Memo::replace`], with a lifetime or tags of its own.
+    ///
+    /// # Errors
+    /// As [`Memo::put`].
+    pub fn replace_with<'t, Q: Serialize + ?Sized>(
+        &self,
+        key: &Q,
+        value: impl Borrow<V>,
+        options: impl Into<PutOptions<'t>>,
+    ) -> Result<Replace, Error> {
+        let key = KeyBytes::of(key)?;
+        let cache = self.cache()?;
+        let segment = cache.segment()?;
+        let options = cache.engine_options(value.borrow(), options.into())?;
+        cache.with_encoded(
+            value.borrow(),
+            |bytes| Ok(segment.replace(&key, bytes, &options)?),
+        )
+    }
+
+    /// Forgets `key`: after it returned, no call on this host gives a value that was computed, or whose computation
+    /// began, before. Says whether something was kept.
+    ///
+    /// # Errors
+    /// As [`Memo::peek`].
+    pub fn invalidate<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<bool, Error> {
+        let key = KeyBytes::of(key)?;
+        Ok(self.segment()?.invalidate(&key))
+    }
+
+    /// Makes what is kept for `key` stale: it is still returned, and the next call refreshes it. Says whether something
+    /// was kept.
+    ///
+    /// # Errors
+    /// As [`Memo::peek`].
+    pub fn expire<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<bool, Error> {
+        let key = KeyBytes::of(key)?;
+        Ok(self.segment()?.expire(&key))
+    }
+
+    /// What `key` is in the segment.
+    ///
+    /// # Errors
+    /// [`Error::Key`].
+    pub fn key<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<KeyBytes, Error> {
+        Ok(KeyBytes::of(key)?)
+    }
+
+    /// Forgets everything, in constant time, in all processes of the host.
+    ///
+    /// # Errors
+    /// [`Error::Namespace`], [`Error::NoCache`].
+    pub fn clear(&self) -> Result<(), Error> {
+        self.cache()?.clear()
+    }
+
+    /// Figures of this process.
+    #[must_use]
+    pub fn stats(&self) -> MemoStats {
+        let of =
+            |counter: fn(&super::counts::Shard) -> &std::sync::atomic::AtomicU64| self.counts.sum(counter);
+        MemoStats {
+            hits: of(|shard| &shard.hits),
+            stale_hits: of(|shard| &shard.stale_hits),
+            misses: of(|shard| &shard.misses),
+            unmemoized: of(|shard| &shard.unmemoized),
+            key_failures: of(|shard| &shard.key_failures),
+            refreshes_left_out: of(|shard| &shard.refreshes_left_out),
+            flights: self.source.cache().map(Cache::flight_stats).unwrap_or_default(),
+        }
+    }
+
+    /// The cache behind it.
+    ///
+    /// # Errors
+    /// [`Error::NoCache`].
+    pub fn cache(&self) -> Result<&Cache<(), V>, Error> {
+        self.source.cache().ok_or_else(|| Error::NoCache {
+            function: self.name().into(),
+        })
+    }
+
+    fn segment(&self) -> Result<&Segment, Error> {
+        self.cache()?.segment()
+    }
+
+    /// Where a computation takes place; none if there is no cache.
+    pub(super) fn place<'c>(&'c self, key: &'c KeyBytes) -> Option<(Place<'c>, &'c Cache<(), V>)> {
+        let cache = self.source.cache()?;
+        Some((cache.place(key).ok()?, cache))
+    }
+
+    /// The first look of a call.
+    #[inline]
+    pub(super) fn quick(&self, key: &KeyBytes) -> Quick<V> {
+        if self.is_enabled()
+            && let Some(cache) = self.source.cache()
+            && let Ok(segment) = cache.segment()
+        {
+            let Some(stored) = segment.get(key) else {
+                count(&self.counts.mine().misses);
+                return Quick::Miss;
+            };
+            let is_stale = stored.is_stale();
+            if let Ok(Some(value)) = cache.decode(&stored) {
+                if !is_stale {
+                    count(&self.counts.mine().hits);
+                    return Quick::Hit(value);
+                }
+                let grace = cache.inner.flights.options.grace;
+                if grace.is_zero() || stored.metadata().ttl.is_none_or(|ttl| ttl > grace) {
+                    count(&self.counts.mine().stale_hits);
+                    return Quick::Stale(value);
+                }
+            }
+            count(&self.counts.mine().misses);
+            return Quick::Unclear;
+        }
+        count(&self.counts.mine().unmemoized);
+        Quick::Off
+    }
+}
+
+impl<V> fmt::Debug for Memo<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}

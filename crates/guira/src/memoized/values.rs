@@ -1,0 +1,51 @@
+//! How the results of a memoized function are stored.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::memo::Memo;
+use crate::cache::Cache;
+use crate::error::Error;
+use crate::flight::Values;
+use crate::options::PutOptions;
+
+/// Results that carry the same tags.
+pub(super) struct MemoValues<'c, V> {
+    pub(super) memo: &'c Memo<V>,
+    pub(super) cache: &'c Cache<(), V>,
+    pub(super) tags: &'c [String],
+}
+
+impl<V: Serialize + DeserializeOwned> Values<V> for MemoValues<'_, V> {
+    fn decode(&self, stored: &[u8]) -> Option<V> {
+        self.cache.decode(stored).ok().flatten()
+    }
+
+    fn encode<R>(
+        &self,
+        value: &V,
+        cost: Duration,
+        store: impl FnOnce(&[u8], Option<&guira_segment::PutOptions<'_>>) -> R,
+    ) -> Option<R> {
+        self.memo.observe(value);
+        let tags: Vec<&[u8]> = self.tags.iter().map(String::as_bytes).collect();
+        let options = PutOptions::default().tags(&tags);
+        let stored = self
+            .cache
+            .computed_options(value, cost, options)
+            .and_then(|options| {
+                let kept = self.memo.keeps(value).then_some(&options);
+                self.cache
+                    .with_encoded(value, |bytes| Ok::<_, Error>(store(bytes, kept)))
+            });
+        match stored {
+            Ok(stored) => Some(stored),
+            Err(error) => {
+                tracing::warn!(function = self.memo.name(), %error, "a computed value was not stored");
+                None
+            }
+        }
+    }
+}
