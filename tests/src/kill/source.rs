@@ -141,6 +141,12 @@ pub const UNREACHED: &[Unreached] = &[
     .of(2),
     unreached(
         "log/place.rs",
+        "reserve_private",
+        "change_block",
+        "only when the drain that makes room for a lane of the main pool opens one for its survivors",
+    ),
+    unreached(
+        "log/place.rs",
         "reserve_shared",
         "change_block",
         "only when two threads open a block for one lane at once",

@@ -26,6 +26,8 @@ pub(super) const SCENES: &[Scene] = &[
         Image::Roomy,
         land_with_waiter,
     ),
+    Scene::quiet("flight: lead and ask for more time", Image::Roomy, ask_for_time),
+    Scene::quiet("flight: join and let go", Image::Roomy, join),
     Scene::quiet("flight: wait until it lands", Image::Roomy, wait_until_landed),
     Scene::quiet("flight: wait until the timeout", Image::Roomy, |victim| {
         wait(victim, PATIENCE, Duration::from_millis(6))
@@ -104,6 +106,24 @@ fn land_with_waiter(victim: &mut Victim<'_>) -> Answer {
         }
         victim.armed(|| drop(lead));
         waiter.join().expect("it is woken");
+    });
+    Answer::Done
+}
+
+fn ask_for_time(victim: &mut Victim<'_>) -> Answer {
+    let segment = victim.segment();
+    let lead = take_off(&segment, b"costly", PATIENCE);
+    victim.armed(|| lead.extend(PATIENCE));
+    Answer::Done
+}
+
+fn join(victim: &mut Victim<'_>) -> Answer {
+    let segment = victim.segment();
+    let _lead = take_off(&segment, b"costly", PATIENCE);
+    let token = token(&segment, b"costly");
+    victim.armed(|| match segment.flight(b"costly", &token, PATIENCE) {
+        Flight::Wait(wait) => drop(wait),
+        other => panic!("somebody computes it: {other:?}"),
     });
     Answer::Done
 }

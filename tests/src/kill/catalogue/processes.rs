@@ -79,7 +79,7 @@ pub(super) const SCENES: &[Scene] = &[
         .after("put: begins a private lane", "open.rs")
         .alone(),
     Scene::quiet("recover: after a put holding values", Image::Roomy, recover)
-        .after("put: holding values", "settle.rs")
+        .after("put: holding values", "only_twin.rs")
         .alone(),
     Scene::quiet("recover: after a run was begun", Image::Roomy, recover)
         .after("put large: a new key", "run.rs")
@@ -88,7 +88,7 @@ pub(super) const SCENES: &[Scene] = &[
         .after("put large: a new key", "write.rs")
         .alone(),
     Scene::quiet("recover: after a drain", Image::FullLog, recover)
-        .after("put: burst into a log whose values are read", "drain.rs")
+        .after("put: burst into a log whose values are read", "survivor.rs")
         .alone(),
     Scene::quiet("recover: after runs in a full log", Image::FullLog, recover)
         .after("put large: many into a full log", "run.rs")
