@@ -20,6 +20,14 @@ pub enum Error {
         /// Why.
         source: NamespaceError,
     },
+    /// The cache was set up with what does not go together.
+    #[error("cache {name:?}: {problem}")]
+    Setup {
+        /// The cache's name.
+        name: Box<str>,
+        /// What does not go together, and what to do.
+        problem: &'static str,
+    },
     /// The segment did not take the value.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -38,6 +46,27 @@ pub enum Error {
     /// A computation that was waited for gave no value.
     #[error(transparent)]
     Failure(#[from] Failure),
+}
+
+/// Why a cache cannot be used, whatever is asked of it.
+#[derive(Debug, Clone)]
+pub(crate) enum Unusable {
+    Namespace(NamespaceError),
+    Setup(&'static str),
+}
+
+impl Unusable {
+    #[cold]
+    pub(crate) fn of_cache(&self, name: &str) -> Error {
+        let name = name.into();
+        match self {
+            Self::Namespace(source) => Error::Namespace {
+                name,
+                source: source.clone(),
+            },
+            Self::Setup(problem) => Error::Setup { name, problem },
+        }
+    }
 }
 
 impl From<OpenError> for Error {
@@ -91,6 +120,12 @@ pub enum CodecError {
         found: Found,
         /// What the cache reads.
         expected: Found,
+    },
+    /// The stored value is compressed or sealed, and cannot be appended to.
+    #[error("the stored value is {found}, and cannot be appended to; read it, and put it anew")]
+    NotInPlace {
+        /// What is there.
+        found: Found,
     },
 }
 

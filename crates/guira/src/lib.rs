@@ -43,6 +43,7 @@ pub mod memoized;
 mod options;
 mod process_default;
 pub mod store;
+pub mod transform;
 pub mod units;
 
 pub use builder::GuiraBuilder;

@@ -8,10 +8,15 @@ use std::time::Duration;
 use super::{Cache, Inner};
 use crate::codec::{Codec, CodecId, Postcard};
 use crate::envelope::Envelope;
-use crate::error::Error;
+use crate::error::{Error, Unusable};
 use crate::flight::{FlightOptions, Flights};
 use crate::handle::Guira;
 use crate::lifetime::{Lifetime, LifetimeRules};
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+use crate::transform::Compression;
+use crate::transform::Transforms;
+#[cfg(any(feature = "encryption", feature = "mac"))]
+use crate::transform::{KeyRing, Seal};
 
 /// What becomes of a read that meets a value of another codec or schema, or one that does not decode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -30,6 +35,7 @@ pub struct CacheBuilder<K: ?Sized, V, C = Postcard> {
     name: Box<str>,
     codec: C,
     schema: u32,
+    transforms: Transforms,
     lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
     flights: FlightOptions,
@@ -43,6 +49,7 @@ impl<K: ?Sized, V> CacheBuilder<K, V> {
             name: name.into(),
             codec: Postcard,
             schema: 0,
+            transforms: Transforms::default(),
             lifetimes: LifetimeRules::new(),
             mismatch: Mismatch::default(),
             flights: FlightOptions::default(),
@@ -60,6 +67,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             name: self.name,
             codec,
             schema: self.schema,
+            transforms: self.transforms,
             lifetimes: self.lifetimes,
             mismatch: self.mismatch,
             flights: self.flights,
@@ -140,6 +148,57 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
         Self { flights, ..self }
     }
 
+    /// Compresses values of more than `above_bytes` with LZ4, where that makes them smaller; by default
+    /// nothing is. What others compressed is read without it.
+    #[cfg(feature = "lz4")]
+    #[must_use]
+    pub fn compress_lz4(mut self, above_bytes: usize) -> Self {
+        self.transforms.compression = Some(Compression::lz4(above_bytes));
+        self
+    }
+
+    /// Compresses values of more than `above_bytes` with Zstandard at `level` (1 to 22, 3 is usual), where
+    /// that makes them smaller; by default nothing is. What others compressed is read without it.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn compress_zstd(mut self, above_bytes: usize, level: i32) -> Self {
+        self.transforms.compression = Some(Compression::zstd(above_bytes, level));
+        self
+    }
+
+    /// Encrypts values with XChaCha20-Poly1305 and a random nonce each; by default they are not. What is not
+    /// encrypted, with a key of the ring, under the key it is read by, is not read. Keys and tags are not
+    /// encrypted.
+    ///
+    /// ```
+    /// use guira::transform::KeyRing;
+    /// use std::time::Duration;
+    ///
+    /// # let guira = guira::Guira::builder().size(8 << 20).private()?;
+    /// let secrets = guira
+    ///     .cache_builder::<u64, String>("secrets")
+    ///     .encrypt(KeyRing::new(1, [7; 32]))
+    ///     .build()?;
+    /// secrets.put(&7, &"plum".to_owned(), Duration::from_secs(60))?;
+    /// assert_eq!(secrets.get(&7)?.as_deref(), Some("plum"));
+    /// # Ok::<(), guira::Error>(())
+    /// ```
+    #[cfg(feature = "encryption")]
+    #[must_use]
+    pub fn encrypt(mut self, ring: KeyRing) -> Self {
+        self.transforms.seal = Some(Seal::encrypted(ring));
+        self
+    }
+
+    /// Signs values with HMAC-SHA-256; by default they are not. What is not signed, with a key of the ring,
+    /// under the key it is read by, is not read.
+    #[cfg(feature = "mac")]
+    #[must_use]
+    pub fn sign(mut self, ring: KeyRing) -> Self {
+        self.transforms.seal = Some(Seal::signed(ring));
+        self
+    }
+
     /// The cache; what is wrong with its name is an error of each operation.
     #[must_use]
     pub fn open(self) -> Cache<K, V, C>
@@ -147,13 +206,22 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
         C: Codec<V>,
     {
         let mut form = self.codec.form();
-        form.schema ^= self.schema;
+        // Spread over all bits: 0 leaves the codec's own as it is.
+        form.schema ^= self.schema.wrapping_mul(0x9e37_79b1);
+        let segment = match self.guira.segment().namespace(&self.name) {
+            _ if form.id == CodecId::NUMBER && !self.transforms.are_none() => Err(Unusable::Setup(
+                "counters are neither compressed nor sealed, for the engine adds to them; leave that out",
+            )),
+            Ok(segment) => Ok(segment),
+            Err(error) => Err(Unusable::Namespace(error)),
+        };
         Cache {
             inner: Arc::new(Inner {
-                segment: self.guira.segment().namespace(&self.name),
+                segment,
                 guira: self.guira,
                 name: self.name,
-                envelope: Envelope::new(form),
+                envelope: Envelope::new(form, self.transforms.seal_bits()),
+                transforms: self.transforms,
                 codec: self.codec,
                 lifetimes: self.lifetimes,
                 decodes_pinned: form.in_place || matches!(form.id, CodecId::RAW | CodecId::TEXT),
@@ -165,10 +233,10 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
         }
     }
 
-    /// The cache, or what is wrong with its name.
+    /// The cache, or what is wrong with its name and its settings.
     ///
     /// # Errors
-    /// [`Error::Namespace`].
+    /// [`Error::Namespace`], [`Error::Setup`].
     pub fn build(self) -> Result<Cache<K, V, C>, Error>
     where
         C: Codec<V>,

@@ -1,28 +1,26 @@
 //! Bytes and text: appending, and reading where they lie.
 
 use std::borrow::Borrow;
-use std::fmt;
 use std::ops::Deref;
 
-use guira_segment::{Metadata, Replace, ValueRef};
+use guira_segment::Replace;
 use serde::Serialize;
 
 use super::Cache;
-use crate::codec::{Raw, Text};
+use super::payload::Payload;
+use crate::codec::{Found, Raw, Text};
 use crate::error::{CodecError, Error};
 
-/// Bytes as they lie in the segment, without a copy. While it lives, their block is not reused: keep it
-/// short. The notes at [`ValueRef`] hold.
-pub struct BytesRef<'s> {
-    value: ValueRef<'s>,
-    begin: usize,
-}
+/// Bytes as they lie in the segment, without a copy (but of what was compressed or encrypted). While it lives,
+/// their block is not reused: keep it short. The notes at [`guira_segment::ValueRef`] hold.
+#[derive(Debug)]
+pub struct BytesRef<'s>(Payload<'s>);
 
 impl BytesRef<'_> {
-    /// Deadlines, age, size and version of the entry.
+    /// Whether the bytes lie in the segment.
     #[must_use]
-    pub fn metadata(&self) -> Metadata {
-        self.value.metadata()
+    pub fn is_borrowed(&self) -> bool {
+        self.0.is_borrowed()
     }
 }
 
@@ -30,21 +28,13 @@ impl Deref for BytesRef<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.value.get(self.begin..).unwrap_or(&[])
+        &self.0
     }
 }
 
 impl AsRef<[u8]> for BytesRef<'_> {
     fn as_ref(&self) -> &[u8] {
         self
-    }
-}
-
-impl fmt::Debug for BytesRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BytesRef")
-            .field("bytes", &self.len())
-            .finish_non_exhaustive()
     }
 }
 
@@ -69,21 +59,14 @@ impl<K: ?Sized, V> Cache<K, V, Raw> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        let key = self.key_bytes(key)?;
-        let Some(value) = self.segment()?.get(&key) else {
-            return Ok(None);
-        };
-        let Some(payload_bytes) = self.payload(&value)?.map(<[u8]>::len) else {
-            return Ok(None);
-        };
-        let begin = value.len() - payload_bytes;
-        Ok(Some(BytesRef { value, begin }))
+        Ok(self.payload(&self.key_bytes(key)?)?.map(BytesRef))
     }
 
     /// Appends `suffix` to the bytes of `key`, keeping their lifetime and tags.
     ///
     /// # Errors
-    /// As [`Cache::add`]; the value is untouched. [`CodecError::Mismatch`] if it is of another kind.
+    /// As [`Cache::add`]; the value is untouched. [`CodecError::Mismatch`] if it is of another kind,
+    /// [`CodecError::NotInPlace`] if it is compressed or sealed.
     pub fn append<Q>(&self, key: &Q, suffix: &[u8]) -> Result<Replace, Error>
     where
         K: Borrow<Q>,
@@ -97,7 +80,8 @@ impl<K: ?Sized, V> Cache<K, V, Text> {
     /// Appends `suffix` to the text of `key`, keeping its lifetime and tags.
     ///
     /// # Errors
-    /// As [`Cache::add`]; the value is untouched. [`CodecError::Mismatch`] if it is of another kind.
+    /// As [`Cache::add`]; the value is untouched. [`CodecError::Mismatch`] if it is of another kind,
+    /// [`CodecError::NotInPlace`] if it is compressed or sealed.
     pub fn append<Q>(&self, key: &Q, suffix: &str) -> Result<Replace, Error>
     where
         K: Borrow<Q>,
@@ -115,19 +99,23 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
+        if self.inner.transforms.seal.is_some() {
+            return Err(CodecError::NotInPlace {
+                found: self.inner.envelope.expected(),
+            }
+            .into());
+        }
         if let Some(value) = segment.get(&key)
             && self.inner.envelope.open(&value).is_none()
         {
-            return Err(self.mismatch(&value).into());
+            return Err(match self.inner.envelope.parse(&value) {
+                Some(_) => CodecError::NotInPlace {
+                    found: Found::of(&value),
+                },
+                None => self.mismatch(&value),
+            }
+            .into());
         }
         Ok(segment.append(&key, suffix)?)
-    }
-
-    /// What the codec is to read of `stored`; `None` if it is of another kind and that counts as a miss.
-    pub(super) fn payload<'v>(&self, stored: &'v [u8]) -> Result<Option<&'v [u8]>, CodecError> {
-        match self.inner.envelope.open(stored) {
-            Some(payload) => Ok(Some(payload)),
-            None => self.refuse(self.mismatch(stored)),
-        }
     }
 }

@@ -65,7 +65,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let asked = self.inner.lifetimes.deadlines(None, lifetime.into())?;
         let segment = self.segment()?;
-        let aligned = self.inner.envelope.is_in_place();
+        let aligned = self.inner.envelope.form().in_place;
         loop {
             if let Some(outcome) = try_renew(segment, &key, asked, aligned)? {
                 return Ok(outcome);

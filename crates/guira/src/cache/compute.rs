@@ -25,12 +25,13 @@ pub(crate) struct CacheValues<'c, K: ?Sized, V, C> {
 }
 
 impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
-    fn decode(&self, stored: &[u8]) -> Option<V> {
-        self.cache.decode(stored).ok().flatten()
+    fn decode(&self, key: &[u8], stored: &[u8]) -> Option<V> {
+        self.cache.decode(key, stored).ok().flatten()
     }
 
     fn encode<R>(
         &self,
+        key: &[u8],
         value: &V,
         cost: Duration,
         store: impl FnOnce(&[u8], Option<&guira_segment::PutOptions<'_>>) -> R,
@@ -39,7 +40,7 @@ impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
         let stored = cache
             .computed_options(value, cost, self.options)
             .and_then(|options| {
-                cache.with_encoded(value, |bytes| Ok::<_, Error>(store(bytes, Some(&options))))
+                cache.with_encoded(key, value, |bytes| Ok::<_, Error>(store(bytes, Some(&options))))
             });
         match stored {
             Ok(stored) => Some(stored),

@@ -57,8 +57,8 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
             let (Some(&place), Some(stored)) = (places.get(index), stored) else {
                 return;
             };
-            if let Some(result) = results.get_mut(place) {
-                *result = self.decode(stored).map_err(Error::from);
+            if let (Some(result), Some(key)) = (results.get_mut(place), encoded.get(index)) {
+                *result = self.decode(key, stored).map_err(Error::from);
             }
         });
         results

@@ -5,7 +5,10 @@ mod bytes;
 mod change;
 mod compute;
 mod count;
+#[cfg(any(feature = "ndarray", feature = "rkyv"))]
+mod in_place;
 mod many;
+mod payload;
 mod read;
 mod seam;
 mod whole;
@@ -16,17 +19,24 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64; // process-private
 
-use guira_segment::{NamespaceError, Segment};
+use guira_segment::Segment;
 
 pub use builder::{CacheBuilder, Mismatch};
+pub use bytes::BytesRef;
 pub use change::Renew;
+#[cfg(feature = "rkyv")]
+pub use in_place::ArchivedRef;
+#[cfg(feature = "ndarray")]
+pub use in_place::ArrayRef;
 pub use whole::{CacheStats, Usage};
 
 use crate::codec::Postcard;
 use crate::envelope::Envelope;
+use crate::error::Unusable;
 use crate::flight::Flights;
 use crate::handle::Guira;
 use crate::lifetime::LifetimeRules;
+use crate::transform::Transforms;
 
 /// Values of type `V` by keys of type `K`, shared by all processes that open the same name.
 ///
@@ -42,9 +52,10 @@ pub struct Cache<K: ?Sized, V, C = Postcard> {
 pub(crate) struct Inner<V, C> {
     pub(crate) guira: Guira,
     name: Box<str>,
-    segment: Result<Segment, NamespaceError>,
+    segment: Result<Segment, Unusable>,
     codec: C,
     envelope: Envelope,
+    transforms: Transforms,
     pub(crate) lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
     /// Whether a value is decoded where it lies, because it would be copied once more otherwise.

@@ -48,14 +48,14 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let segment = self.segment()?;
         let value = if self.inner.decodes_pinned {
             match segment.get(key) {
-                Some(value) => self.decode(&value)?,
+                Some(value) => self.decode(key, &value)?,
                 None => None,
             }
         } else {
             // Cheaper than a pin, by more than the copy costs.
             let mut buffer = seam::take_buffer();
             let decoded = if segment.get_into(key, &mut buffer) {
-                self.decode(&buffer)
+                self.decode(key, &buffer)
             } else {
                 Ok(None)
             };
@@ -103,7 +103,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let Some(stored) = self.segment()?.get(&key) else {
             return Ok(None);
         };
-        let value = self.decode(&stored)?;
+        let value = self.decode(&key, &stored)?;
         Ok(value.map(|value| (value, of(&stored))))
     }
 

@@ -3,14 +3,17 @@
 use std::borrow::Borrow;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use guira_segment::Segment;
 use serde::Serialize;
 
 use super::{Cache, Mismatch};
 use crate::codec::{Codec, Found};
+use crate::envelope::Extras;
 use crate::error::{CodecError, Error};
 use crate::key::KeyBytes;
+use crate::transform::Context;
 
 /// A buffer that outgrew this is not kept.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
@@ -42,10 +45,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     pub fn segment(&self) -> Result<&Segment, Error> {
         match &self.inner.segment {
             Ok(segment) => Ok(segment),
-            Err(error) => Err(Error::Namespace {
-                name: self.inner.name.clone(),
-                source: error.clone(),
-            }),
+            Err(unusable) => Err(unusable.of_cache(&self.inner.name)),
         }
     }
 
@@ -68,6 +68,29 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         self.inner.mismatches.load(Ordering::Relaxed)
     }
 
+    /// What the computation of `stored` took, if that was stored with it.
+    #[must_use]
+    pub fn cost_of(&self, stored: &[u8]) -> Option<Duration> {
+        self.inner.envelope.parse(stored)?.0.cost()
+    }
+
+    /// The payload of what is compressed or sealed.
+    pub(super) fn transformed(&self, key: &[u8], stored: &[u8]) -> Result<Vec<u8>, CodecError> {
+        let Some((extras, body)) = self.inner.envelope.parse(stored) else {
+            return Err(self.mismatch(stored));
+        };
+        self.inner
+            .transforms
+            .undo(&self.context(key), stored, extras, body)
+    }
+
+    fn context<'c>(&'c self, key: &'c [u8]) -> Context<'c> {
+        Context {
+            name: &self.inner.name,
+            key,
+        }
+    }
+
     #[cold]
     pub(super) fn mismatch(&self, stored: &[u8]) -> CodecError {
         CodecError::Mismatch {
@@ -87,38 +110,81 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
 }
 
 impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
-    /// Calls `then` with what `value` is in the segment. Without an allocation, but for large values.
+    /// Calls `then` with what `value` is in the segment under `key`. Without an allocation, but for large
+    /// values and those that are compressed or sealed.
     ///
     /// # Errors
     /// [`CodecError::Encode`], and what `then` returns.
     #[inline]
     pub fn with_encoded<R, E: From<CodecError>>(
         &self,
+        key: &[u8],
         value: &V,
         then: impl FnOnce(&[u8]) -> Result<R, E>,
     ) -> Result<R, E> {
+        self.with_extras(key, value, Extras::default(), then)
+    }
+
+    /// As [`Cache::with_encoded`], with what the value's computation took beside it.
+    ///
+    /// # Errors
+    /// As [`Cache::with_encoded`].
+    pub fn with_encoded_cost<R, E: From<CodecError>>(
+        &self,
+        key: &[u8],
+        value: &V,
+        cost: Duration,
+        then: impl FnOnce(&[u8]) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.with_extras(key, value, Extras::default().with_cost(cost), then)
+    }
+
+    fn with_extras<R, E: From<CodecError>>(
+        &self,
+        key: &[u8],
+        value: &V,
+        extras: Extras,
+        then: impl FnOnce(&[u8]) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let inner = &*self.inner;
         // Taken, not borrowed: a value's own `Serialize` may come here again.
         let mut buffer = take_buffer();
         buffer.clear();
-        buffer.extend_from_slice(self.inner.envelope.head());
-        let encoded = self.inner.codec.encode(value, &mut buffer);
-        let result = encoded.map_err(E::from).and_then(|()| then(&buffer));
+        let result = if inner.transforms.are_none() {
+            buffer.extend_from_slice(inner.envelope.head(extras).bytes());
+            let encoded = inner.codec.encode(value, &mut buffer);
+            encoded.map_err(E::from).and_then(|()| then(&buffer))
+        } else {
+            let encoded = inner.codec.encode(value, &mut buffer);
+            let stored = encoded.and_then(|()| {
+                let context = self.context(key);
+                inner.transforms.apply(&inner.envelope, extras, &context, &buffer)
+            });
+            stored.map_err(E::from).and_then(|stored| then(&stored))
+        };
         keep(buffer);
         result
     }
 
-    /// The value that `stored` is; `None` if it is of another kind and that counts as a miss.
+    /// The value that `stored` is under `key`; `None` if it is of another kind and that counts as a miss.
     ///
     /// # Errors
     /// [`CodecError`], if the cache says so of values of another kind.
     #[inline]
-    pub fn decode(&self, stored: &[u8]) -> Result<Option<V>, CodecError> {
-        let Some(payload) = self.inner.envelope.open(stored) else {
-            return self.refuse(self.mismatch(stored));
+    pub fn decode(&self, key: &[u8], stored: &[u8]) -> Result<Option<V>, CodecError> {
+        let decoded = match self.inner.envelope.open(stored) {
+            Some(payload) => self.inner.codec.decode(payload),
+            None => self.decode_transformed(key, stored),
         };
-        match self.inner.codec.decode(payload) {
+        match decoded {
             Ok(value) => Ok(Some(value)),
             Err(error) => self.refuse(error),
         }
+    }
+
+    #[inline(never)]
+    fn decode_transformed(&self, key: &[u8], stored: &[u8]) -> Result<V, CodecError> {
+        let payload = self.transformed(key, stored)?;
+        self.inner.codec.decode(&payload)
     }
 }

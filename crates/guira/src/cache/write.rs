@@ -26,7 +26,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(value, |bytes| Ok(segment.put_with(&key, bytes, &options)?))
+        self.with_encoded(&key, value, |bytes| Ok(segment.put_with(&key, bytes, &options)?))
     }
 
     /// Stores `value` only if `key` has none. One of another kind is in the way, too.
@@ -41,7 +41,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(value, |bytes| Ok(segment.add(&key, bytes, &options)?))
+        self.with_encoded(&key, value, |bytes| Ok(segment.add(&key, bytes, &options)?))
     }
 
     /// Stores `value` only if `key` has one.
@@ -61,7 +61,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(value, |bytes| Ok(segment.replace(&key, bytes, &options)?))
+        self.with_encoded(&key, value, |bytes| Ok(segment.replace(&key, bytes, &options)?))
     }
 
     /// Stores `value` only if `key` holds the version that [`Cache::get_versioned`] or
@@ -100,7 +100,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(value, |bytes| {
+        self.with_encoded(&key, value, |bytes| {
             Ok(segment.compare_and_swap(&key, expected, bytes, &options)?)
         })
     }
@@ -143,7 +143,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         Ok(guira_segment::PutOptions::default()
             .expiry(expiry)
             .tags(options.tags)
-            .aligned(self.inner.envelope.is_in_place()))
+            .aligned(self.inner.envelope.form().in_place))
     }
 
     /// Deadlines as the engine takes them, what was left open being as the value or this cache says.

@@ -6,21 +6,46 @@
 //! | [`Raw`] | bytes | everybody |
 //! | [`Text`] | text | everybody |
 //! | [`Number`] | `i64` that can be counted with | everybody |
+//! | `Json` (feature `json`) | whatever serde can serialize | everybody |
+//! | `MessagePack` (feature `messagepack`) | whatever serde can serialize | everybody |
+//! | `Rkyv` (feature `rkyv`) | rkyv archives, where they lie | Rust |
+//! | `NdArray` (feature `ndarray`) | arrays of numbers, where they lie | everybody |
 //!
 //! Postcard is the default because it is small, fast, has a written specification that its version 1 keeps,
-//! and is used widely; it does not describe itself, so a change of the type must be told apart by the
-//! schema.
+//! and is used widely. It does not describe itself, so the shape of the type is its schema: a type whose
+//! names, fields or widths have changed does not read what the old one wrote.
 
+#[cfg(feature = "ndarray")]
+mod array;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "messagepack")]
+mod message_pack;
 mod number;
 mod postcard;
 mod raw;
+#[cfg(feature = "rkyv")]
+mod rkyv;
+mod shape;
 mod text;
 
 use std::fmt;
 
+#[cfg(feature = "ndarray")]
+pub use array::{Element, NdArray};
+#[cfg(feature = "ndarray")]
+pub(crate) use array::{parse as parse_array, view as view_array};
+#[cfg(feature = "json")]
+pub use json::Json;
+#[cfg(feature = "messagepack")]
+pub use message_pack::MessagePack;
 pub use number::Number;
 pub use postcard::Postcard;
 pub use raw::Raw;
+#[cfg(feature = "rkyv")]
+pub use rkyv::Rkyv;
+#[cfg(feature = "rkyv")]
+pub(crate) use rkyv::{access as access_archive, aligned_copy, may_lie_at};
 pub use text::Text;
 
 pub use crate::envelope::Found;

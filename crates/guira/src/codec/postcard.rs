@@ -3,17 +3,25 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::shape::shape_of;
 use super::{Codec, CodecError, CodecId, Form};
 
 const NAME: &str = "postcard";
 
 /// Whatever serde can serialize, as postcard: small and fast, for Rust programs.
+///
+/// The shape of the type (names of structs, fields and variants, widths of numbers, in their order) is its
+/// schema. What a type's own `Deserialize` hides from serde is not seen: give such a type another
+/// [`schema`](crate::CacheBuilder::schema) when it changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Postcard;
 
 impl<V: Serialize + DeserializeOwned> Codec<V> for Postcard {
     fn form(&self) -> Form {
-        Form::of(CodecId::POSTCARD)
+        Form {
+            schema: shape_of::<V>(),
+            ..Form::of(CodecId::POSTCARD)
+        }
     }
 
     #[inline]

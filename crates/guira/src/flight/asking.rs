@@ -226,7 +226,7 @@ impl<'c, V> Asking<'c, V> {
                 // Of another codec or schema, or to be replaced: what stands there must still stand there at
                 // the end, for a fill would yield to it.
                 let answer = (self.purpose != Purpose::New)
-                    .then(|| values.decode(&value))
+                    .then(|| values.decode(key, &value))
                     .flatten();
                 match answer {
                     Some(answer) => return Look::Answer(answer),
@@ -236,7 +236,7 @@ impl<'c, V> Asking<'c, V> {
             Lookup::Stale(value, token) => {
                 let grace = flights.options.grace;
                 let is_past = !grace.is_zero() && value.metadata().ttl.is_some_and(|ttl| ttl <= grace);
-                self.stale = values.decode(&value).map(|value| Stale { value, is_past });
+                self.stale = values.decode(key, &value).map(|value| Stale { value, is_past });
                 Basis::Absent(token)
             }
             Lookup::Miss(token) => {
@@ -320,14 +320,18 @@ impl<'c, V> Asking<'c, V> {
 
     /// What the flight that was waited for left, if this caller may have it.
     fn read_landing(&mut self, number: u128, values: &impl Values<V>) -> Option<Turn<'c, V>> {
-        let Place { segment, flights, .. } = self.place;
+        let Place {
+            segment,
+            key,
+            flights,
+        } = self.place;
         let first_clock = self.first_clock?;
         let turn =
             flights.records(segment)?.landing(self.id, number, |record| {
                 match Landing::from_bytes(record)? {
                     Landing::Failed(failure) => Some(Turn::Told(failure)),
                     Landing::Value { clock, encoded } if clock >= first_clock => {
-                        values.decode(encoded).map(Turn::Have)
+                        values.decode(key, encoded).map(Turn::Have)
                     }
                     Landing::Value { .. } => None,
                 }

@@ -77,7 +77,7 @@ impl<'c> Computation<'c> {
         let cost = self.began.elapsed();
         count(&tally.computations);
         tally.computing.add(cost);
-        let is_stored = values.encode(value, cost, |encoded, options| {
+        let is_stored = values.encode(self.place.key, value, cost, |encoded, options| {
             let stored = options.map(|options| self.store(encoded, options));
             match stored {
                 Some(Ok(true)) => return true,

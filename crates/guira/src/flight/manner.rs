@@ -9,12 +9,13 @@ use crate::failure::Failure;
 /// How values become what is stored, and back.
 pub(crate) trait Values<V> {
     /// None for what this cache cannot read, which is as a miss.
-    fn decode(&self, stored: &[u8]) -> Option<V>;
+    fn decode(&self, key: &[u8], stored: &[u8]) -> Option<V>;
 
     /// Calls `store` with what `value`, which took `cost` to compute, is to be stored as, and how: none if it
     /// is not to be cached, only to be told to those who wait for it. None if it cannot be encoded.
     fn encode<R>(
         &self,
+        key: &[u8],
         value: &V,
         cost: Duration,
         store: impl FnOnce(&[u8], Option<&PutOptions<'_>>) -> R,

@@ -150,7 +150,7 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
         let Some(stored) = cache.segment()?.get(&key) else {
             return Ok(None);
         };
-        let value = cache.decode(&stored)?;
+        let value = cache.decode(&key, &stored)?;
         Ok(value.map(|value| (value, Ttl::of(&stored.metadata()))))
     }
 
@@ -185,7 +185,7 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
         let cache = self.cache()?;
         let segment = cache.segment()?;
         let options = cache.engine_options(value.borrow(), options.into())?;
-        cache.with_encoded(value.borrow(), |bytes| {
+        cache.with_encoded(&key, value.borrow(), |bytes| {
             Ok(segment.put_with(&key, bytes, &options)?)
         })
     }
@@ -212,10 +212,9 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
         let cache = self.cache()?;
         let segment = cache.segment()?;
         let options = cache.engine_options(value.borrow(), options.into())?;
-        cache.with_encoded(
-            value.borrow(),
-            |bytes| Ok(segment.replace(&key, bytes, &options)?),
-        )
+        cache.with_encoded(&key, value.borrow(), |bytes| {
+            Ok(segment.replace(&key, bytes, &options)?)
+        })
     }
 
     /// Forgets `key`: after it returned, no call on this host gives a value that was computed, or whose computation
@@ -302,7 +301,7 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
                 return Quick::Miss;
             };
             let is_stale = stored.is_stale();
-            if let Ok(Some(value)) = cache.decode(&stored) {
+            if let Ok(Some(value)) = cache.decode(key, &stored) {
                 if !is_stale {
                     count(&self.counts.mine().hits);
                     return Quick::Hit(value);

@@ -19,12 +19,13 @@ pub(super) struct MemoValues<'c, V> {
 }
 
 impl<V: Serialize + DeserializeOwned> Values<V> for MemoValues<'_, V> {
-    fn decode(&self, stored: &[u8]) -> Option<V> {
-        self.cache.decode(stored).ok().flatten()
+    fn decode(&self, key: &[u8], stored: &[u8]) -> Option<V> {
+        self.cache.decode(key, stored).ok().flatten()
     }
 
     fn encode<R>(
         &self,
+        key: &[u8],
         value: &V,
         cost: Duration,
         store: impl FnOnce(&[u8], Option<&guira_segment::PutOptions<'_>>) -> R,
@@ -38,7 +39,7 @@ impl<V: Serialize + DeserializeOwned> Values<V> for MemoValues<'_, V> {
             .and_then(|options| {
                 let kept = self.memo.keeps(value).then_some(&options);
                 self.cache
-                    .with_encoded(value, |bytes| Ok::<_, Error>(store(bytes, kept)))
+                    .with_encoded(key, value, |bytes| Ok::<_, Error>(store(bytes, kept)))
             });
         match stored {
             Ok(stored) => Some(stored),

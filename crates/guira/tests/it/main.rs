@@ -4,6 +4,7 @@
 
 mod awaiting;
 mod children;
+mod codecs;
 mod computing;
 mod conformance;
 mod counters;
