@@ -4,6 +4,7 @@ use guira_segment::{NamespaceError, OpenError, StoreError};
 
 use crate::envelope::Found;
 use crate::failure::Failure;
+use crate::settings::SettingError;
 
 /// What can go wrong with a cache, by the part that failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum Error {
         /// What does not go together, and what to do.
         problem: &'static str,
     },
+    /// A setting of the file or the environment is unknown or wrong.
+    #[error(transparent)]
+    Setting(Box<SettingError>),
     /// The segment did not take the value.
     #[error(transparent)]
     Store(#[from] StoreError),

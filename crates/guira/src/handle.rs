@@ -1,6 +1,8 @@
 //! The handle of a cache of the machine.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use guira_segment::{Segment, Stats};
 use serde::Serialize;
@@ -11,12 +13,15 @@ use crate::cache::{Cache, CacheBuilder};
 use crate::codec::Number;
 use crate::error::Error;
 use crate::memoized::MemoBuilder;
+use crate::settings::CacheSettings;
 
 /// A cache that all worker processes of a machine share: a segment, and named caches of one type
 /// each in it. Cheap to clone; `Send` and `Sync`.
 #[derive(Clone, Debug)]
 pub struct Guira {
     segment: Segment,
+    /// What the file of settings says of caches.
+    cache_settings: Arc<BTreeMap<Box<str>, CacheSettings>>,
 }
 
 impl Guira {
@@ -37,8 +42,22 @@ impl Guira {
 
     /// Over a segment that is open already.
     #[must_use]
-    pub const fn of_segment(segment: Segment) -> Self {
-        Self { segment }
+    pub fn of_segment(segment: Segment) -> Self {
+        Self {
+            segment,
+            cache_settings: Arc::default(),
+        }
+    }
+
+    pub(crate) fn with_cache_settings(self, cache_settings: Arc<BTreeMap<Box<str>, CacheSettings>>) -> Self {
+        Self {
+            cache_settings,
+            ..self
+        }
+    }
+
+    pub(crate) fn settings_of(&self, cache: &str) -> Option<&CacheSettings> {
+        self.cache_settings.get(cache)
     }
 
     /// The segment, in its default namespace.

@@ -201,10 +201,14 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
 
     /// The cache; what is wrong with its name is an error of each operation.
     #[must_use]
-    pub fn open(self) -> Cache<K, V, C>
+    pub fn open(mut self) -> Cache<K, V, C>
     where
         C: Codec<V>,
     {
+        if let Some(settings) = self.guira.settings_of(&self.name) {
+            settings.apply(&mut self.lifetimes);
+            self.mismatch = settings.mismatch.unwrap_or(self.mismatch);
+        }
         let mut form = self.codec.form();
         // Spread over all bits: 0 leaves the codec's own as it is.
         form.schema ^= self.schema.wrapping_mul(0x9e37_79b1);
