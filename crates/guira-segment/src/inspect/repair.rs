@@ -194,7 +194,13 @@ impl Shared {
                     self.claim_slot(bucket, index, slot, Slot::EMPTY);
                     continue;
                 };
-                if found.state.kind() == Kind::Live && seen.insert(found.location) {
+                // What leads to a write in progress, or to one that was begun by the dead, is needed, too.
+                let is_needed = match found.state.kind() {
+                    Kind::Live => true,
+                    Kind::Forward => self.leads_to_writing(found.state),
+                    Kind::Writing | Kind::Dead => false,
+                };
+                if is_needed && seen.insert(found.location) {
                     let sum = live.entry(found.pinned.block).or_default();
                     *sum = sum.wrapping_add(Live::of_entry(found.entry_bytes()).0);
                 }
