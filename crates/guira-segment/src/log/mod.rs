@@ -1,5 +1,6 @@
 //! The log: blocks that entries are appended to, and that are reclaimed whole.
 //!
+//! * `pool`: which of the two queues a new entry goes to.
 //! * `place`: reserving space in a thread's own lane or a shared one.
 //! * `open`: taking a free block, sealing a full one, freeing a retired one.
 //! * `run`: consecutive blocks for one large value.
@@ -20,6 +21,7 @@ pub(crate) mod live;
 pub(crate) mod open;
 pub(crate) mod pace;
 pub(crate) mod place;
+mod pool;
 pub(crate) mod run;
 pub(crate) mod survey;
 mod survivor;
