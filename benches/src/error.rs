@@ -13,6 +13,8 @@ pub(crate) enum BenchError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
+    Cache(#[from] guira::Error),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     File(#[from] FileError),

@@ -5,6 +5,7 @@
 mod bench;
 mod error;
 mod hit_ratio;
+mod memoized;
 mod open;
 mod peers;
 mod recovery;
@@ -41,6 +42,8 @@ enum Question {
     HitRatio(hit_ratio::HitRatioArguments),
     /// How long opening takes, and what creating does to everyone else
     Open(open::OpenArguments),
+    /// A memoized call and typed reads beside a read of the same bytes
+    Memoized(memoized::MemoizedArguments),
     /// What a kill costs those who survive it, and those who come after it
     Recovery(recovery::RecoveryArguments),
     /// A process that fills a peer; started by `space`
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Some(Question::Space(arguments)) => space::run(&arguments),
         Some(Question::HitRatio(arguments)) => hit_ratio::run(&arguments),
         Some(Question::Open(arguments)) => open::run(&arguments),
+        Some(Question::Memoized(arguments)) => memoized::run(&arguments),
         Some(Question::Recovery(arguments)) => recovery::run(&arguments),
         Some(Question::Footprint(arguments)) => space::footprint::run(&arguments),
         Some(Question::Worker(arguments)) => worker::run(&arguments),

@@ -287,8 +287,7 @@ impl Shared {
         Step::Done(StoreOutcome::Stored)
     }
 
-    /// For a mutant: whether the block of what was written is still of its generation. Asked by a change that
-    /// changes nothing, which lets the model's other threads go first.
+    /// For a mutant: whether the block still is of its generation, asked in a way that lets others go first.
     fn is_where_it_was(&self, written: &Written<'_>) -> bool {
         let word = BlockWord(self.block_word(written.place.block).fetch_or(0, Ordering::SeqCst));
         word.generation() == written.place.generation
