@@ -32,6 +32,14 @@ pub enum Error {
     /// A setting of the file or the environment is unknown or wrong.
     #[error(transparent)]
     Setting(Box<SettingError>),
+    /// A router has no store for a namespace.
+    #[error("no namespace {namespace:?} is routed; there are {known}")]
+    UnknownNamespace {
+        /// What was asked for.
+        namespace: Box<str>,
+        /// What there are.
+        known: Box<str>,
+    },
     /// The segment did not take the value.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -69,6 +77,30 @@ impl Unusable {
                 source: source.clone(),
             },
             Self::Setup(problem) => Error::Setup { name, problem },
+        }
+    }
+}
+
+impl Error {
+    /// Whether the caller asked for what cannot be, rather than the cache not being able to.
+    pub(crate) const fn is_of_the_caller(&self) -> bool {
+        match self {
+            Self::Key(_)
+            | Self::Codec(CodecError::Encode { .. })
+            | Self::Setup { .. }
+            | Self::Setting(_)
+            | Self::UnknownNamespace { .. } => true,
+            Self::Store(error) => matches!(
+                error,
+                StoreError::EmptyKey { .. }
+                    | StoreError::KeyTooLong { .. }
+                    | StoreError::ValueTooLarge { .. }
+                    | StoreError::BadTags { .. }
+                    | StoreError::BadExpiry { .. }
+                    | StoreError::NotANumber
+                    | StoreError::Overflow { .. }
+            ),
+            _ => false,
         }
     }
 }

@@ -2,6 +2,25 @@
 //!
 //! [`Cache`] is the one that keeps values; code that takes an `impl Store<K, V>` or a `dyn Store<K, V>` works
 //! with any of them.
+//!
+//! | store | what it does |
+//! |---|---|
+//! | [`Null`] | keeps nothing |
+//! | [`Layered`] with [`Counting`] | counts hits, misses, errors |
+//! | [`Layered`] with [`Tracing`] | tells of each call by an event |
+//! | [`Layered`] with [`FailOpen`] | goes on without a cache that fails |
+//! | [`Prefixed`] | is a part of another, by a half of its keys |
+//! | [`Router`] | finds the store of a namespace |
+//! | [`TwoLevel`] | is one in front of another |
+
+mod counting;
+mod fail_open;
+mod layer;
+mod null;
+mod prefixed;
+mod router;
+mod tracing;
+mod two_level;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +33,15 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::lifetime::{Lifetime, Ttl};
 use crate::options::PutOptions;
+
+pub use counting::{Counting, Counts};
+pub use fail_open::FailOpen;
+pub use layer::{Around, Layered, Operation, Outcome};
+pub use null::Null;
+pub use prefixed::Prefixed;
+pub use router::Router;
+pub use tracing::Tracing;
+pub use two_level::TwoLevel;
 
 /// A cache of whatever kind. What the methods mean is told at [`Cache`]'s, of the same names.
 #[expect(
@@ -143,6 +171,25 @@ macro_rules! forward {
 }
 
 impl<K: ?Sized, V, S: Store<K, V> + ?Sized> Store<K, V> for Arc<S> {
+    forward! {
+        fn get(&self, key: &K) -> Result<Option<V>, Error>;
+        fn get_ttl(&self, key: &K) -> Result<Option<(V, Ttl)>, Error>;
+        fn ttl(&self, key: &K) -> Result<Option<Ttl>, Error>;
+        fn put(&self, key: &K, value: &V, options: &PutOptions<'_>) -> Result<Put, Error>;
+        fn add(&self, key: &K, value: &V, options: &PutOptions<'_>) -> Result<Add, Error>;
+        fn replace(&self, key: &K, value: &V, options: &PutOptions<'_>) -> Result<Replace, Error>;
+        fn touch(&self, key: &K, lifetime: Lifetime) -> Result<Replace, Error>;
+        fn renew(&self, key: &K, lifetime: Lifetime) -> Result<Renew, Error>;
+        fn expire(&self, key: &K) -> Result<bool, Error>;
+        fn remove(&self, key: &K) -> Result<bool, Error>;
+        fn invalidate(&self, key: &K) -> Result<bool, Error>;
+        fn clear(&self) -> Result<(), Error>;
+        fn purge(&self) -> Result<u64, Error>;
+        fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>>;
+    }
+}
+
+impl<K: ?Sized, V, S: Store<K, V> + ?Sized> Store<K, V> for &S {
     forward! {
         fn get(&self, key: &K) -> Result<Option<V>, Error>;
         fn get_ttl(&self, key: &K) -> Result<Option<(V, Ttl)>, Error>;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use guira::codec::Json;
+use guira::store::{Counting, FailOpen, Layered, Prefixed, Tracing, TwoLevel};
+use guira::transform::KeyRing;
 use guira::{Guira, Lifetime, PutOptions, Store};
 use guira_segment::Clock;
 
@@ -28,6 +31,24 @@ const KINDS: &[(&str, MakeStore)] = &[
     }),
     ("shared cache", |guira, name| {
         Box::new(Arc::new(guira.cache::<String, Value>(name)))
+    }),
+    ("JSON, compressed and encrypted", |guira, name| {
+        let builder = guira.cache_builder::<String, Value>(name).codec(Json);
+        let builder = builder.compress_lz4(100).encrypt(KeyRing::new(1, [7; 32]));
+        Box::new(builder.build().expect("the name is good"))
+    }),
+    ("layers", |guira, name| {
+        let counted = Layered::new(guira.cache::<String, Value>(name), Counting::default());
+        let told = Layered::new(counted, Tracing::new(name));
+        Box::new(Layered::new(told, FailOpen::default()))
+    }),
+    ("prefixed", |guira, name| {
+        let whole = guira.cache::<(u8, String), Value>(name);
+        Box::new(Prefixed::new(whole, 7))
+    }),
+    ("two levels", |guira, name| {
+        let near = guira.cache::<String, Value>(&format!("near {name}"));
+        Box::new(TwoLevel::new(near, guira.cache::<String, Value>(name)))
     }),
 ];
 

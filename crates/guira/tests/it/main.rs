@@ -14,4 +14,5 @@ mod kinds;
 mod memoizing;
 mod processes;
 mod settings_of_caches;
+mod stores;
 mod worker;

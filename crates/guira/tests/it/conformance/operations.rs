@@ -148,7 +148,13 @@ fn clearing_one_cache_leaves_its_neighbour_alone() {
 #[test]
 fn a_cache_takes_more_than_it_can_hold_and_keeps_within_its_limit() {
     each_kind(|world| {
-        let text = "x".repeat(20_000);
+        // Nothing that could be compressed.
+        let mut state = 1_u64;
+        let letter = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'0' + (state >> 58) as u8)
+        };
+        let text: String = std::iter::repeat_with(letter).take(20_000).collect();
         for key in 0..2_000 {
             world.put(&key.to_string(), &text, Lifetime::never());
         }

@@ -1,0 +1,111 @@
+//! Keys with something before them.
+
+use guira_segment::{Add, Put, Replace};
+
+use super::Store;
+use crate::cache::Renew;
+use crate::error::Error;
+use crate::lifetime::{Lifetime, Ttl};
+use crate::options::PutOptions;
+
+/// A part of a store: its keys are pairs, of which the first half is always the same here. So that many share
+/// one store, its settings and its name, and meet no key of each other.
+///
+/// `clear` and `purge` are those of the whole store.
+///
+/// ```
+/// use guira::store::{Prefixed, Store};
+/// use std::sync::Arc;
+///
+/// # let guira = guira::Guira::builder().size(8 << 20).private()?;
+/// let shared = Arc::new(guira.cache::<(String, u64), String>("shared"));
+/// let plums = Prefixed::new(Arc::clone(&shared), "plums".to_owned());
+/// let pears = Prefixed::new(shared, "pears".to_owned());
+/// plums.put(&7, &"blue".to_owned(), &Default::default())?;
+/// assert_eq!(plums.get(&7)?.as_deref(), Some("blue"));
+/// assert_eq!(pears.get(&7)?, None);
+/// # Ok::<(), guira::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Prefixed<S, P> {
+    store: S,
+    prefix: P,
+}
+
+impl<S, P> Prefixed<S, P> {
+    /// The part of `store` whose keys begin with `prefix`.
+    pub const fn new(store: S, prefix: P) -> Self {
+        Self { store, prefix }
+    }
+
+    /// The whole.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+}
+
+impl<S, P: Clone> Prefixed<S, P> {
+    fn key<K: Clone>(&self, key: &K) -> (P, K) {
+        (self.prefix.clone(), key.clone())
+    }
+}
+
+impl<K: Clone, V, P: Clone + Send + Sync, S: Store<(P, K), V>> Store<K, V> for Prefixed<S, P> {
+    fn get(&self, key: &K) -> Result<Option<V>, Error> {
+        self.store.get(&self.key(key))
+    }
+
+    fn get_ttl(&self, key: &K) -> Result<Option<(V, Ttl)>, Error> {
+        self.store.get_ttl(&self.key(key))
+    }
+
+    fn ttl(&self, key: &K) -> Result<Option<Ttl>, Error> {
+        self.store.ttl(&self.key(key))
+    }
+
+    fn put(&self, key: &K, value: &V, options: &PutOptions<'_>) -> Result<Put, Error> {
+        self.store.put(&self.key(key), value, options)
+    }
+
+    fn add(&self, key: &K, value: &V, options: &PutOptions<'_>) -> Result<Add, Error> {
+        self.store.add(&self.key(key), value, options)
+    }
+
+    fn replace(&self, key: &K, value: &V, options: &PutOptions<'_>) -> Result<Replace, Error> {
+        self.store.replace(&self.key(key), value, options)
+    }
+
+    fn touch(&self, key: &K, lifetime: Lifetime) -> Result<Replace, Error> {
+        self.store.touch(&self.key(key), lifetime)
+    }
+
+    fn renew(&self, key: &K, lifetime: Lifetime) -> Result<Renew, Error> {
+        self.store.renew(&self.key(key), lifetime)
+    }
+
+    fn expire(&self, key: &K) -> Result<bool, Error> {
+        self.store.expire(&self.key(key))
+    }
+
+    fn remove(&self, key: &K) -> Result<bool, Error> {
+        self.store.remove(&self.key(key))
+    }
+
+    fn invalidate(&self, key: &K) -> Result<bool, Error> {
+        self.store.invalidate(&self.key(key))
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        self.store.clear()
+    }
+
+    fn purge(&self) -> Result<u64, Error> {
+        self.store.purge()
+    }
+
+    fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>> {
+        let keys: Vec<(P, K)> = keys.iter().map(|key| self.key(*key)).collect();
+        let keys: Vec<&(P, K)> = keys.iter().collect();
+        self.store.get_many(&keys)
+    }
+}

@@ -1,0 +1,225 @@
+//! Stores that are made of others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use guira::store::{Around, Counting, FailOpen, Layered, Null, Operation, Outcome, Router, TwoLevel};
+use guira::{Add, Error, Lifetime, Put, PutOptions, Replace, Store, Ttl};
+use guira_segment::StoreError;
+
+use crate::kinds::{SECOND, guira_with_clock, options};
+
+type Words = dyn Store<String, String>;
+
+fn key(text: &str) -> String {
+    text.to_owned()
+}
+
+/// A layer that fails while it is broken, and counts what reaches it.
+#[derive(Default)]
+struct Breakable {
+    is_broken: AtomicBool,
+    calls: AtomicU32,
+}
+
+impl Around for &Breakable {
+    fn around<T: Outcome>(
+        &self,
+        _operation: Operation,
+        call: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.is_broken.load(Ordering::Relaxed) {
+            return Err(StoreError::NoSpace.into());
+        }
+        call()
+    }
+}
+
+#[test]
+fn the_null_store_misses_everything_and_takes_everything() {
+    let store: &Words = &Null;
+    let (a, value, forever) = (key("a"), key("1"), options(Lifetime::never()));
+    assert_eq!(store.put(&a, &value, &forever).expect("no error"), Put::Stored);
+    assert_eq!(store.add(&a, &value, &forever).expect("no error"), Add::Stored);
+    assert_eq!(
+        store.replace(&a, &value, &forever).expect("no error"),
+        Replace::NotFound
+    );
+    assert_eq!(store.get(&a).expect("no error"), None);
+    assert!(!store.contains(&a).expect("no error"));
+    assert!(
+        store
+            .get_many(&[&a, &a])
+            .into_iter()
+            .all(|one| matches!(one, Ok(None)))
+    );
+    assert!(!store.remove(&a).expect("no error"));
+    store.clear().expect("no error");
+    assert_eq!(store.purge().expect("no error"), 0);
+}
+
+#[test]
+fn reads_looks_writes_removes_and_errors_are_counted_apart() {
+    let (guira, _clock) = guira_with_clock();
+    let breakable = Breakable::default();
+    let store = Layered::new(guira.cache::<String, String>("x"), &breakable);
+    let store = Layered::new(store, Counting::default());
+    let (a, b, value) = (key("a"), key("b"), key("1"));
+    store.put(&a, &value, &PutOptions::default()).expect("room");
+    store.get(&a).expect("no error");
+    store.get(&b).expect("no error");
+    assert_eq!(store.get_many(&[&a, &b, &a]).len(), 3);
+    store.contains(&a).expect("no error");
+    store.ttl(&b).expect("no error");
+    store.get_ttl(&a).expect("no error");
+    store.remove(&a).expect("no error");
+    breakable.is_broken.store(true, Ordering::Relaxed);
+    assert!(store.get(&a).is_err());
+    assert!(store.put(&a, &value, &PutOptions::default()).is_err());
+
+    let counts = store.layer().reset();
+    let read = (counts.hits, counts.misses, counts.looks);
+    assert_eq!(read, (4, 2, 2), "{counts:?}");
+    assert_eq!(
+        (counts.writes, counts.removes, counts.errors),
+        (2, 1, 2),
+        "{counts:?}"
+    );
+    assert!((counts.hit_ratio() - 4.0 / 6.0).abs() < 1e-9);
+    assert_eq!(store.layer().counts(), guira::store::Counts::default());
+}
+
+#[test]
+fn a_store_that_fails_is_passed_over_and_asked_again_after_a_pause() {
+    let (guira, _clock) = guira_with_clock();
+    let breakable = Breakable::default();
+    let pause = Duration::from_millis(100);
+    let store = Layered::new(guira.cache::<String, String>("x"), &breakable);
+    let store = Layered::new(store, FailOpen::new(3, pause));
+    let (a, value) = (key("a"), key("1"));
+    store.put(&a, &value, &PutOptions::default()).expect("room");
+    let asked = || breakable.calls.swap(0, Ordering::Relaxed);
+    asked();
+
+    breakable.is_broken.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        assert_eq!(store.get(&a).expect("a miss"), None);
+    }
+    assert_eq!(asked(), 3);
+    assert!(store.layer().is_open());
+    assert_eq!(
+        store
+            .put(&a, &value, &PutOptions::default())
+            .expect("kept nowhere"),
+        Put::Superseded
+    );
+    assert_eq!(store.get(&a).expect("a miss"), None);
+    assert_eq!(asked(), 0);
+    assert_eq!((store.layer().errors(), store.layer().not_asked()), (3, 2));
+
+    // One call after each pause tries, until one succeeds.
+    let wait = || {
+        while store.layer().is_open() {
+            std::thread::park_timeout(pause / 10);
+        }
+    };
+    wait();
+    assert_eq!(store.get(&a).expect("a miss"), None);
+    assert_eq!(store.get(&a).expect("a miss"), None);
+    assert_eq!(asked(), 1);
+    breakable.is_broken.store(false, Ordering::Relaxed);
+    wait();
+    assert_eq!(store.get(&a).expect("a hit"), Some(value.clone()));
+    assert_eq!(store.get(&a).expect("a hit"), Some(value));
+    assert_eq!(asked(), 2);
+}
+
+#[test]
+fn what_the_caller_did_wrong_stays_an_error() {
+    let (guira, _clock) = guira_with_clock();
+    let store = Layered::new(guira.cache::<f64, String>("x"), FailOpen::new(1, SECOND));
+    for _ in 0..3 {
+        assert!(matches!(store.get(&f64::NAN), Err(Error::Key(_))));
+        let zero = options(Duration::ZERO);
+        assert!(matches!(store.put(&1.0, &key("1"), &zero), Err(Error::Store(_))));
+    }
+    assert!(!store.layer().is_open());
+}
+
+#[test]
+fn two_levels_read_near_write_through_and_forget_both() {
+    let (guira, clock_ms) = guira_with_clock();
+    let near = guira.cache::<String, String>("near");
+    let far = guira.cache::<String, String>("far");
+    let both = TwoLevel::new(near.clone(), far.clone()).near_at_most(60 * SECOND);
+    let (a, one, two) = (key("a"), key("1"), key("2"));
+
+    both.put(&a, &one, &options(100 * SECOND)).expect("room");
+    assert_eq!(far.get(&a).expect("no error"), Some(one.clone()));
+    assert_eq!(near.get(&a).expect("no error"), None);
+    clock_ms.fetch_add(70_000, Ordering::Relaxed);
+    assert_eq!(both.get(&a).expect("no error"), Some(one.clone()));
+    // Promoted for the time that is left.
+    assert_eq!(near.ttl(&a).expect("no error"), Some(Ttl::Fresh(30 * SECOND)));
+
+    both.put(&a, &two, &options(Lifetime::never())).expect("room");
+    assert_eq!(both.get(&a).expect("no error"), Some(two.clone()));
+    assert_eq!(near.ttl(&a).expect("no error"), Some(Ttl::Fresh(60 * SECOND)));
+    assert!(both.remove(&a).expect("no error"));
+    assert_eq!(near.get(&a).expect("no error"), None);
+    assert_eq!(far.get(&a).expect("no error"), None);
+    assert!(!both.remove(&a).expect("no error"));
+
+    // Only near: there was something, and it goes.
+    near.put(&a, &one, Lifetime::never()).expect("room");
+    assert!(both.invalidate(&a).expect("no error"));
+    assert_eq!(both.get(&a).expect("no error"), None);
+
+    near.put(&a, &one, Lifetime::never()).expect("room");
+    far.put(&a, &one, Lifetime::never()).expect("room");
+    both.clear().expect("no error");
+    assert_eq!(both.get(&a).expect("no error"), None);
+}
+
+#[test]
+fn a_write_that_the_far_store_refuses_leaves_nothing_near() {
+    let (guira, _clock) = guira_with_clock();
+    let breakable = Breakable::default();
+    let near = guira.cache::<String, String>("near");
+    let far = Layered::new(guira.cache::<String, String>("far"), &breakable);
+    let both = TwoLevel::new(near.clone(), far);
+    let a = key("a");
+    near.put(&a, &key("old"), Lifetime::never()).expect("room");
+    breakable.is_broken.store(true, Ordering::Relaxed);
+    assert!(both.put(&a, &key("new"), &PutOptions::default()).is_err());
+    assert_eq!(near.get(&a).expect("no error"), None);
+    // With a far store that fails open the near one goes on alone.
+    let open = TwoLevel::new(near.clone(), Layered::new(both.far(), FailOpen::default()));
+    near.put(&a, &key("near"), Lifetime::never()).expect("room");
+    assert_eq!(open.get(&a).expect("a hit"), Some(key("near")));
+    assert_eq!(open.get(&key("b")).expect("a miss"), None);
+}
+
+#[test]
+fn namespaces_are_found_by_name_and_the_unknown_is_told() {
+    let (guira, _clock) = guira_with_clock();
+    let pages: Arc<Words> = Arc::new(guira.cache("pages"));
+    let router = Router::new(Arc::clone(&pages))
+        .route("pages", pages)
+        .route("users", Arc::new(guira.cache("users")));
+    let (a, value) = (key("a"), key("1"));
+    router
+        .default_store()
+        .put(&a, &value, &PutOptions::default())
+        .expect("room");
+    let get = |namespace| router.of(namespace).expect("routed").get(&a).expect("no error");
+    assert_eq!(get("pages"), Some(value));
+    assert_eq!(get("users"), None);
+    let error = router.of("user").err().expect("not routed").to_string();
+    assert!(
+        error.contains("\"user\"") && error.contains("pages, users"),
+        "{error}"
+    );
+}
