@@ -39,6 +39,8 @@ mod flight;
 mod handle;
 pub mod key;
 mod lifetime;
+#[doc(hidden)]
+pub mod macro_support;
 pub mod memoized;
 mod options;
 mod process_default;
@@ -52,9 +54,113 @@ pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Renew, Usage};
 pub use error::{CodecError, Error, KeyError};
 pub use failure::{Failure, FailureKind};
 pub use flight::{FlightOptions, FlightStats, Timing};
+/// Keeps the results of a function for all processes of the host: on `fn`, `async fn` and methods.
+///
+/// ```
+/// use guira::cached;
+/// # use guira::Failure;
+/// # #[derive(Debug)]
+/// # pub enum DbError { NoSuchUser, Elsewhere(Failure) }
+/// # impl From<Failure> for DbError {
+/// #     fn from(failure: Failure) -> Self { Self::Elsewhere(failure) }
+/// # }
+///
+/// #[cached(ttl = "5m", refresh_after = "1m", tags = ["scores", format!("user:{user}")])]
+/// fn score(user: u64) -> Result<f64, DbError> {
+///     if user == 0 { Err(DbError::NoSuchUser) } else { Ok(user as f64 / 2.0) }
+/// }
+///
+/// # fn main() -> Result<(), guira::Error> {
+/// # let guira = guira::Guira::builder().size(8 << 20).private()?;
+/// guira.set_default(); // or: #[cached(cache = EXPRESSION, ..)]
+/// assert_eq!(score(7).unwrap(), 3.5);
+/// assert_eq!(score::peek(7)?, Some(3.5));
+/// score::put(8, 100.0)?;
+/// assert_eq!(score(8).unwrap(), 100.0);
+/// assert!(score::invalidate(8)?);
+/// assert_eq!(score::future(8).wait().unwrap(), 4.0);
+/// assert_eq!(score::stats().flights.computations, 2);
+/// assert!(score(0).is_err()); // errors are not kept
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Attributes
+///
+/// | attribute | is | by default |
+/// |---|---|---|
+/// | `cache = E` | an expression of a [`Guira`] or a reference to one, evaluated at the first call; it sees no arguments | [`Guira::set_default`]'s; without one the function is called uncached, and that is said once in the log |
+/// | `name = ".."` | the name under which all processes share the results | the path of the function |
+/// | `key = E` | an expression of what the key is made of, of the arguments | one argument as it is, several as a tuple |
+/// | `skip(a, b)` | arguments that the result does not depend on | none; of `self` something must be said: `skip(self)`, or `key = (self.id, ..)` |
+/// | `ttl = E` | how long a value lives: a text such as `"5m"`, a [`Duration`](std::time::Duration), a [`Lifetime`], or a closure of the value | until it is evicted |
+/// | `refresh_after = E` | the age at which it is due for a refresh, as a text or a `Duration` | never |
+/// | `tags = [..]` | expressions of tags, of the arguments; or one of something that can be iterated | none |
+/// | `cluster = E` | whether one computation is enough for all hosts that are connected to a broker | no |
+///
+/// # Companions
+///
+/// Of a function `score` they are `score::peek(..)` and so on, of a method `score_peek(..)` and so on. All take
+/// the arguments of the function; `V` and `E` are those of its `Result<V, E>`, or `V` is what it returns. Those of an
+/// `async fn` that are marked are async.
+///
+/// | companion | returns | async | of methods |
+/// |---|---|---|---|
+/// | `peek(..)` | `Result<Option<V>, Error>` | | yes |
+/// | `get_ttl(..)` | `Result<Option<(V, Ttl)>, Error>` | | yes |
+/// | `contains(..)` | `Result<bool, Error>` | | yes |
+/// | `key(..)` | `Result<KeyBytes, Error>` | | yes |
+/// | `lazy(..)` | `Option<V>` | | no |
+/// | `refresh(..)` | what the function returns | yes | yes |
+/// | `bg(..)` | what the function returns | yes | no |
+/// | `future(..)` | `Computing<Result<V, E>>`, which can be awaited or waited for | | no |
+/// | `uncached(..)` | what the function returns | yes | yes |
+/// | `put(.., value)` | `Result<Put, Error>` | | yes |
+/// | `replace(.., value)` | `Result<Replace, Error>` | | yes |
+/// | `invalidate(..)` | `Result<bool, Error>` | | yes |
+/// | `expire(..)` | `Result<bool, Error>` | | yes |
+/// | `clear()` | `Result<(), Error>` | | yes |
+/// | `stats()` | [`MemoStats`] | | yes |
+/// | `on_value(observer)` | | | yes |
+/// | `memo()` | `&'static` [`Memo<V>`](Memo) | | yes |
+///
+/// What they do is told in [`memoized`]. Methods borrow `self`, so they have no companion that computes in the
+/// background, and a stale value is refreshed by the one caller that leads, while the others have it.
+///
+/// # What can be memoized
+///
+/// Functions of definite types that return by value: `V` is `Serialize + DeserializeOwned + Send`, arguments are
+/// `Send + 'static`, or references to what can be made owned ([`ToOwned`]), and what of them is in the key is
+/// `Serialize`. A `Result` is told by its name, aliases such as `io::Result<V>` too. Associated functions without
+/// `self` cannot be told from free ones, and cannot be memoized by the macro; nor can methods of traits.
+///
+/// What is wrong is said by the compiler where it stands:
+///
+/// ```compile_fail
+/// #[guira::cached(ttl = "5 minutes")] // "5 minutes" is no duration: write whole numbers with their units
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # struct Shop { id: u64 }
+/// impl Shop {
+///     #[guira::cached] // say what of `self` the result depends on
+///     fn price(&self, article: u64) -> u64 {
+///         article * self.id
+///     }
+/// }
+/// ```
+///
+/// Whoever waits for the computation of another, and that fails, gets `E::from(`[`Failure`]`)`; where `E` has no such
+/// conversion, it computes itself.
+pub use guira_macros::cached;
 pub use guira_segment::{Add, Metadata, Put, Replace, Stats, Swap, Version};
 pub use handle::Guira;
 pub use lifetime::{Lifetime, Ttl};
+#[doc(hidden)]
+pub use macro_support as __private;
 pub use memoized::{AsyncMemoized, Memo, MemoBuilder, MemoStats, Memoized};
 pub use options::PutOptions;
 pub use settings::Settings;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use super::pool::run_soon;
+use super::pool::{in_pool, run_soon};
 
 /// A future that a spawner takes.
 pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -39,6 +39,8 @@ pub(crate) fn spawn(future: BoxFuture) {
     let spawner = SPAWNER.read().unwrap_or_else(PoisonError::into_inner).clone();
     match spawner {
         Some(spawner) => spawner(future),
+        // A thread of the pool would wait for threads that all wait like itself.
+        None if in_pool() => block_on(future),
         None => run_soon(Box::new(|| block_on(future))),
     }
 }

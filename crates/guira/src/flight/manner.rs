@@ -24,7 +24,7 @@ pub(crate) trait Values<V> {
 
 /// How errors travel.
 #[derive(Debug)]
-pub(crate) struct Manner<E> {
+pub struct Manner<E> {
     /// The error that a failure of somebody else's computation becomes; none if the caller is to compute.
     pub(crate) adopt: fn(Failure) -> Option<E>,
     /// What is told of an error.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::blocking::TagsOf;
 use super::counts::count;
+use super::key::Key;
 use super::memo::{Memo, Quick};
 use super::values::MemoValues;
 use crate::background::{Computing, Unclaimed, claim, hand_over, has_spawner, spawn};
@@ -36,7 +37,9 @@ struct Inner<A, V, E> {
 }
 
 impl<A, V, E> AsyncMemoized<A, V, E> {
-    pub(crate) fn new<F>(
+    /// In a manner of its own.
+    #[doc(hidden)]
+    pub fn in_manner<F>(
         memo: Memo<V>,
         manner: Manner<E>,
         function: impl Fn(A) -> F + Send + Sync + 'static,
@@ -86,17 +89,7 @@ where
     /// waited for.
     #[inline]
     pub async fn call(&self, arguments: A) -> Result<V, E> {
-        let mut key = KeyBytes::new();
-        match key.encode(&arguments) {
-            Ok(()) => match self.quick(&key) {
-                Quick::Hit(value) => Ok(value),
-                quick => self.call_slowly(key, arguments, quick).await,
-            },
-            Err(error) => {
-                self.key_failed(&error);
-                self.uncached(arguments).await
-            }
-        }
+        self.by_key(&Key::of(&arguments), || arguments).await
     }
 
     /// As [`AsyncMemoized::call`], for who has the arguments in another form; see
@@ -110,34 +103,12 @@ where
         key: &Q,
         arguments: impl FnOnce() -> A,
     ) -> Result<V, E> {
-        let mut bytes = KeyBytes::new();
-        match bytes.encode(key) {
-            Ok(()) => match self.quick(&bytes) {
-                Quick::Hit(value) => Ok(value),
-                quick => self.call_slowly(bytes, arguments(), quick).await,
-            },
-            Err(error) => {
-                self.key_failed(&error);
-                self.uncached(arguments()).await
-            }
-        }
+        self.by_key(&Key::of(key), arguments).await
     }
 
     /// What is kept, be it stale; if it is stale or nothing is kept, it is computed in the background.
     pub fn lazy(&self, arguments: A) -> Option<V> {
-        let key = self.key_of(&arguments)?;
-        match self.quick(&key) {
-            Quick::Hit(value) => Some(value),
-            Quick::Stale(value) => {
-                self.refresh_soon(key, arguments);
-                Some(value)
-            }
-            Quick::Miss | Quick::Unclear => {
-                self.refresh_soon(key, arguments);
-                None
-            }
-            Quick::Off => None,
-        }
+        self.lazy_by_key(&Key::of(&arguments), || arguments)
     }
 
     /// Computes now and keeps the value, whatever is kept; see [`Memoized::refresh`](super::Memoized::refresh).
@@ -145,10 +116,7 @@ where
     /// # Errors
     /// What the function returns.
     pub async fn refresh(&self, arguments: A) -> Result<V, E> {
-        match self.key_of(&arguments) {
-            Some(key) if self.is_enabled() => self.inner.answer(&key, arguments, Purpose::New, false).await,
-            _ => self.uncached(arguments).await,
-        }
+        self.refresh_by_key(&Key::of(&arguments), || arguments).await
     }
 
     /// As [`AsyncMemoized::call`], but what has to be computed is computed in the background, and goes on if this future
@@ -162,15 +130,98 @@ where
 
     /// As [`AsyncMemoized::bg`], begun at once.
     pub fn future(&self, arguments: A) -> Computing<Result<V, E>> {
+        self.future_by_key(&Key::of(&arguments), || arguments)
+    }
+}
+
+/// The same, by encoded keys.
+#[doc(hidden)]
+impl<A, V, E> AsyncMemoized<A, V, E>
+where
+    A: Send + 'static,
+    V: Serialize + DeserializeOwned + Send + 'static,
+    E: Send + 'static,
+{
+    /// As `call`.
+    ///
+    /// # Errors
+    /// As `call`.
+    #[inline]
+    pub async fn by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        match self.quick_of(key) {
+            Quick::Hit(value) => Ok(value),
+            // Boxed, so that the future of a hit is small.
+            quick => Box::pin(self.call_slowly(key, arguments(), quick)).await,
+        }
+    }
+
+    /// As `lazy`.
+    pub fn lazy_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Option<V> {
+        match self.quick_of(key) {
+            Quick::Hit(value) => Some(value),
+            Quick::Stale(value) => {
+                self.refresh_soon(key, arguments());
+                Some(value)
+            }
+            Quick::Miss | Quick::Unclear => {
+                self.refresh_soon(key, arguments());
+                None
+            }
+            Quick::Off => None,
+        }
+    }
+
+    /// As `refresh`.
+    ///
+    /// # Errors
+    /// As `refresh`.
+    pub async fn refresh_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        if let Some(failure) = &key.failure {
+            self.key_failed(failure);
+        }
+        if self.is_enabled() && key.failure.is_none() {
+            self.inner
+                .answer(&key.bytes, arguments(), Purpose::New, false)
+                .await
+        } else {
+            self.uncached(arguments()).await
+        }
+    }
+
+    /// As `bg`.
+    ///
+    /// # Errors
+    /// As `bg`.
+    pub async fn bg_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        self.future_by_key(key, arguments).await
+    }
+
+    /// As `future`.
+    pub fn future_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Computing<Result<V, E>> {
         let (handover, computing) = hand_over();
-        let memoized = self.clone();
-        spawn(Box::pin(async move {
-            handover.give_awaited(memoized.call(arguments)).await;
-        }));
+        match self.quick_of(key) {
+            Quick::Hit(value) => handover.give(|| Ok(value)),
+            Quick::Stale(value) => {
+                self.refresh_soon(key, arguments());
+                handover.give(|| Ok(value));
+            }
+            quick => {
+                let (has_missed, is_off) = (matches!(quick, Quick::Miss), matches!(quick, Quick::Off));
+                let inner = Arc::clone(&self.inner);
+                let (key, arguments) = (key.bytes.clone(), arguments());
+                spawn(Box::pin(handover.give_awaited(async move {
+                    if is_off {
+                        (inner.function)(arguments).await
+                    } else {
+                        inner.answer(&key, arguments, Purpose::Value, has_missed).await
+                    }
+                })));
+            }
+        }
         computing
     }
 
-    async fn call_slowly(&self, key: KeyBytes, arguments: A, quick: Quick<V>) -> Result<V, E> {
+    async fn call_slowly(&self, key: &Key, arguments: A, quick: Quick<V>) -> Result<V, E> {
         let has_missed = match quick {
             Quick::Hit(value) => return Ok(value),
             Quick::Stale(value) if has_spawner() => {
@@ -181,31 +232,22 @@ where
             Quick::Miss => true,
             Quick::Stale(_) | Quick::Unclear => false,
         };
-        // Boxed, so that the future of a hit is small.
-        Box::pin(self.inner.answer(&key, arguments, Purpose::Value, has_missed)).await
+        self.inner
+            .answer(&key.bytes, arguments, Purpose::Value, has_missed)
+            .await
     }
 
-    fn key_of(&self, arguments: &A) -> Option<KeyBytes> {
-        let mut key = KeyBytes::new();
-        match key.encode(arguments) {
-            Ok(()) => Some(key),
-            Err(error) => {
-                self.key_failed(&error);
-                None
-            }
-        }
-    }
-
-    fn refresh_soon(&self, key: KeyBytes, arguments: A) {
-        let Some((place, _)) = self.place(&key) else {
+    fn refresh_soon(&self, key: &Key, arguments: A) {
+        let Some((place, _)) = self.place(&key.bytes) else {
             return;
         };
         if place.is_backing_off() {
             return;
         }
-        match claim(KeyId::of(place.segment, &key).number()) {
+        match claim(KeyId::of(place.segment, &key.bytes).number()) {
             Ok(claim) => {
                 let inner = Arc::clone(&self.inner);
+                let key = key.bytes.clone();
                 spawn(Box::pin(async move {
                     inner.refresh_now(&key, arguments).await;
                     drop(claim);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::counts::count;
+use super::key::Key;
 use super::memo::{Memo, Quick};
 use super::values::MemoValues;
 use crate::background::{Computing, Unclaimed, claim, hand_over, in_pool, run_soon};
@@ -33,7 +34,9 @@ struct Inner<A, V, E> {
 }
 
 impl<A, V, E> Memoized<A, V, E> {
-    pub(crate) fn new(
+    /// In a manner of its own.
+    #[doc(hidden)]
+    pub fn in_manner(
         memo: Memo<V>,
         manner: Manner<E>,
         function: impl Fn(A) -> Result<V, E> + Send + Sync + 'static,
@@ -79,14 +82,7 @@ where
     /// waited for.
     #[inline]
     pub fn call(&self, arguments: A) -> Result<V, E> {
-        let mut key = KeyBytes::new();
-        match key.encode(&arguments) {
-            Ok(()) => self.call_by_key(key, || arguments),
-            Err(error) => {
-                self.key_failed(&error);
-                self.uncached(arguments)
-            }
-        }
+        self.by_key(&Key::of(&arguments), || arguments)
     }
 
     /// As [`Memoized::call`], for who has the arguments in another form, such as `&str` for `String`: `key` stands for
@@ -97,31 +93,12 @@ where
     /// As [`Memoized::call`].
     #[inline]
     pub fn call_with<Q: Serialize + ?Sized>(&self, key: &Q, arguments: impl FnOnce() -> A) -> Result<V, E> {
-        let mut bytes = KeyBytes::new();
-        match bytes.encode(key) {
-            Ok(()) => self.call_by_key(bytes, arguments),
-            Err(error) => {
-                self.key_failed(&error);
-                self.uncached(arguments())
-            }
-        }
+        self.by_key(&Key::of(key), arguments)
     }
 
     /// What is kept, be it stale; if it is stale or nothing is kept, it is computed in the background.
     pub fn lazy(&self, arguments: A) -> Option<V> {
-        let key = self.key_of(&arguments)?;
-        match self.quick(&key) {
-            Quick::Hit(value) => Some(value),
-            Quick::Stale(value) => {
-                self.refresh_soon(key, arguments);
-                Some(value)
-            }
-            Quick::Miss | Quick::Unclear => {
-                self.refresh_soon(key, arguments);
-                None
-            }
-            Quick::Off => None,
-        }
+        self.lazy_by_key(&Key::of(&arguments), || arguments)
     }
 
     /// Computes now and keeps the value, whatever is kept. What is returned was computed after the call: it joins
@@ -130,10 +107,7 @@ where
     /// # Errors
     /// What the function returns.
     pub fn refresh(&self, arguments: A) -> Result<V, E> {
-        match self.key_of(&arguments) {
-            Some(key) if self.is_enabled() => self.inner.answer(&key, arguments, Purpose::New, false),
-            _ => self.uncached(arguments),
-        }
+        self.refresh_by_key(&Key::of(&arguments), || arguments)
     }
 
     /// As [`Memoized::call`], but what has to be computed is computed by a thread of the background pool, while this one
@@ -142,29 +116,94 @@ where
     /// # Errors
     /// As [`Memoized::call`].
     pub fn bg(&self, arguments: A) -> Result<V, E> {
-        self.future(arguments).wait()
+        self.bg_by_key(&Key::of(&arguments), || arguments)
     }
 
     /// As [`Memoized::bg`], without waiting: a future of the outcome.
     pub fn future(&self, arguments: A) -> Computing<Result<V, E>> {
+        self.future_by_key(&Key::of(&arguments), || arguments)
+    }
+}
+
+/// The same, by encoded keys.
+#[doc(hidden)]
+impl<A, V, E> Memoized<A, V, E>
+where
+    A: Send + 'static,
+    V: Serialize + DeserializeOwned + Send + 'static,
+    E: Send + 'static,
+{
+    /// As `call`.
+    ///
+    /// # Errors
+    /// As `call`.
+    #[inline]
+    pub fn by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        match self.quick_of(key) {
+            Quick::Hit(value) => Ok(value),
+            quick => self.call_slowly(key, arguments(), quick),
+        }
+    }
+
+    /// As `lazy`.
+    pub fn lazy_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Option<V> {
+        match self.quick_of(key) {
+            Quick::Hit(value) => Some(value),
+            Quick::Stale(value) => {
+                self.refresh_soon(key, arguments());
+                Some(value)
+            }
+            Quick::Miss | Quick::Unclear => {
+                self.refresh_soon(key, arguments());
+                None
+            }
+            Quick::Off => None,
+        }
+    }
+
+    /// As `refresh`.
+    ///
+    /// # Errors
+    /// As `refresh`.
+    pub fn refresh_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        if let Some(failure) = &key.failure {
+            self.key_failed(failure);
+        }
+        if self.is_enabled() && key.failure.is_none() {
+            self.inner.answer(&key.bytes, arguments(), Purpose::New, false)
+        } else {
+            self.uncached(arguments())
+        }
+    }
+
+    /// As `bg`.
+    ///
+    /// # Errors
+    /// As `bg`.
+    pub fn bg_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Result<V, E> {
+        self.future_by_key(key, arguments).wait()
+    }
+
+    /// As `future`.
+    pub fn future_by_key(&self, key: &Key, arguments: impl FnOnce() -> A) -> Computing<Result<V, E>> {
         let (handover, computing) = hand_over();
-        let Some(key) = self.key_of(&arguments) else {
-            let inner = Arc::clone(&self.inner);
-            run_or_hand_over(move || handover.give(|| (inner.function)(arguments)));
-            return computing;
-        };
-        match self.quick(&key) {
+        match self.quick_of(key) {
             Quick::Hit(value) => handover.give(|| Ok(value)),
             Quick::Stale(value) => {
-                self.refresh_soon(key, arguments);
+                self.refresh_soon(key, arguments());
                 handover.give(|| Ok(value));
             }
             quick => {
+                let (has_missed, is_off) = (matches!(quick, Quick::Miss), matches!(quick, Quick::Off));
                 let inner = Arc::clone(&self.inner);
+                let (key, arguments) = (key.bytes.clone(), arguments());
                 run_or_hand_over(move || {
-                    handover.give(|| match quick {
-                        Quick::Off => (inner.function)(arguments),
-                        _ => inner.answer(&key, arguments, Purpose::Value, matches!(quick, Quick::Miss)),
+                    handover.give(|| {
+                        if is_off {
+                            (inner.function)(arguments)
+                        } else {
+                            inner.answer(&key, arguments, Purpose::Value, has_missed)
+                        }
                     });
                 });
             }
@@ -172,49 +211,31 @@ where
         computing
     }
 
-    #[inline]
-    fn call_by_key(&self, key: KeyBytes, arguments: impl FnOnce() -> A) -> Result<V, E> {
-        match self.quick(&key) {
-            Quick::Hit(value) => Ok(value),
-            quick => self.call_slowly(key, arguments(), quick),
-        }
-    }
-
     #[inline(never)]
-    fn call_slowly(&self, key: KeyBytes, arguments: A, quick: Quick<V>) -> Result<V, E> {
+    fn call_slowly(&self, key: &Key, arguments: A, quick: Quick<V>) -> Result<V, E> {
         match quick {
             Quick::Hit(value) => Ok(value),
             Quick::Stale(value) => {
                 self.refresh_soon(key, arguments);
                 Ok(value)
             }
-            Quick::Miss => self.inner.answer(&key, arguments, Purpose::Value, true),
-            Quick::Unclear => self.inner.answer(&key, arguments, Purpose::Value, false),
+            Quick::Miss => self.inner.answer(&key.bytes, arguments, Purpose::Value, true),
+            Quick::Unclear => self.inner.answer(&key.bytes, arguments, Purpose::Value, false),
             Quick::Off => self.uncached(arguments),
         }
     }
 
-    fn key_of(&self, arguments: &A) -> Option<KeyBytes> {
-        let mut key = KeyBytes::new();
-        match key.encode(arguments) {
-            Ok(()) => Some(key),
-            Err(error) => {
-                self.key_failed(&error);
-                None
-            }
-        }
-    }
-
-    fn refresh_soon(&self, key: KeyBytes, arguments: A) {
-        let Some((place, _)) = self.place(&key) else {
+    fn refresh_soon(&self, key: &Key, arguments: A) {
+        let Some((place, _)) = self.place(&key.bytes) else {
             return;
         };
         if place.is_backing_off() {
             return;
         }
-        match claim(KeyId::of(place.segment, &key).number()) {
+        match claim(KeyId::of(place.segment, &key.bytes).number()) {
             Ok(claim) => {
                 let inner = Arc::clone(&self.inner);
+                let key = key.bytes.clone();
                 run_soon(Box::new(move || {
                     inner.refresh_now(&key, arguments);
                     drop(claim);

@@ -2,7 +2,6 @@
 
 use std::any::type_name;
 use std::borrow::Borrow;
-use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
@@ -183,7 +182,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
         self,
         function: impl Fn(A) -> V + Send + Sync + 'static,
     ) -> Memoized<A, V> {
-        Memoized::new(self.build(), Manner::infallible(), move |arguments| {
+        Memoized::in_manner(self.build(), Manner::infallible(), move |arguments| {
             Ok(function(arguments))
         })
     }
@@ -195,7 +194,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
         self,
         function: impl Fn(A) -> Result<V, E> + Send + Sync + 'static,
     ) -> Memoized<A, V, E> {
-        Memoized::new(self.build(), Manner::from_failures(), function)
+        Memoized::in_manner(self.build(), Manner::from_failures(), function)
     }
 
     /// An async function that cannot fail.
@@ -208,7 +207,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
         A: Send + 'static,
         F: Future<Output = V> + Send + 'static,
     {
-        AsyncMemoized::new(self.build(), Manner::infallible(), move |arguments| {
+        AsyncMemoized::in_manner(self.build(), Manner::infallible(), move |arguments| {
             let computing = function(arguments);
             async move { Ok(computing.await) }
         })
@@ -225,7 +224,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
         F: Future<Output = Result<V, E>> + Send + 'static,
         E: From<Failure> + Display + 'static,
     {
-        AsyncMemoized::new(self.build(), Manner::from_failures(), function)
+        AsyncMemoized::in_manner(self.build(), Manner::from_failures(), function)
     }
 }
 
@@ -236,15 +235,6 @@ impl<V> fmt::Debug for MemoBuilder<V> {
             .field("lifetime", &self.lifetime)
             .field("refresh_after", &self.refresh_after)
             .finish_non_exhaustive()
-    }
-}
-
-impl Manner<Infallible> {
-    pub(crate) const fn infallible() -> Self {
-        Self {
-            adopt: |_| None,
-            describe: |never| match *never {},
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::MemoBuilder;
 use super::builder::Keeps;
 use super::counts::{Counts, count};
+use super::key::Key;
 use super::source::Source;
 use super::stats::MemoStats;
 use super::switch::is_enabled;
@@ -287,6 +288,18 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     pub(super) fn place<'c>(&'c self, key: &'c KeyBytes) -> Option<(Place<'c>, &'c Cache<(), V>)> {
         let cache = self.source.cache()?;
         Some((cache.place(key).ok()?, cache))
+    }
+
+    /// The first look of a call whose key there may be.
+    #[inline]
+    pub(super) fn quick_of(&self, key: &Key) -> Quick<V> {
+        match &key.failure {
+            None => self.quick(&key.bytes),
+            Some(failure) => {
+                self.key_failed(failure);
+                Quick::Off
+            }
+        }
     }
 
     /// The first look of a call.

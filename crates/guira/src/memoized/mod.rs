@@ -68,6 +68,8 @@ mod awaiting;
 mod blocking;
 mod builder;
 mod counts;
+mod in_place;
+mod key;
 mod memo;
 mod source;
 mod stats;
@@ -77,6 +79,8 @@ mod values;
 pub use awaiting::AsyncMemoized;
 pub use blocking::Memoized;
 pub use builder::MemoBuilder;
+#[doc(hidden)]
+pub use key::Key;
 pub use memo::Memo;
 pub use stats::MemoStats;
 pub use switch::{is_enabled, set_enabled};

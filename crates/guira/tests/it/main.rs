@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod awaiting;
+mod cached;
 mod children;
 mod codecs;
 mod computing;

@@ -1,0 +1,153 @@
+//! Calls of functions that are given with the call, such as methods: they borrow what they like, and so are computed
+//! by the caller only. A stale value is refreshed by the one caller that leads, while the others have it.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::key::Key;
+use super::memo::{Memo, Quick};
+use super::values::MemoValues;
+use crate::flight::{Asking, Manner, Purpose, answer_awaiting, answer_blocking};
+
+#[doc(hidden)]
+impl<V: Serialize + DeserializeOwned> Memo<V> {
+    /// The value for `key`, computed if there is none; `how` gives the tags, and what computes.
+    ///
+    /// # Errors
+    /// What it returns, or what `manner` makes of another's failure.
+    #[inline]
+    pub fn call_in_place<E, C>(
+        &self,
+        key: &Key,
+        manner: Manner<E>,
+        how: impl FnOnce() -> (Vec<String>, C),
+    ) -> Result<V, E>
+    where
+        C: FnOnce() -> Result<V, E>,
+    {
+        match self.quick_of(key) {
+            Quick::Hit(value) => Ok(value),
+            quick => self.answer_in_place(key, manner, &quick, Purpose::Value, how()),
+        }
+    }
+
+    /// As `call_in_place`, computing in any case.
+    ///
+    /// # Errors
+    /// What it returns.
+    pub fn refresh_in_place<E, C>(
+        &self,
+        key: &Key,
+        manner: Manner<E>,
+        how: impl FnOnce() -> (Vec<String>, C),
+    ) -> Result<V, E>
+    where
+        C: FnOnce() -> Result<V, E>,
+    {
+        let quick = if self.is_enabled() && key.failure.is_none() {
+            Quick::Unclear
+        } else {
+            Quick::Off
+        };
+        self.answer_in_place(key, manner, &quick, Purpose::New, how())
+    }
+
+    /// As `call_in_place`, awaiting.
+    ///
+    /// # Errors
+    /// As `call_in_place`.
+    #[inline]
+    pub async fn call_in_place_async<E, C, F>(
+        &self,
+        key: &Key,
+        manner: Manner<E>,
+        how: impl FnOnce() -> (Vec<String>, C),
+    ) -> Result<V, E>
+    where
+        C: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+    {
+        match self.quick_of(key) {
+            Quick::Hit(value) => Ok(value),
+            quick => {
+                // Boxed, so that the future of a hit is small.
+                Box::pin(self.await_in_place(key, manner, quick, Purpose::Value, how())).await
+            }
+        }
+    }
+
+    /// As `refresh_in_place`, awaiting.
+    ///
+    /// # Errors
+    /// As `refresh_in_place`.
+    pub async fn refresh_in_place_async<E, C, F>(
+        &self,
+        key: &Key,
+        manner: Manner<E>,
+        how: impl FnOnce() -> (Vec<String>, C),
+    ) -> Result<V, E>
+    where
+        C: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+    {
+        let quick = if self.is_enabled() && key.failure.is_none() {
+            Quick::Unclear
+        } else {
+            Quick::Off
+        };
+        Box::pin(self.await_in_place(key, manner, quick, Purpose::New, how())).await
+    }
+
+    #[inline(never)]
+    fn answer_in_place<E>(
+        &self,
+        key: &Key,
+        manner: Manner<E>,
+        quick: &Quick<V>,
+        purpose: Purpose,
+        (tags, compute): (Vec<String>, impl FnOnce() -> Result<V, E>),
+    ) -> Result<V, E> {
+        let Some((place, cache)) = self.place(&key.bytes).filter(|_| !matches!(quick, Quick::Off)) else {
+            return compute();
+        };
+        let values = MemoValues {
+            memo: self,
+            cache,
+            tags: &tags,
+        };
+        let mut asking = Asking::new(place, purpose, self.substitute());
+        if matches!(quick, Quick::Miss) {
+            asking = asking.after_a_miss();
+        }
+        answer_blocking(asking, &values, manner, compute)
+    }
+
+    async fn await_in_place<E, F>(
+        &self,
+        key: &Key,
+        manner: Manner<E>,
+        quick: Quick<V>,
+        purpose: Purpose,
+        (tags, compute): (Vec<String>, impl FnOnce() -> F),
+    ) -> Result<V, E>
+    where
+        F: Future<Output = Result<V, E>>,
+    {
+        let has_missed = matches!(quick, Quick::Miss);
+        let is_off = matches!(quick, Quick::Off);
+        drop(quick);
+        let Some((place, cache)) = self.place(&key.bytes).filter(|_| !is_off) else {
+            return compute().await;
+        };
+        let values = MemoValues {
+            memo: self,
+            cache,
+            tags: &tags,
+        };
+        let mut asking = Asking::new(place, purpose, self.substitute());
+        if has_missed {
+            asking = asking.after_a_miss();
+        }
+        answer_awaiting(asking, &values, manner, compute).await
+    }
+}
