@@ -387,11 +387,12 @@ const fn decode_soft(stored: u64, hard_ms: u64) -> u64 {
     }
 }
 
-/// Whether a lengths word says: a key of `key_bytes`, and no flag at all.
+/// Whether a lengths word says: a key of `key_bytes`, and these flags, no others.
 #[inline]
-pub(crate) const fn is_plain_with_key(lengths: u64, key_bytes: usize) -> bool {
+pub(crate) const fn is_of_key_and_flags(lengths: u64, key_bytes: usize, flags: usize) -> bool {
     // Key length, the reserved bits and the flags in one comparison.
-    bits(lengths, KEY_SHIFT, FREQUENCY_SHIFT - KEY_SHIFT) == key_bytes as u64
+    let expected = key_bytes as u64 | (flags as u64) << (FLAGS_SHIFT - KEY_SHIFT);
+    bits(lengths, KEY_SHIFT, FREQUENCY_SHIFT - KEY_SHIFT) == expected
 }
 
 /// Offset of the value inside an entry, in bytes from its start.

@@ -1,9 +1,9 @@
 //! The read that nearly every read is: the first slot with the key's tag names the key's LIVE entry,
-//! and the entry has no tags, no namespace, no check and no alignment.
+//! and the entry has no tags, no check and no alignment.
 //!
 //! Whoever reads many keys waits for memory, and the processor begins the next read while it waits,
 //! if what lies between fits its window of some 500 instructions. So this path takes every decision
-//! once, in as few comparisons as there are words. An entry with tags, a namespace, a check or alignment is
+//! once, in as few comparisons as there are words. An entry with tags, a check or alignment is
 //! examined under the same pin; everything else is left to `find`.
 
 use guira_shm::region::Span;
@@ -12,7 +12,9 @@ use guira_shm::sync::{AtomicU64, Ordering};
 use crate::attach::{Counter, Line, ThreadState};
 use crate::entry::{Found, Validity};
 use crate::key::{Key, Pair};
-use crate::layout::entry::{HEADER_BYTES, Header, Kind, NEVER_MS, State, is_plain_with_key};
+use crate::layout::entry::{
+    FLAG_NAMESPACE, HEADER_BYTES, Header, Kind, NEVER_MS, State, is_of_key_and_flags,
+};
 use crate::layout::slot::Slot;
 use crate::pin::{EnginePin, Pinned};
 use crate::shared::Shared;
@@ -81,24 +83,31 @@ impl Shared {
         let [state, lengths, born, deadlines, made] = rest.words();
         // Acquire: pairs with the Release with which the entry's writer published its bytes.
         let state = State(state.load(Ordering::Acquire));
+        let made = made.load(Ordering::Relaxed);
         // Relaxed: behind the state's Acquire; headers do not change after. (The stamp of the namespace
         // below, Acquire: as in `validity`.)
         let header = Header {
             lengths: lengths.load(Ordering::Relaxed),
             born: born.load(Ordering::Relaxed),
             deadlines: deadlines.load(Ordering::Relaxed),
-            made_ds: made.load(Ordering::Relaxed) as u32,
+            made_ds: made as u32,
         };
-        let key_bytes = key.bytes.len();
+        // A namespace's number lies before the key, in the upper half of the last word.
+        let (number_bytes, flags) = if key.namespace == 0 {
+            (0, 0)
+        } else {
+            (2, FLAG_NAMESPACE)
+        };
+        let key_bytes = number_bytes + key.bytes.len();
         let birth = header.birth();
         if state != State::new(Kind::Live, slot.generation())
-            || !is_plain_with_key(header.lengths, key_bytes)
-            || key.namespace != 0
+            || !is_of_key_and_flags(header.lengths, key_bytes, flags)
+            || key.namespace != 0 && (made >> 32) as u16 != key.namespace
             || HEADER_BYTES + key_bytes + header.value_bytes() > left_bytes
-            || !rest.equals(HEADER_BYTES, key.bytes)
+            || !rest.equals(HEADER_BYTES + number_bytes, key.bytes)
             || !header.is_intact(location, generation)
             || birth < self.floor()
-            || birth < self.default_stamp().load(Ordering::Acquire)
+            || birth < self.namespace_stamp(key.namespace).load(Ordering::Acquire)
             || header.hard_ms() != NEVER_MS && self.clock.has_passed(header.hard_ms())
         {
             return Err(Some(pinned));
@@ -173,7 +182,7 @@ impl Shared {
         } else {
             match self.read_plain(thread, line, pin, key, slot) {
                 Ok(Plain { found, rest }) => {
-                    let value_at = HEADER_BYTES + key.bytes.len();
+                    let value_at = HEADER_BYTES + key.stored_bytes();
                     rest.append_to(value_at, found.value_bytes(), buffer);
                     return true;
                 }
