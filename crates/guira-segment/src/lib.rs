@@ -126,6 +126,3 @@ pub use segment::{Add, Put, Segment};
 pub use stats::{BlockCounts, Stats};
 pub use value::ValueRef;
 
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct ReadmeDoctests;

@@ -165,3 +165,7 @@ pub use memoized::{AsyncMemoized, Memo, MemoBuilder, MemoStats, Memoized};
 pub use options::PutOptions;
 pub use settings::Settings;
 pub use store::Store;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;
