@@ -99,6 +99,7 @@ mod tags;
 mod truncation;
 mod tuning;
 mod value;
+mod watch;
 
 /// Longest key in bytes.
 pub const MAX_KEY_BYTES: usize = layout::entry::MAX_KEY_BYTES;
@@ -125,4 +126,5 @@ pub use options::PutOptions;
 pub use segment::{Add, Put, Segment};
 pub use stats::{BlockCounts, Stats};
 pub use value::ValueRef;
+pub use watch::Watch;
 

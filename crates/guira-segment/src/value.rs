@@ -98,6 +98,11 @@ impl<'s> ValueRef<'s> {
         }
     }
 
+    /// The entry, if it is pinned.
+    pub(crate) fn found(&self) -> Option<&Found<'s>> {
+        self.entry()
+    }
+
     /// The pinned entry; panics in a forked child, where the pin is not this process's.
     fn entry(&self) -> Option<&Found<'s>> {
         match &self.hold {

@@ -12,8 +12,11 @@
 //! | [`Prefixed`] | is a part of another, by a half of its keys |
 //! | [`Router`] | finds the store of a namespace |
 //! | [`TwoLevel`] | is one in front of another |
+//! | `Decoded` (feature `decoded`) | keeps decoded values in front of a cache, each asked for at every hit whether it is current |
 
 mod counting;
+#[cfg(feature = "decoded")]
+mod decoded;
 mod fail_open;
 mod layer;
 mod null;
@@ -35,6 +38,8 @@ use crate::lifetime::{Lifetime, Ttl};
 use crate::options::PutOptions;
 
 pub use counting::{Counting, Counts};
+#[cfg(feature = "decoded")]
+pub use decoded::{Decoded, Shared};
 pub use fail_open::FailOpen;
 pub use layer::{Around, Layered, Operation, Outcome};
 pub use null::Null;

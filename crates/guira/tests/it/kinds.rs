@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use guira::codec::Json;
-use guira::store::{Counting, FailOpen, Layered, Prefixed, Tracing, TwoLevel};
+use guira::store::{Counting, Decoded, FailOpen, Layered, Prefixed, Tracing, TwoLevel};
 use guira::transform::KeyRing;
 use guira::{Guira, Lifetime, PutOptions, Store};
 use guira_segment::Clock;
@@ -45,6 +45,9 @@ const KINDS: &[(&str, MakeStore)] = &[
     ("prefixed", |guira, name| {
         let whole = guira.cache::<(u8, String), Value>(name);
         Box::new(Prefixed::new(whole, 7))
+    }),
+    ("decoded", |guira, name| {
+        Box::new(Decoded::new(guira.cache::<String, Value>(name), 100))
     }),
     ("two levels", |guira, name| {
         let near = guira.cache::<String, Value>(&format!("near {name}"));

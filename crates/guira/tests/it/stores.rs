@@ -223,3 +223,59 @@ fn namespaces_are_found_by_name_and_the_unknown_is_told() {
         "{error}"
     );
 }
+
+#[test]
+fn decoded_values_are_shared_and_never_older_than_the_cache() {
+    use guira::store::Decoded;
+
+    let (guira, clock_ms) = guira_with_clock();
+    let cache = guira.cache::<String, String>("x");
+    let decoded = Decoded::new(cache.clone(), 100);
+    let (a, one, two) = (key("a"), key("1"), key("2"));
+    let get = || decoded.get_shared(&a).expect("no error");
+    assert!(get().is_none());
+    cache.put(&a, &one, 10 * SECOND).expect("room");
+    let first = get().expect("a hit");
+    assert_eq!(*first, one);
+    assert!(
+        std::ptr::eq(&*first, &*get().expect("a hit")),
+        "it was decoded again"
+    );
+    assert_eq!(decoded.kept(), 1);
+
+    // Whoever puts, it shows at once; what was handed out stays as it was.
+    cache.put(&a, &two, 10 * SECOND).expect("room");
+    assert_eq!(*get().expect("a hit"), two);
+    assert_eq!(*first, one);
+    clock_ms.fetch_add(10_000, Ordering::Relaxed);
+    assert!(get().is_none());
+    assert_eq!(decoded.kept(), 0);
+}
+
+#[test]
+fn threads_that_read_decoded_values_see_no_put_too_late() {
+    use guira::store::Decoded;
+    use std::sync::atomic::AtomicU64;
+
+    let (guira, _clock) = guira_with_clock();
+    let cache = guira.cache::<u64, u64>("x");
+    cache.put(&1, &0, Lifetime::never()).expect("room");
+    let decoded = Decoded::new(cache.clone(), 100);
+    let (published, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::SeqCst) {
+                    let at_least = published.load(Ordering::SeqCst);
+                    let seen = decoded.get_shared(&1).expect("no error").expect("never removed");
+                    assert!(*seen >= at_least, "{seen:?} after {at_least}");
+                }
+            });
+        }
+        for value in 1..20_000 {
+            cache.put(&1, &value, Lifetime::never()).expect("room");
+            published.store(value, Ordering::SeqCst);
+        }
+        is_done.store(true, Ordering::SeqCst);
+    });
+}
