@@ -24,6 +24,41 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Where to find what
+//!
+//! | wanted | is |
+//! |---|---|
+//! | values by key | [`Cache`]: `get`, `put`, `add`, `replace`, `remove`, `invalidate`, `get_many`, .. |
+//! | a value that is computed once | [`Cache::get_or_compute`], [`cached`], [`Memoized`] |
+//! | how long a value lives | [`Lifetime`]; of all values of a cache [`CacheBuilder::lifetime`], by the value [`CacheBuilder::lifetime_of`] |
+//! | what is left of its life | [`Cache::get_ttl`], [`Ttl`] |
+//! | counters | [`Guira::counters`] and [`Cache::increment`] |
+//! | changing a value by what it was | [`Cache::get_versioned`] and [`Cache::compare_and_swap`] |
+//! | dropping many values at once | [`PutOptions::tags`] and [`Cache::invalidate_tag`], [`Cache::clear`] |
+//! | how keys become bytes | [`key`] |
+//! | how values do | [`codec`], and [`transform`] for compression, encryption, signatures |
+//! | settings from outside the program | [`settings`], [`Guira::from_env`] |
+//! | caches made of caches | [`store`] |
+//!
+//! What holds of invalidations, of killed processes and of damaged files is promised by the engine and told at
+//! [`guira_segment`]; a typed cache adds nothing to it and takes nothing from it. A miss is never an error, and is
+//! always possible: what needs room takes it from what is used least.
+//!
+//! # Features
+//!
+//! None is on by default. No feature changes the bytes of another.
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `json` | values as JSON: `codec::Json` |
+//! | `messagepack` | values as MessagePack: `codec::MessagePack` |
+//! | `rkyv` | archives that are read where they lie: `codec::Rkyv`, `Cache::get_archived` |
+//! | `ndarray` | arrays that are read where they lie: `codec::NdArray`, `Cache::get_array` |
+//! | `lz4`, `zstd` | compression: `CacheBuilder::compress_lz4`, `compress_zstd` |
+//! | `encryption` | authenticated encryption: `CacheBuilder::encrypt` |
+//! | `mac` | signatures: `CacheBuilder::sign` |
+//! | `decoded` | decoded values kept by each process: `store::Decoded` |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
