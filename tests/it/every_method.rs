@@ -11,6 +11,8 @@ const CALLED: &[(&str, &str, &[&str])] = &[
     ("Expiry", "lifetime.rs", &["hard.", "Expiry::"]),
     ("ValueRef", "reading.rs", &["value."]),
     ("FlightWait", "flying.rs", &["wait."]),
+    ("FlightLead", "flying.rs", &["guard."]),
+    ("FillToken", "computing.rs", &["token."]),
     ("Stats", "", &["stats."]),
     ("Verified", "looking.rs", &["verified."]),
 ];
@@ -44,7 +46,10 @@ fn public_methods(source: &str) -> Vec<(String, String)> {
     let mut methods = Vec::new();
     for line in source.lines() {
         if let Some(rest) = line.strip_prefix("impl") {
-            let rest = rest.split_once("> ").map_or(rest, |(_, rest)| rest);
+            let rest = match rest.split_once("> ") {
+                Some((_, rest)) if line.starts_with("impl<") => rest,
+                _ => rest,
+            };
             let name = rest.trim_start().split([' ', '<']).next();
             of_type = name.unwrap_or_default().to_owned();
         }

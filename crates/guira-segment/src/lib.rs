@@ -123,7 +123,7 @@ pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, Verified};
 pub use metadata::{Metadata, Version};
 pub use modify::{Replace, Swap};
 pub use options::PutOptions;
-pub use segment::{Add, Put, Segment};
+pub use segment::{Add, Put, Read, Segment};
 pub use stats::{BlockCounts, Stats};
 pub use value::ValueRef;
 pub use watch::Watch;

@@ -43,6 +43,17 @@ pub enum Put {
     Superseded,
 }
 
+/// What a read into a buffer found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// No value; the buffer is empty.
+    Miss,
+    /// The value.
+    Fresh,
+    /// The value, past its soft deadline or expired.
+    Stale,
+}
+
 /// What became of an `add`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Add {
@@ -205,14 +216,35 @@ impl Segment {
     /// Replaces the contents of `buffer` by the value of `key`; false, and an empty buffer, on a miss.
     #[inline]
     pub fn get_into(&self, key: &[u8], buffer: &mut Vec<u8>) -> bool {
+        self.copy_into(key, buffer, |_| ()).is_some()
+    }
+
+    /// As [`Segment::get_into`], and says whether the value is past its soft deadline, or expired by
+    /// [`Segment::expire`]: usable, but due for a refresh.
+    #[inline]
+    pub fn read_into(&self, key: &[u8], buffer: &mut Vec<u8>) -> Read {
+        match self.copy_into(key, buffer, |found| {
+            self.shared.is_stale_entry(found, found.state)
+        }) {
+            None => Read::Miss,
+            Some(false) => Read::Fresh,
+            Some(true) => Read::Stale,
+        }
+    }
+
+    #[inline(always)]
+    fn copy_into<R>(
+        &self,
+        key: &[u8],
+        buffer: &mut Vec<u8>,
+        judge: impl FnOnce(&Found<'_>) -> R,
+    ) -> Option<R> {
         buffer.clear();
         let key = self.key(key);
-        let Some(thread) = self.shared.thread() else {
-            return false;
-        };
+        let thread = self.shared.thread()?;
         let shared = &*self.shared;
         shared.buckets().prefetch(key.pair.partner);
-        shared.append_value(&thread, &key, shared.candidate(&key.pair), buffer)
+        shared.append_value(&thread, &key, shared.candidate(&key.pair), buffer, judge)
     }
 
     /// Calls `each` with the index and value of every key, in order. The memory latencies of the

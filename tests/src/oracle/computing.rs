@@ -56,6 +56,13 @@ impl Episode<'_, '_> {
         if self.model.tokens.len() == MAX_TOKENS {
             self.model.tokens.remove(0);
         }
+        if let Some(older) = self.model.tokens.last() {
+            let reading = older.token.clock();
+            assert!(
+                reading <= token.clock(),
+                "{place:?}: the clock went back from {reading}"
+            );
+        }
         let token = self.token_of_now(place, token, refreshes);
         self.model.tokens.push(token);
     }

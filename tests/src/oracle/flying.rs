@@ -15,7 +15,7 @@ pub(super) struct Lead<'s> {
     began: Token,
     deadline_ms: u64,
     is_current: bool,
-    _guard: FlightLead<'s>,
+    guard: FlightLead<'s>,
 }
 
 impl Lead<'_> {
@@ -24,8 +24,8 @@ impl Lead<'_> {
     }
 }
 
-/// What a taker-over is granted.
-const TAKE_OVER_PATIENCE_MS: u64 = 60_000;
+/// What a taker-over grants itself.
+const GRANTED_MS: u64 = 50_000;
 /// Most leads that are kept: a key has two cells, and few flights leave one free.
 const MAX_LEADS: usize = 4;
 
@@ -73,7 +73,12 @@ impl<'s> Episode<'s, '_> {
                 );
                 self.tally.note("flight waited for");
                 self.model.counters.waits += 1;
+                let guard = &self.leads[at].guard;
+                assert_eq!(wait.number(), guard.number(), "{place:?}");
+                assert!(guard.is_awaited(), "{place:?}");
                 let end = wait.wait(Duration::ZERO);
+                drop(wait);
+                assert!(!self.leads[at].guard.is_awaited(), "{place:?}");
                 self.waited(place, at, end);
             }
             (Flight::Alone, None) => {
@@ -109,7 +114,7 @@ impl<'s> Episode<'s, '_> {
             began,
             deadline_ms: self.model.now_ms().saturating_add(patience_ms),
             is_current: true,
-            _guard: guard,
+            guard,
         });
     }
 
@@ -123,7 +128,8 @@ impl<'s> Episode<'s, '_> {
                 // As of now: whatever was written before it is seen by whoever computes.
                 let token = self.segment(place.space).fill_token(place.name());
                 let began = self.token_of_now(place, token, None);
-                self.lead(place, began, TAKE_OVER_PATIENCE_MS, guard);
+                guard.extend(Duration::from_millis(GRANTED_MS));
+                self.lead(place, began, GRANTED_MS, guard);
             }
             FlightEnd::TimedOut => {
                 assert!(!is_late, "{place:?}: a late flight was waited for");

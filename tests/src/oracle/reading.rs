@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guira_segment::{Metadata, ValueRef, Version};
+use guira_segment::{Metadata, Read, ValueRef, Version};
 
 use super::episode::Episode;
 use super::lifetime::NEVER_MS;
@@ -92,9 +92,19 @@ impl<'s> Episode<'s, '_> {
         self.model.see_version(place, held, version);
     }
 
+    /// By the one method or by the other, which also says whether the value is stale.
     pub(super) fn get_into(&mut self, place: Place) {
         let mut buffer = b"what was there before".to_vec();
-        let was_found = self.call(place, |segment| segment.get_into(place.name(), &mut buffer));
+        let read = if place.key.is_multiple_of(2) {
+            let read = self.call(place, |segment| segment.read_into(place.name(), &mut buffer));
+            Some(read)
+        } else {
+            None
+        };
+        let was_found = match read {
+            Some(read) => read != Read::Miss,
+            None => self.call(place, |segment| segment.get_into(place.name(), &mut buffer)),
+        };
         self.model.counters.read(was_found);
         self.tally.note(if was_found {
             "get_into hit"
@@ -102,6 +112,13 @@ impl<'s> Episode<'s, '_> {
             "get_into miss"
         });
         let held = self.model.meet(place, was_found);
+        if let Some((read, held)) = read.zip(held.as_ref()) {
+            assert_eq!(
+                read == Read::Stale,
+                self.model.is_stale(held),
+                "{place:?}: {held:?}"
+            );
+        }
         let expected = held.map(|held| held.value).unwrap_or_default();
         assert_eq!(buffer, expected, "{place:?}");
     }

@@ -91,7 +91,7 @@ impl Shared {
         for (((key, slot), hash), span) in batch.iter().zip(slots).zip(hashes).zip(spans) {
             let begin = buffer.len();
             let key = Key::of_hash(&self.geometry, namespace, key, hash);
-            if self.append_value(thread, &key, slot, buffer) {
+            if self.append_value(thread, &key, slot, buffer, |_| ()).is_some() {
                 *span = Some((begin, buffer.len()));
             }
         }

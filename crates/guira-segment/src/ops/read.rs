@@ -165,16 +165,17 @@ impl Shared {
         found
     }
 
-    /// Appends the value of `key` to `buffer`; false, and nothing, on a miss. `slot` is where its entry
-    /// probably is.
+    /// Appends the value of `key` to `buffer`, and says what `judge` does of its entry; none, and nothing, on a
+    /// miss. `slot` is where its entry probably is.
     #[inline(always)]
-    pub(crate) fn append_value(
+    pub(crate) fn append_value<R>(
         &self,
         thread: &ThreadState,
         key: &Key<'_>,
         slot: Slot,
         buffer: &mut Vec<u8>,
-    ) -> bool {
+        judge: impl FnOnce(&Found<'_>) -> R,
+    ) -> Option<R> {
         let line = thread.line(self);
         let pin = line.engine_pin(EnginePin::Read);
         let pinned = if key.bytes.is_empty() {
@@ -184,35 +185,34 @@ impl Shared {
                 Ok(Plain { found, rest }) => {
                     let value_at = HEADER_BYTES + key.stored_bytes();
                     rest.append_to(value_at, found.value_bytes(), buffer);
-                    return true;
+                    return Some(judge(&found));
                 }
                 Err(pinned) => pinned,
             }
         };
-        self.append_read_on(thread, pinned, key, slot, buffer)
+        self.append_read_on(thread, pinned, key, slot, buffer, judge)
     }
 
     #[inline(never)]
-    fn append_read_on<'s>(
+    fn append_read_on<'s, R>(
         &'s self,
         thread: &ThreadState,
         pinned: Option<Pinned<'s>>,
         key: &Key<'_>,
         slot: Slot,
         buffer: &mut Vec<u8>,
-    ) -> bool {
+        judge: impl FnOnce(&Found<'_>) -> R,
+    ) -> Option<R> {
         let pin = thread.engine_pin(self, EnginePin::Read);
-        let Some(found) = self.read_on(thread, pin, pinned, key, slot) else {
-            return false;
-        };
+        let found = self.read_on(thread, pin, pinned, key, slot)?;
         let begin = buffer.len();
         self.region()
             .append_to(found.value_offset(), found.value_bytes(), buffer);
         if self.verify_values && !self.copy_is_intact(buffer.get(begin..).unwrap_or(&[]), &found) {
             thread.count(self, Counter::Damaged);
             buffer.truncate(begin);
-            return false;
+            return None;
         }
-        true
+        Some(judge(&found))
     }
 }

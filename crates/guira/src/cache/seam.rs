@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use guira_segment::Segment;
+use guira_segment::{Read, Segment};
 use serde::Serialize;
 
 use super::{Cache, Mismatch};
@@ -180,6 +180,22 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
             Ok(value) => Ok(Some(value)),
             Err(error) => self.refuse(error),
         }
+    }
+
+    /// The value of `key` with whether it is fresh: a first look, without a pin.
+    ///
+    /// # Errors
+    /// As [`Cache::decode`].
+    #[inline]
+    pub(crate) fn read(&self, segment: &Segment, key: &[u8]) -> Result<(Read, Option<V>), CodecError> {
+        let mut buffer = take_buffer();
+        let read = segment.read_into(key, &mut buffer);
+        let value = match read {
+            Read::Miss => Ok(None),
+            Read::Fresh | Read::Stale => self.decode(key, &buffer),
+        };
+        keep(buffer);
+        Ok((read, value?))
     }
 
     #[inline(never)]

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use guira_segment::{Put, Replace, Segment};
+use guira_segment::{Put, Read, Replace, Segment};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -290,6 +290,13 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
         Some((cache.place(key).ok()?, cache))
     }
 
+    /// Whether what is kept for `key` is in the time of grace.
+    #[cold]
+    fn is_past(&self, cache: &Cache<(), V>, segment: &Segment, key: &KeyBytes) -> bool {
+        let grace = cache.inner.flights.options.grace;
+        !grace.is_zero() && segment.ttl(key).flatten().is_some_and(|ttl| ttl <= grace)
+    }
+
     /// The first look of a call whose key there may be.
     #[inline]
     pub(super) fn quick_of(&self, key: &Key) -> Quick<V> {
@@ -309,24 +316,26 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
             && let Some(cache) = self.source.cache()
             && let Ok(segment) = cache.segment()
         {
-            let Some(stored) = segment.get(key) else {
-                count(&self.counts.mine().misses);
-                return Quick::Miss;
+            let counts = self.counts.mine();
+            return match cache.read(segment, key) {
+                Ok((Read::Fresh, Some(value))) => {
+                    count(&counts.hits);
+                    Quick::Hit(value)
+                }
+                Ok((Read::Stale, Some(value))) if !self.is_past(cache, segment, key) => {
+                    count(&counts.stale_hits);
+                    Quick::Stale(value)
+                }
+                Ok((Read::Miss, _)) => {
+                    count(&counts.misses);
+                    Quick::Miss
+                }
+                // What is past its life, or no value of this cache.
+                _ => {
+                    count(&counts.misses);
+                    Quick::Unclear
+                }
             };
-            let is_stale = stored.is_stale();
-            if let Ok(Some(value)) = cache.decode(key, &stored) {
-                if !is_stale {
-                    count(&self.counts.mine().hits);
-                    return Quick::Hit(value);
-                }
-                let grace = cache.inner.flights.options.grace;
-                if grace.is_zero() || stored.metadata().ttl.is_none_or(|ttl| ttl > grace) {
-                    count(&self.counts.mine().stale_hits);
-                    return Quick::Stale(value);
-                }
-            }
-            count(&self.counts.mine().misses);
-            return Quick::Unclear;
         }
         count(&self.counts.mine().unmemoized);
         Quick::Off
