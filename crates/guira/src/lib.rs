@@ -204,3 +204,7 @@ pub use store::Store;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/memoize.md")]
+struct MemoizeChapterDoctests;
