@@ -208,3 +208,7 @@ struct ReadmeDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/memoize.md")]
 struct MemoizeChapterDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cookbook.md")]
+struct CookbookDoctests;
