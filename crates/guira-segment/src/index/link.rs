@@ -8,6 +8,7 @@ use crate::layout::entry::{Kind, State};
 use crate::layout::slot::{BUCKET_SLOTS, Slot};
 use crate::pin::EnginePin;
 use crate::shared::Shared;
+use crate::tuning::READ_HOPS;
 
 impl Shared {
     /// Links `word`, whose block the caller has pinned: into a hole of the primary bucket, else of
@@ -105,24 +106,35 @@ impl Shared {
         }
     }
 
-    /// Whether an entry is forwarded to one that is not LIVE yet, and whose writer may be dead: its slot is
-    /// the only way to the key's value.
+    /// Whether an entry is forwarded to one that is not LIVE yet, and whose writer may be dead, perhaps by way
+    /// of a copy whose drainer has not swung the slot: its slot is the only way to the key's value.
     pub(crate) fn leads_to_writing(&self, state: State) -> bool {
+        let mut state = state;
+        for _ in 0..READ_HOPS {
+            match self.state_ahead(state) {
+                Some(ahead) if ahead.kind() == Kind::Writing => return true,
+                Some(ahead) => state = ahead,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// The state of the entry that one is forwarded to, if that is there.
+    fn state_ahead(&self, state: State) -> Option<State> {
         let location = state.forward_location();
         if state.kind() != Kind::Forward || !self.is_entry_place(location) {
-            return false;
+            return None;
         }
-        let Some(block) = self.geometry.block_of(location.offset()) else {
-            return false;
-        };
+        let block = self.geometry.block_of(location.offset())?;
         // Without a pin: the answer may be old by the time it is given. A block that was given up keeps its
         // bytes until it is written anew, and with them words that say WRITING.
         let word = self.block(block);
         if !word.is_readable() || !self.same_generation(word.generation(), state.forward_generation()) {
-            return false;
+            return None;
         }
-        let target = self.load_state(location);
-        target.kind() == Kind::Writing && target.self_generation() == state.forward_generation()
+        let ahead = self.load_state(location);
+        (ahead.self_generation() == state.forward_generation()).then_some(ahead)
     }
 
     /// Marks the entry of a slot dead, if it is LIVE. False if the slot must stay: what replaces the entry

@@ -134,7 +134,9 @@ impl Shared {
         );
     }
 
-    /// Clears a slot that is stale, or whose entry is dead or forwarded.
+    /// Clears a slot that is stale, or whose entry is dead or forwarded. Not one that is the way to an entry
+    /// that is not LIVE yet: readers get the old value by it, and whoever helps comes by it, too. What it names and
+    /// leads to is of the present generations, as if it had been linked just now.
     fn sweep_slot(&self, thread: &ThreadState, bucket: usize, slot: usize) {
         let word = self.load_slot(bucket, slot);
         if word.is_empty() {
@@ -158,11 +160,51 @@ impl Shared {
             Kind::Dead => {
                 self.claim_slot(bucket, slot, word, Slot::EMPTY);
             }
+            Kind::Forward if self.leads_to_writing(state) => {}
             Kind::Forward => {
                 self.bump_moves(&Pair::of_bucket(&self.geometry, bucket, word.tag()));
                 self.claim_slot(bucket, slot, word, Slot::EMPTY);
             }
             Kind::Writing | Kind::Live => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::expiry::Expiry;
+    use crate::log::write::Draft;
+    use crate::ops::settle::{Manner, Settled};
+    use crate::segment::Segment;
+    use crate::tags::Tags;
+
+    /// Its slot is the only way to the key's value until the put is LIVE, and for ever if its writer died.
+    #[test]
+    fn a_value_whose_put_is_on_its_way_is_not_swept() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(b"key");
+        let none = Tags::NONE;
+        let draft = Draft::for_ever(key, b"new", &none, shared.token(&key).clock);
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        let settled = shared.settle(&thread, &key, slot, Manner::Override);
+        assert!(matches!(settled, Settled::Ready(_)));
+        shared.sweep_whole(&thread);
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"old"[..]));
+        // Nor does a sweep keep what is done with.
+        let (location, bytes) = (written.place.location, written.entry_bytes);
+        assert!(shared.count_then_live(written.place.block, bytes, location, written.state));
+        shared.sweep_whole(&thread);
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"new"[..]));
+        let linked = shared
+            .buckets_of(&key.pair)
+            .map(|bucket| shared.matching_slots(bucket, key.pair.tag).count_ones());
+        assert_eq!(linked.sum::<u32>(), 1);
     }
 }
