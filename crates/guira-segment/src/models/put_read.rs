@@ -6,7 +6,9 @@ use guira_shm::mutant::Mutant;
 use guira_shm::sync::model::explore;
 
 use super::run::{catches, holds};
-use super::world::{ONE_BUCKET, World, assert_sound, key_of, putting, read, reading, thread};
+use super::world::{
+    ONE_BUCKET, World, assert_sound, drain, key_of, putting, read, reading, seal_block_of, thread,
+};
 use crate::Expiry;
 
 fn model() {
@@ -18,6 +20,26 @@ fn model() {
     let [_, value] = explore([putting(&segment, &key, b"1"), reading(&segment, &key)]);
     assert!(matches!(value.as_deref(), Some(b"0" | b"1")), "{value:?}");
     assert_eq!(read(&segment, &key).as_deref(), Some(&b"1"[..]));
+}
+
+/// The block of the old value is drained meanwhile: when nothing in it is needed any more it goes unwalked, and
+/// the reader comes to the old slot too late.
+fn with_a_drain() {
+    let segment = World::new(ONE_BUCKET).alone();
+    let (key, other) = (key_of(&segment, 0, 0, 0), key_of(&segment, 0, 0, 1));
+    segment.put(&other, b"x", Expiry::never()).expect("room");
+    segment.put(&key, b"0", Expiry::never()).expect("room");
+    assert!(read(&segment, &key).is_some());
+    segment.remove(&other);
+    let block = seal_block_of(&segment, &key);
+    let draining = thread(&segment, move |segment| {
+        drain(segment, block);
+        None
+    });
+    let [_, value, _] = explore([putting(&segment, &key, b"1"), reading(&segment, &key), draining]);
+    assert!(matches!(value.as_deref(), Some(b"0" | b"1")), "{value:?}");
+    assert_eq!(read(&segment, &key).as_deref(), Some(&b"1"[..]));
+    assert_sound(&segment);
 }
 
 /// A value that was replaced or removed does not come back.
@@ -53,4 +75,14 @@ fn a_miss_that_is_not_verified_is_caught() {
 #[test]
 fn a_slot_cleared_without_a_bump_is_caught() {
     catches("put-read", Mutant::ClearWithoutBump, 2, model);
+}
+
+#[test]
+fn a_value_that_is_replaced_while_its_block_goes_is_never_missed() {
+    holds("put-read-drain", 1, with_a_drain);
+}
+
+#[test]
+fn a_count_that_ends_without_a_bump_is_caught() {
+    catches("put-read-drain", Mutant::ClearWithoutBump, 1, with_a_drain);
 }

@@ -79,6 +79,11 @@ impl Leftovers {
         leftovers
     }
 
+    #[cfg(test)]
+    pub(crate) fn given(&self) -> Option<Given> {
+        self.given[0]
+    }
+
     fn push(&mut self, slot: Slot, entry_is_dead: bool) {
         // More than four are left to the sweep: they are harmless hints.
         if let Some(place) = self.slots.get_mut(self.count) {
@@ -194,19 +199,25 @@ impl Shared {
                     return Settled::Ready(Leftovers { given, ..nothing });
                 }
                 Pass::Stopped(settled) => {
-                    self.forget_leftovers(thread, &leftovers);
+                    self.forget_leftovers(thread, key, &leftovers);
                     return settled;
                 }
                 Pass::Unverified => {}
             }
-            self.forget_leftovers(thread, &leftovers);
+            self.forget_leftovers(thread, key, &leftovers);
             break;
         }
         Settled::Contended
     }
 
-    /// The own entry's fate is decided: its block need not count what it took the place of any more.
-    pub(crate) fn forget_leftovers(&self, thread: &ThreadState, leftovers: &Leftovers) {
+    /// What the own entry took the place of need not be counted any more: the own entry is LIVE, dead, or about
+    /// to be withdrawn.
+    pub(crate) fn forget_leftovers(&self, thread: &ThreadState, key: &Key<'_>, leftovers: &Leftovers) {
+        if leftovers.given.iter().any(Option::is_some) && !Mutant::ClearWithoutBump.is_on() {
+            // Its slot may stand, or have been cleared by another before the own entry was LIVE. A scan that met
+            // the own entry then, and the old one when its block is gone, must look again.
+            self.bump_moves(&key.pair);
+        }
         for given in leftovers.given.iter().flatten() {
             self.forget_given(thread, given);
         }
@@ -348,6 +359,6 @@ impl Shared {
             self.unlink(&key.pair, *slot, *entry_is_dead);
         }
         // Only now: a block that counts nothing is dropped, and a scan that met the slot before must look again.
-        self.forget_leftovers(thread, leftovers);
+        self.forget_leftovers(thread, key, leftovers);
     }
 }

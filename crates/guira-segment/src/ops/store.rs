@@ -247,7 +247,7 @@ impl Shared {
             // A put that was helped to LIVE has happened, and was invalidated after: to remove the key now
             // would be to do something twice. (Of the others nothing follows, and they may have been helped
             // only after they were invalidated.)
-            self.forget_leftovers(thread, leftovers);
+            self.forget_leftovers(thread, key, leftovers);
             let outcome = if self.abandon(key, written, slot) && intent == Intent::Put {
                 StoreOutcome::Stored
             } else {
@@ -271,7 +271,7 @@ impl Shared {
                         // Helped to LIVE and removed since: a write happens once.
                         break;
                     }
-                    self.forget_leftovers(thread, leftovers);
+                    self.forget_leftovers(thread, key, leftovers);
                     return self.after_kill(thread, key, token, intent);
                 }
                 // A helper was faster, and has counted the entry.
