@@ -189,11 +189,10 @@ pub const UNREACHED: &[Unreached] = &[
     ),
     unreached(
         "log/survivor.rs",
-        "forward_to_copy",
+        "give_up_copy",
         "change_state",
-        "two of three: only when another writer of the key comes between two instructions",
-    )
-    .of(2),
+        "only when another writer of the key comes between two instructions",
+    ),
     unreached(
         "log/write.rs",
         "write_at",

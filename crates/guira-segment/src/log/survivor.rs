@@ -226,34 +226,50 @@ impl Shared {
             self.uncount_all_live(drain.block, gone);
             return raced;
         };
+        self.write_copies(&place, group);
+        self.forward_to_copies(thread, drain, &place, group)
+    }
+
+    /// Writes the copies, LIVE but unlinked. They are counted before they are LIVE: the place may be sealed and
+    /// drained by others before this drainer goes on.
+    fn write_copies(&self, place: &Place<'_>, group: &Group) {
         // Where the next ones go, probably.
         let to = place.location.offset();
         for line_bytes in (0..group.bytes.min(FETCHED_AHEAD_BYTES)).step_by(64) {
             self.region().prefetch_write(to + group.bytes + line_bytes);
         }
+        self.count_all_live(place.block, group.live(|_| true));
         let mut copied_bytes = 0;
         for moving in group.moving.iter().flatten() {
-            self.copy_to(&place, place.location.behind(copied_bytes), moving);
+            self.copy_to(place, place.location.behind(copied_bytes), moving);
             copied_bytes += moving.met.entry.entry_bytes;
         }
-        let all = group.live(|_| true);
-        self.count_all_live(place.block, all);
-        let (mut lost, mut forwarded, mut moved) = (0_u32, 0_u32, 0);
+    }
+
+    /// Gives a mask of those that another writer changed meanwhile.
+    fn forward_to_copies(
+        &self,
+        thread: &ThreadState,
+        drain: &mut Draining,
+        place: &Place<'_>,
+        group: &Group,
+    ) -> u32 {
+        let (mut given_up, mut forwarded, mut raced, mut moved) = (0_u32, 0_u32, 0, 0);
         let mut copied_bytes = 0;
         for (index, moving) in group.moving.iter().flatten().enumerate() {
             let copy = place.location.behind(copied_bytes);
             copied_bytes += moving.met.entry.entry_bytes;
-            let change = self.forward_to_copy(drain, &place, copy, moving);
-            forwarded |= u32::from(change != Change::Raced) << index;
-            lost |= u32::from(change != Change::Moved) << index;
-            raced |= u32::from(change == Change::Raced) << index;
-            if change == Change::Moved {
+            let change = self.forward_to_copy(drain, place, copy, moving);
+            given_up |= u32::from(change.copy_is_given_up) << index;
+            forwarded |= u32::from(change.is_forwarded) << index;
+            raced |= u32::from(!change.is_forwarded) << index;
+            if change.is_forwarded && !change.copy_is_given_up {
                 moved += 1;
                 drain.copied_bytes += moving.met.entry.entry_bytes;
             }
         }
-        if lost != 0 {
-            self.uncount_all_live(place.block, group.live(|index| lost & (1 << index) != 0));
+        if given_up != 0 {
+            self.uncount_all_live(place.block, group.live(|index| given_up & (1 << index) != 0));
         }
         // The drain may be given back before its end: what moved is not counted here any more.
         let gone = group.live(|index| forwarded & (1 << index) != 0);
@@ -298,32 +314,40 @@ impl Shared {
         let Met { entry, hash, .. } = &moving.met;
         let carried = self.carried(place.generation);
         let pair = Pair::of_hash(&self.geometry, *hash);
-        let live = self.live_copy(place, moving);
-        if !self.change_state(entry.location, entry.state, entry.state.forwarded(copy, carried)) {
-            self.change_state(copy, live, live.dead());
-            return Change::Raced;
+        let forward = entry.state.forwarded(copy, carried);
+        let is_forwarded = self.change_state(entry.location, entry.state, forward);
+        let is_swung = is_forwarded && {
+            let from = self.slot_of(drain, entry, pair.tag);
+            self.swing(&pair, from, Slot::new(pair.tag, carried, copy))
+        };
+        Change {
+            is_forwarded,
+            // Nobody reaches the copy but through the forward, if at all.
+            copy_is_given_up: !is_swung && self.give_up_copy(copy, carried),
         }
-        let from = self.slot_of(drain, entry, pair.tag);
-        if self.swing(&pair, from, Slot::new(pair.tag, carried, copy)) {
-            return Change::Moved;
-        }
-        // Nobody reaches the copy but through the forward, if at all.
-        if self.change_state(copy, live, live.dead()) {
-            Change::GivenUp
-        } else {
-            // Who did has counted it off.
-            Change::Moved
+    }
+
+    /// Marks a LIVE copy DEAD; false if another did, or replaced it, who has counted it off.
+    fn give_up_copy(&self, copy: Location, carried: u16) -> bool {
+        loop {
+            let state = self.load_state(copy);
+            if state.kind() != Kind::Live || state.self_generation() != carried {
+                return false;
+            }
+            // Again if it was marked as stale meanwhile.
+            if self.change_state(copy, state, state.dead()) {
+                return true;
+            }
         }
     }
 }
 
 /// How moving one entry went.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Change {
-    Moved,
-    /// It is forwarded, to a copy that is DEAD.
-    GivenUp,
-    Raced,
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    is_forwarded: bool,
+    /// The copy is DEAD, and is to be counted off.
+    copy_is_given_up: bool,
 }
 
 impl Group {
@@ -337,5 +361,88 @@ impl Group {
             .fold(Live::NONE, |sum, (_, moving)| {
                 sum.and(Live::of_entry(moving.met.entry.entry_bytes))
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expiry::Expiry;
+    use crate::layout::block::{BlockState, BlockWord};
+    use crate::segment::Segment;
+
+    /// A segment with a value in a block that its own thread drains, up to where the copy is written.
+    fn with_copy<R>(look: impl FnOnce(&Segment, &ThreadState, &mut Draining, &Place<'_>, &Group) -> R) -> R {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let block = segment.metadata(b"key").expect("just put").block;
+        assert!(shared.seal_block(block, shared.block(block)));
+        let sealed: BlockWord = shared.block(block);
+        let word = sealed.with_state(BlockState::Drain).with_owner(thread.owner);
+        assert!(shared.change_block(block, sealed, word));
+        let mut drain = Draining {
+            block,
+            word,
+            mode: DrainMode::Compact,
+            copied_bytes: 0,
+            is_second: false,
+        };
+        let location = Location::from_offset(shared.geometry.block_offset(block));
+        let entry = shared.walk_entry(location, block, word.generation());
+        let entry = entry.expect("the first entry of the block");
+        let (hash, namespace) = shared.walked_hash(&entry);
+        let met = Met {
+            entry,
+            hash,
+            namespace,
+        };
+        let mut group = Group::default();
+        group.push(Moving { met, frequency: 1 }, 0);
+        let place = shared.reserve(&thread, Pool::Main, group.bytes, u64::MAX, Purpose::Survivor);
+        let place = place.expect("there is room");
+        shared.write_copies(&place, &group);
+        look(&segment, &thread, &mut drain, &place, &group)
+    }
+
+    /// The drainer stops when it has written the copy. Another drains the block that the copy is in and lets it
+    /// go, and the original is replaced.
+    #[test]
+    fn a_copy_that_another_drainer_let_go_is_counted_off_once() {
+        with_copy(|segment, thread, drain, place, group| {
+            let shared = &*segment.shared;
+            assert_eq!(shared.live(place.block).entries(), 1);
+            let copy = shared.load_state(place.location);
+            assert!(shared.change_state(place.location, copy, copy.dead()));
+            shared.uncount_all_live(place.block, group.live(|_| true));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    segment
+                        .put(b"key", b"new", Expiry::never())
+                        .expect("there is room")
+                });
+            });
+            assert_eq!(shared.forward_to_copies(thread, drain, place, group), 1);
+            assert!(!shared.counts_any(place.block));
+            assert!(!shared.counts_any(drain.block));
+        });
+    }
+
+    /// Its slot is gone by the time it is to be swung; meanwhile the copy was found by the forward and made stale.
+    #[test]
+    fn a_stale_copy_without_a_slot_is_given_up() {
+        with_copy(|segment, _, _, place, group| {
+            let shared = &*segment.shared;
+            let copy = shared.load_state(place.location);
+            assert!(shared.change_state(place.location, copy, copy.with_soft()));
+            let carried = shared.carried(place.generation);
+            assert!(shared.give_up_copy(place.location, carried));
+            assert!(!shared.give_up_copy(place.location, carried), "it is DEAD");
+            shared.uncount_all_live(place.block, group.live(|_| true));
+            assert!(!shared.counts_any(place.block));
+        });
     }
 }
