@@ -19,6 +19,9 @@ pub(crate) const RECLAIM_ROUNDS: u32 = 48;
 pub(crate) const PRIVATE_LANE_SHARE: u32 = 16;
 /// The same for a lane of the main pool.
 pub(crate) const PRIVATE_MAIN_LANE_SHARE: u32 = 32;
+/// The same for a drain that it leaves in the middle between two of its puts, and for as long as it makes none.
+/// Others make drains whole.
+pub(crate) const STEADY_DRAIN_SHARE: u32 = 4;
 /// The admission pool's share of all blocks, in percent.
 pub(crate) const ADMISSION_PERCENT: u32 = 10;
 /// A frequency counter's highest value.

@@ -30,6 +30,7 @@ use crate::log::pace::ENOUGH_BLOCKS;
 use crate::log::survey::{DrainMode, Survey, Victim};
 use crate::log::walk::Walked;
 use crate::shared::Shared;
+use crate::tuning::STEADY_DRAIN_SHARE;
 
 /// A drain in progress, in its thread's private memory.
 #[derive(Debug)]
@@ -103,7 +104,11 @@ impl Shared {
 
     #[cold]
     fn reclaim_step(&self, thread: &ThreadState, due_bytes: usize) {
+        let is_steady = thread.line < self.geometry.blocks() / STEADY_DRAIN_SHARE;
         if !thread.is_draining() {
+            if !is_steady && due_bytes < self.geometry.block_bytes {
+                return;
+            }
             let mut survey = thread.survey.take().unwrap_or_default();
             self.survey_on(&mut survey, self.geometry.blocks());
             if !self.begin_drain(thread, &survey) {
@@ -111,7 +116,8 @@ impl Shared {
                 return;
             }
         }
-        let walked_bytes = self.drain_some(thread, due_bytes);
+        let budget_bytes = if is_steady { due_bytes } else { usize::MAX };
+        let walked_bytes = self.drain_some(thread, budget_bytes);
         thread.pace.paid(walked_bytes);
     }
 
@@ -350,5 +356,51 @@ impl Shared {
 impl Drain {
     fn is_over(&self) -> bool {
         self.at_bytes >= self.end_bytes && self.batches[0].met[0].is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use crate::expiry::Expiry;
+    use crate::layout::block::BlockState;
+    use crate::segment::Segment;
+    use crate::tuning::STEADY_DRAIN_SHARE;
+
+    /// Nearly as many threads as there are blocks: each writes until it has a drain to go on with, or a while,
+    /// and then no more.
+    #[test]
+    fn threads_that_write_no_more_leave_most_blocks_to_the_others() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let shared = &*segment.shared;
+        let blocks = shared.geometry.blocks();
+        let threads = blocks as usize - 4;
+        let stand_still = Barrier::new(threads + 1);
+        std::thread::scope(|scope| {
+            for number in 0..threads {
+                let (segment, stand_still) = (&segment, &stand_still);
+                scope.spawn(move || {
+                    let is_stored = (0..500).all(|turn| {
+                        let key = format!("{number} {turn}");
+                        let thread = segment.shared.thread();
+                        thread.is_some_and(|thread| thread.is_draining())
+                            || segment.put(key.as_bytes(), &[7; 1000], Expiry::never()).is_ok()
+                    });
+                    stand_still.wait();
+                    stand_still.wait();
+                    assert!(is_stored, "there is room");
+                });
+            }
+            stand_still.wait();
+            let state = |block| shared.block(block).state();
+            let drained = (0..blocks).filter(|&block| state(block) == BlockState::Drain);
+            let drained = drained.count();
+            let large = vec![7; shared.geometry.block_bytes];
+            let put = segment.put(b"large", &large, Expiry::never());
+            stand_still.wait();
+            assert!(drained <= (blocks / STEADY_DRAIN_SHARE) as usize, "{drained}");
+            assert!(put.is_ok(), "{put:?}");
+        });
     }
 }

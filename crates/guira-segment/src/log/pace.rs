@@ -3,7 +3,9 @@
 //! To free a byte takes the walk over `used / dead` bytes of a victim, where its dead bytes are those that no
 //! survivor takes along. A thread pays that for each byte it appends, a little more while blocks are short,
 //! a little less while there are some to spare, and nothing while there are many: reclaim then goes on all
-//! the time, in small steps, and not in bursts that a put would wait for.
+//! the time, in small steps, and not in bursts that a put would wait for. A drain between two steps takes a block
+//! out of use for as long as its thread makes no put, so only some threads may leave one; where there are
+//! many for the blocks that there are, the others save up for a whole drain.
 
 use std::cell::Cell;
 
