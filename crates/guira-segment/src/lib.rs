@@ -127,4 +127,3 @@ pub use segment::{Add, Put, Read, Segment};
 pub use stats::{BlockCounts, Stats};
 pub use value::ValueRef;
 pub use watch::Watch;
-

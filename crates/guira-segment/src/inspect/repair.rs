@@ -179,10 +179,16 @@ impl Shared {
         }
     }
 
-    /// Clears every slot that names no entry of its block's present generation, and sets every
-    /// block's count of live entries to what the others name. Writers that are at work
-    /// meanwhile make it a little wrong again, which the count is allowed to be.
+    /// Clears every slot that names no entry of its block's present generation, and sets every block's count of
+    /// live entries to what the others name. One that is forwarded counts: what it leads to may not be LIVE
+    /// yet, or its writer is about to count it off. A count that changes meanwhile is left as it is: it may be
+    /// too high, but must not be too low, for a block that counts nothing goes unwalked.
     fn recount(&self, thread: &ThreadRef<'_>) {
+        let count = |block| self.block_meta(block, META_LIVE);
+        // Acquire: before the slots are read.
+        let before: Vec<u64> = (0..self.geometry.blocks())
+            .map(|block| count(block).load(Ordering::Acquire))
+            .collect();
         let mut live: HashMap<u32, u64> = HashMap::new();
         let mut seen: HashSet<Location> = HashSet::new();
         for bucket in 0..self.geometry.counts.buckets as usize {
@@ -194,21 +200,51 @@ impl Shared {
                     self.claim_slot(bucket, index, slot, Slot::EMPTY);
                     continue;
                 };
-                // What leads to a write in progress, or to one that was begun by the dead, is needed, too.
-                let is_needed = match found.state.kind() {
-                    Kind::Live => true,
-                    Kind::Forward => self.leads_to_writing(found.state),
-                    Kind::Writing | Kind::Dead => false,
-                };
-                if is_needed && seen.insert(found.location) {
+                if matches!(found.state.kind(), Kind::Live | Kind::Forward) && seen.insert(found.location) {
                     let sum = live.entry(found.pinned.block).or_default();
                     *sum = sum.wrapping_add(Live::of_entry(found.entry_bytes()).0);
                 }
             }
         }
-        for block in 0..self.geometry.blocks() {
-            self.block_meta(block, META_LIVE)
-                .store(live.get(&block).copied().unwrap_or(0), Ordering::Relaxed);
+        for (block, before) in (0..).zip(before) {
+            let now = live.get(&block).copied().unwrap_or(0);
+            // Release: the slots were read before it.
+            let _ = count(block).compare_exchange(before, now, Ordering::Release, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::expiry::Expiry;
+    use crate::log::write::Draft;
+    use crate::ops::settle::{Manner, Settled};
+    use crate::segment::Segment;
+    use crate::tags::Tags;
+
+    /// The put died, or is about to go LIVE; then the block of the value that it replaces is drained.
+    #[test]
+    fn a_repair_still_counts_a_value_whose_put_is_on_its_way() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let block = segment.metadata(b"key").expect("just put").block;
+        assert!(shared.seal_block(block, shared.block(block)));
+        let key = segment.key(b"key");
+        let none = Tags::NONE;
+        let draft = Draft::for_ever(key, b"new", &none, shared.token(&key).clock);
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        let settled = shared.settle(&thread, &key, slot, Manner::Override);
+        assert!(matches!(settled, Settled::Ready(_)));
+        drop(written);
+        assert!(segment.repair().left.is_clean());
+        shared.evict_block(&thread, block, shared.block(block));
+        assert!(!shared.block(block).is_readable());
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"new"[..]));
     }
 }
