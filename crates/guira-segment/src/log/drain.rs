@@ -26,7 +26,6 @@ use crate::key::Pair;
 use crate::layout::block::{BlockState, BlockWord, META_TAIL, Pool, Tail};
 use crate::layout::entry::{ENTRY_GRID, ENTRY_LENGTHS, Header, Kind};
 use crate::layout::slot::Location;
-use crate::log::pace::ENOUGH_BLOCKS;
 use crate::log::survey::{DrainMode, Survey, Victim};
 use crate::log::walk::Walked;
 use crate::shared::Shared;
@@ -80,7 +79,7 @@ impl Shared {
     /// One whole round of reclaim: finishes this thread's drain, or makes a new one to the end.
     /// False if nothing could be drained or freed.
     pub(crate) fn reclaim_round(&self, thread: &ThreadState) -> bool {
-        if !thread.is_draining() && !self.begin_drain(thread, &self.survey()) {
+        if !thread.is_draining() && !self.begin_drain(thread, &self.survey(), 1) {
             return false;
         }
         self.finish_drain(thread);
@@ -111,7 +110,7 @@ impl Shared {
             }
             let mut survey = thread.survey.take().unwrap_or_default();
             self.survey_on(&mut survey, self.geometry.blocks());
-            if !self.begin_drain(thread, &survey) {
+            if !self.begin_drain(thread, &survey, self.enough_blocks()) {
                 thread.pace.stop();
                 return;
             }
@@ -122,13 +121,13 @@ impl Shared {
     }
 
     /// Chooses and claims a victim. Also frees retired blocks that nothing pins any more, which
-    /// counts as progress.
-    fn begin_drain(&self, thread: &ThreadState, survey: &Survey) -> bool {
+    /// counts as progress, and is all if as many as `enough` are free then beyond the reserve.
+    fn begin_drain(&self, thread: &ThreadState, survey: &Survey, enough: u32) -> bool {
         let freed = self.release_retired(thread, &survey.retired);
         self.look_for_dead(thread, freed < survey.retired.len());
         let spare = self.spare_blocks();
         let index_is_full = self.index_is_full(survey);
-        if spare >= ENOUGH_BLOCKS && !index_is_full {
+        if spare >= enough && !index_is_full {
             thread.pace.stop();
             return freed > 0;
         }

@@ -12,7 +12,6 @@ use crate::layout::control::{
     CONTROL_FREE_HINT, CONTROL_GUARDED_BLOCKS, CONTROL_LINES_HIGH, CONTROL_SEAL_SEQUENCE,
 };
 use crate::layout::record::{ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, PinWord};
-use crate::log::pace::ENOUGH_BLOCKS;
 use crate::log::place::Purpose;
 use crate::shared::Shared;
 use crate::tuning::{RECLAIM_ROUNDS, RESERVE_PARTS, ROUNDS_BEFORE_EVICTION, ROUNDS_PER_URGENCY};
@@ -66,7 +65,7 @@ impl Shared {
         let start = (hint.load(Ordering::Relaxed) % u64::from(blocks)) as u32;
         let mut first = None;
         let mut free = 0;
-        let enough = keep + ENOUGH_BLOCKS;
+        let enough = keep + self.enough_blocks();
         for step in 0..blocks {
             let block = if start + step >= blocks {
                 start + step - blocks
@@ -114,7 +113,7 @@ impl Shared {
     pub(crate) fn spare_blocks(&self) -> u32 {
         let keep = self.reserve_blocks();
         let is_free = |block: &u32| self.block(*block).state() == BlockState::Free;
-        let enough = (keep + ENOUGH_BLOCKS) as usize;
+        let enough = (keep + self.enough_blocks()) as usize;
         let free = (0..self.geometry.blocks()).filter(is_free).take(enough).count();
         (free as u32).saturating_sub(keep)
     }

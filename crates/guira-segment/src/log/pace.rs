@@ -10,6 +10,7 @@
 use std::cell::Cell;
 
 use crate::log::survey::DrainMode;
+use crate::shared::Shared;
 
 /// Sixteenths in a whole.
 const WHOLE: usize = 16;
@@ -17,8 +18,10 @@ const WHOLE: usize = 16;
 const MAX_PACE: usize = 24;
 /// What is saved up before a step is made: several entries cost less together than one by one.
 const STEP_BYTES: usize = 512;
-/// Blocks beyond the reserve at which reclaim ends, and below which it begins again.
-pub(crate) const ENOUGH_BLOCKS: u32 = 4;
+/// Blocks beyond the reserve at which reclaim ends, and below which it begins again: one in so many, within
+/// bounds. (Four in a segment of five would never be free.)
+const ENOUGH_PARTS: u32 = 32;
+const ENOUGH_BLOCKS: std::ops::RangeInclusive<u32> = 2..=4;
 
 /// A thread's pace. Private to it.
 #[derive(Debug, Default)]
@@ -97,5 +100,13 @@ impl Pace {
         };
         let now = kept_bytes * WHOLE / used_bytes.max(1);
         kept.set((kept.get() + now).div_ceil(2));
+    }
+}
+
+impl Shared {
+    /// How many blocks beyond the reserve are enough.
+    pub(crate) fn enough_blocks(&self) -> u32 {
+        let (least, most) = (*ENOUGH_BLOCKS.start(), *ENOUGH_BLOCKS.end());
+        (self.geometry.blocks() / ENOUGH_PARTS).clamp(least, most)
     }
 }

@@ -95,7 +95,14 @@ impl Shared {
                 {
                     None
                 }
-                Some(base) => self.replace_entry(thread, key, &base, &replacement, &token)?,
+                Some(base) => {
+                    if attempt == 0 {
+                        // Not each time: a drain may move the base again before it is forwarded.
+                        let draft = self.derived_draft(key, &replacement, &token, true);
+                        self.reclaim_for(thread, &draft);
+                    }
+                    self.replace_entry(thread, key, &base, &replacement, &token)?
+                }
                 None => self.insert_derived(thread, key, &replacement, &mut token)?,
             };
             self.check_not_lost()?;
@@ -116,7 +123,9 @@ impl Shared {
         replacement: &Replacement,
         token: &mut Token,
     ) -> Result<Option<Derived>, StoreError> {
-        let draft = self.derived_draft(thread, key, replacement, token, false);
+        let mut draft = self.derived_draft(key, replacement, token, false);
+        self.reclaim_for(thread, &draft);
+        draft.pool = self.choose_pool(key);
         Ok(match self.store(thread, &draft, Intent::Add, token)? {
             StoreOutcome::Stored => Some(Derived::Written),
             StoreOutcome::Superseded => {
@@ -135,13 +144,12 @@ impl Shared {
 
     fn derived_draft<'d>(
         &self,
-        thread: &ThreadState,
         key: &Key<'d>,
         replacement: &'d Replacement,
         token: &Token,
         conditional: bool,
     ) -> Draft<'d> {
-        let mut draft = Draft {
+        Draft {
             key: *key,
             value: [&replacement.value, &[]],
             tags: &replacement.tags,
@@ -154,10 +162,7 @@ impl Shared {
             soft_ms: replacement.soft_ms,
             pool: Pool::Admission,
             conditional,
-        };
-        self.reclaim_for(thread, &draft);
-        draft.pool = self.choose_pool(key);
-        draft
+        }
     }
 
     fn replace_entry(
@@ -168,7 +173,8 @@ impl Shared {
         replacement: &Replacement,
         token: &Token,
     ) -> Result<Option<Derived>, StoreError> {
-        let draft = self.derived_draft(thread, key, replacement, token, true);
+        let mut draft = self.derived_draft(key, replacement, token, true);
+        draft.pool = self.choose_pool(key);
         let written = self.write(thread, &draft)?;
         let slot = written.slot(self, key.pair.tag);
         if !self.link(thread, &key.pair, slot) {
