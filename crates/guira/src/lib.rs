@@ -210,5 +210,9 @@ struct ReadmeDoctests;
 struct MemoizeChapterDoctests;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+struct GuideDoctests;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/cookbook.md")]
 struct CookbookDoctests;
