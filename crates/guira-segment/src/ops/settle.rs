@@ -31,6 +31,7 @@ use crate::index::scan::{Pass, Step};
 use crate::key::Key;
 use crate::layout::entry::{Kind, State};
 use crate::layout::slot::{Location, Slot};
+use crate::ops::store::{Intent, Token};
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::{WRITE_HOPS, WRITE_PASSES};
@@ -93,17 +94,18 @@ impl Leftovers {
     }
 }
 
-/// What settling came to.
+/// What settling came to. Unless the own entry may go LIVE it is to be withdrawn first, and what it took the
+/// place of forgotten then: a writer that dies in between must leave it counted.
 #[derive(Debug)]
 pub(crate) enum Settled {
     /// Go LIVE, then clear these.
     Ready(Leftovers),
     /// A valid LIVE entry of the key stands.
-    Occupied,
+    Occupied(Leftovers),
     /// The bound of passes was reached.
-    Contended,
+    Contended(Leftovers),
     /// Another writer killed the own entry; what is LIVE was left alone.
-    Killed,
+    Killed(Leftovers),
 }
 
 enum Twin {
@@ -127,6 +129,33 @@ enum Twin {
 }
 
 impl Shared {
+    /// Settles as `intent` does.
+    pub(crate) fn settle_for(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        own: Slot,
+        intent: Intent,
+        token: &Token,
+        given: Option<Given>,
+    ) -> Settled {
+        if intent == Intent::Put {
+            if Mutant::UnsettledPut.is_on() {
+                return Settled::Ready(Leftovers::default());
+            }
+            return self.settle_on(thread, key, own, Manner::Override, given);
+        }
+        let refreshes = token.refreshes;
+        if refreshes.is_none() {
+            // Nothing may be killed before it is certain that no LIVE entry stands.
+            match self.settle(thread, key, own, Manner::Look) {
+                Settled::Ready(_) => {}
+                other => return other,
+            }
+        }
+        self.settle(thread, key, own, Manner::Yield { refreshes })
+    }
+
     /// Settles every twin of `own`.
     pub(crate) fn settle(&self, thread: &ThreadState, key: &Key<'_>, own: Slot, manner: Manner) -> Settled {
         self.settle_on(thread, key, own, manner, None)
@@ -178,9 +207,9 @@ impl Shared {
                     }
                     Twin::Raced if Mutant::RacedTwinIsSettled.is_on() => Step::Continue,
                     Twin::Raced => Step::Again,
-                    Twin::Occupied => Step::Stop(Settled::Occupied),
+                    Twin::Occupied => Step::Stop(Settled::Occupied(Leftovers::default())),
                     Twin::OwnDecided => Step::Stop(Settled::Ready(Leftovers::default())),
-                    Twin::OwnKilled => Step::Stop(Settled::Killed),
+                    Twin::OwnKilled => Step::Stop(Settled::Killed(Leftovers::default())),
                 }
             });
             leftovers.given = given;
@@ -198,20 +227,18 @@ impl Shared {
                 Pass::Stopped(Settled::Ready(nothing)) => {
                     return Settled::Ready(Leftovers { given, ..nothing });
                 }
-                Pass::Stopped(settled) => {
-                    self.forget_leftovers(thread, key, &leftovers);
-                    return settled;
-                }
-                Pass::Unverified => {}
+                Pass::Stopped(Settled::Occupied(_)) => return Settled::Occupied(leftovers),
+                Pass::Stopped(Settled::Killed(_)) => return Settled::Killed(leftovers),
+                Pass::Stopped(Settled::Contended(_)) | Pass::Unverified => break,
             }
-            self.forget_leftovers(thread, key, &leftovers);
-            break;
         }
-        Settled::Contended
+        Settled::Contended(Leftovers {
+            given,
+            ..Leftovers::default()
+        })
     }
 
-    /// What the own entry took the place of need not be counted any more: the own entry is LIVE, dead, or about
-    /// to be withdrawn.
+    /// What the own entry took the place of need not be counted any more: the own entry is LIVE or dead.
     pub(crate) fn forget_leftovers(&self, thread: &ThreadState, key: &Key<'_>, leftovers: &Leftovers) {
         if leftovers.given.iter().any(Option::is_some) && !Mutant::ClearWithoutBump.is_on() {
             // Its slot may stand, or have been cleared by another before the own entry was LIVE. A scan that met

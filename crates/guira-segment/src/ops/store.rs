@@ -35,7 +35,7 @@ use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
 use crate::log::write::{Draft, Written};
 use crate::ops::only_twin::{OnlyTwin, Replaced};
-use crate::ops::settle::{Given, Leftovers, Manner, Settled};
+use crate::ops::settle::{Leftovers, Settled};
 use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::STORE_ATTEMPTS;
@@ -212,17 +212,35 @@ impl Shared {
         }
         let leftovers = match self.settle_for(thread, key, slot, intent, token, given) {
             Settled::Ready(leftovers) => leftovers,
-            // What was helped to LIVE has been stored, and what stands now came after it: to do it again,
-            // or to derive from it, would be to do it twice.
-            Settled::Occupied if self.withdraw(key, slot) => return Step::Done(StoreOutcome::Occupied),
-            Settled::Contended if self.withdraw(key, slot) => return Step::Retry,
-            // What is LIVE may be older than this put: it says nothing of who the killer was.
-            Settled::Killed if self.withdraw(key, slot) => return Step::Retry,
-            Settled::Occupied | Settled::Contended | Settled::Killed => {
-                return Step::Done(StoreOutcome::Stored);
+            Settled::Occupied(leftovers) => {
+                return self.give_up(thread, key, slot, &leftovers, Step::Done(StoreOutcome::Occupied));
+            }
+            // Killed: what is LIVE may be older than this put: it says nothing of who the killer was.
+            Settled::Contended(leftovers) | Settled::Killed(leftovers) => {
+                return self.give_up(thread, key, slot, &leftovers, Step::Retry);
             }
         };
         self.finish(thread, draft, token, intent, written, slot, &leftovers)
+    }
+
+    /// Withdraws the own entry, and says what that means: `withdrawn`, unless somebody had helped it. What was
+    /// helped to LIVE has been stored, and what stands now came after it: to do it again, or to derive from
+    /// it, would be to do it twice.
+    fn give_up(
+        &self,
+        thread: &ThreadState,
+        key: &Key<'_>,
+        slot: Slot,
+        leftovers: &Leftovers,
+        withdrawn: Step,
+    ) -> Step {
+        let is_withdrawn = self.withdraw(key, slot);
+        self.forget_leftovers(thread, key, leftovers);
+        if is_withdrawn {
+            withdrawn
+        } else {
+            Step::Done(StoreOutcome::Stored)
+        }
     }
 
     /// Looks at the stamps once more, goes LIVE, and clears what was replaced.
@@ -247,13 +265,13 @@ impl Shared {
             // A put that was helped to LIVE has happened, and was invalidated after: to remove the key now
             // would be to do something twice. (Of the others nothing follows, and they may have been helped
             // only after they were invalidated.)
+            let has_happened = self.abandon(key, written, slot) && intent == Intent::Put;
             self.forget_leftovers(thread, key, leftovers);
-            let outcome = if self.abandon(key, written, slot) && intent == Intent::Put {
+            return Step::Done(if has_happened {
                 StoreOutcome::Stored
             } else {
                 StoreOutcome::Superseded
-            };
-            return Step::Done(outcome);
+            });
         }
         let location = written.place.location;
         let mut state = written.state;
@@ -310,32 +328,6 @@ impl Shared {
                     && state.forward_location() == own.location()
                     && state.forward_generation() == own.generation()
             })
-    }
-
-    fn settle_for(
-        &self,
-        thread: &ThreadState,
-        key: &Key<'_>,
-        own: Slot,
-        intent: Intent,
-        token: &Token,
-        given: Option<Given>,
-    ) -> Settled {
-        if intent == Intent::Put {
-            if Mutant::UnsettledPut.is_on() {
-                return Settled::Ready(Leftovers::default());
-            }
-            return self.settle_on(thread, key, own, Manner::Override, given);
-        }
-        let refreshes = token.refreshes;
-        if refreshes.is_none() {
-            // Nothing may be killed before it is certain that no LIVE entry stands.
-            match self.settle(thread, key, own, Manner::Look) {
-                Settled::Ready(_) => {}
-                other => return other,
-            }
-        }
-        self.settle(thread, key, own, Manner::Yield { refreshes })
     }
 
     fn after_kill(&self, thread: &ThreadState, key: &Key<'_>, token: &Token, intent: Intent) -> Step {
