@@ -50,9 +50,6 @@ fn parse_count(text: &str) -> Result<u64, String> {
     }
 }
 
-/// From so many sequences on every outcome of every operation must have been met.
-const ALL_OUTCOMES_FROM: u64 = 20_000;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
@@ -110,11 +107,9 @@ fn show(report: &Report, seed: u64, seconds: f64) -> u64 {
         eprintln!("nothing was done");
         anomalies += 1;
     }
-    if report.sequences >= ALL_OUTCOMES_FROM {
-        for outcome in report.tally.never_met() {
-            eprintln!("never met: {outcome}");
-            anomalies += 1;
-        }
+    for outcome in report.tally.never_met(report.sequences) {
+        eprintln!("never met: {outcome}");
+        anomalies += 1;
     }
     println!("anomalies: {anomalies}");
     anomalies

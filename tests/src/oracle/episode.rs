@@ -12,6 +12,7 @@ use super::names::{Place, TAGS, tag_name};
 use super::operation::Operation;
 use super::reading::HeldValue;
 use super::tally::Tally;
+use super::watching::Watched;
 use super::world::Handles;
 
 /// One opening of the segment by one or two handles, and what is held of it.
@@ -25,6 +26,7 @@ pub(super) struct Episode<'s, 'm> {
     /// The present operation runs on another thread.
     is_elsewhere: bool,
     pub(super) values: Vec<HeldValue<'s>>,
+    pub(super) watches: Vec<Watched<'s>>,
     pub(super) leads: Vec<Lead<'s>>,
 }
 
@@ -43,6 +45,7 @@ impl<'s, 'm> Episode<'s, 'm> {
             opening: 0,
             is_elsewhere: false,
             values: Vec::new(),
+            watches: Vec::new(),
             leads: Vec::new(),
         }
     }
@@ -119,6 +122,7 @@ impl<'s, 'm> Episode<'s, 'm> {
     pub(super) fn conclude(&mut self) {
         self.is_elsewhere = false;
         self.compare_values();
+        self.compare_watches();
         for place in Place::all() {
             self.get_into(place);
             self.metadata(place);
@@ -127,6 +131,7 @@ impl<'s, 'm> Episode<'s, 'm> {
         self.verify();
         self.stats();
         self.values.clear();
+        self.watches.clear();
         while !self.leads.is_empty() {
             self.end_flight(0);
         }

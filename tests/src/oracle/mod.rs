@@ -24,6 +24,7 @@ mod reading;
 mod refusals;
 mod sizes;
 mod tally;
+mod watching;
 mod world;
 mod writing;
 

@@ -29,8 +29,15 @@ const GUARDS: usize = 8;
 
 impl<'s> Episode<'s, '_> {
     pub(super) fn get(&mut self, place: Place) {
+        self.compare_watches();
         let segment = self.segment(place.space);
-        let value = segment.get(place.name());
+        let (value, watch) = if place.key.is_multiple_of(2) {
+            (segment.get(place.name()), None)
+        } else {
+            segment
+                .get_watched(place.name())
+                .map_or((None, None), |(value, watch)| (Some(value), watch))
+        };
         self.model.counters.read(value.is_some());
         let held = self.model.meet(place, value.is_some());
         let Some((value, held)) = value.zip(held) else {
@@ -38,6 +45,9 @@ impl<'s> Episode<'s, '_> {
         };
         self.tally.note("get hit");
         self.compare_value(place, &value, &held);
+        if let Some(watch) = watch {
+            self.keep_watch(segment, place, watch, &value);
+        }
     }
 
     /// A value against what is held.
