@@ -34,6 +34,7 @@ mod random;
 mod size;
 mod stopwatch;
 mod target;
+mod typed_key;
 mod worker_process;
 
 use std::ffi::OsString;

@@ -80,24 +80,22 @@ impl Target {
     }
 }
 
-/// A namespace, named by itself or by the function whose results it holds.
+/// A namespace, named by itself or by the function whose results it holds. A function keeps them in the
+/// namespace of its name, under typed keys.
 #[derive(Clone, Debug, Args)]
 pub struct Scope {
     /// The namespace [default: the one without a name]
     #[arg(long, value_name = "NAME", conflicts_with = "function")]
     pub ns: Option<String>,
-    /// The results of the function NAME, which are in the namespace fn:NAME
+    /// The results of the memoized function NAME, which is its path unless it was given a name
     #[arg(long = "fn", value_name = "NAME")]
     pub function: Option<String>,
 }
 
 impl Scope {
     /// The namespace's name; `None` for the default one.
-    pub(crate) fn name(&self) -> Option<String> {
-        match &self.function {
-            Some(function) => Some(format!("fn:{function}")),
-            None => self.ns.clone(),
-        }
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.function.as_deref().or(self.ns.as_deref())
     }
 }
 

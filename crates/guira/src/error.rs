@@ -129,6 +129,39 @@ pub enum KeyError {
     DuplicateMapKey,
 }
 
+/// Why bytes are no encoding of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyDecodeError {
+    /// They end inside of an item.
+    #[error("the bytes are no encoded key: they end within an item")]
+    CutOff,
+    /// There is more behind the key.
+    #[error("the bytes are no encoded key: {extra_bytes} follow the first item")]
+    Longer {
+        /// How many bytes.
+        extra_bytes: usize,
+    },
+    /// No item begins with this byte.
+    #[error("the bytes are no encoded key: no item begins with {tag:#04x}")]
+    UnknownTag {
+        /// The byte.
+        tag: u8,
+    },
+    /// A text in it is no UTF-8.
+    #[error("the bytes are no encoded key: a text in them is no UTF-8")]
+    NotText,
+    /// Items in items in items.
+    #[error("the bytes are no encoded key that can be shown: items lie more than {max_depth} deep")]
+    TooDeep {
+        /// The limit.
+        max_depth: u32,
+    },
+    /// They could be read, but the key they mean has other bytes.
+    #[error("the bytes are no encoded key: what they seem to mean is encoded otherwise")]
+    NotCanonical,
+}
+
 /// Why a value could not be encoded or decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

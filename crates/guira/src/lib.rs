@@ -86,7 +86,7 @@ pub mod units;
 
 pub use builder::GuiraBuilder;
 pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Renew, Usage};
-pub use error::{CodecError, Error, KeyError};
+pub use error::{CodecError, Error, KeyDecodeError, KeyError};
 pub use failure::{Failure, FailureKind};
 pub use flight::{FlightOptions, FlightStats, Timing};
 /// Keeps the results of a function for all processes of the host: on `fn`, `async fn` and methods.

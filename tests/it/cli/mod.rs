@@ -1,5 +1,6 @@
 //! The `guira` command as a script sees it: output, exit status, one line of error.
 
+mod functions;
 mod inspecting;
 mod refusals;
 mod running;

@@ -142,7 +142,7 @@ fn invalidation_reaches_what_it_names_and_nothing_else() {
         workplace.run(&format!("put @ {key} v --tag tag-{key}")).done();
     }
     workplace.run("put @ a v --ns users").done();
-    workplace.run("put @ a v --ns fn:score").done();
+    workplace.run("put @ a v --ns score").done();
 
     let gone = workplace
         .run("invalidate @ --key a --key nothing --json")
@@ -162,9 +162,9 @@ fn invalidation_reaches_what_it_names_and_nothing_else() {
     workplace.run("invalidate @ --key b --ns users").done();
     assert!(present("a --ns users"));
     workplace.run("invalidate @ --ns users").done();
-    assert!(!present("a --ns users") && present("a --ns fn:score") && present("d"));
+    assert!(!present("a --ns users") && present("a --ns score") && present("d"));
     workplace.run("invalidate @ --fn score").done();
-    assert!(!present("a --ns fn:score") && present("d"));
+    assert!(!present("a --ns score") && present("d"));
     workplace.run("invalidate @ --all").done();
     assert!(!present("d"));
 }
@@ -198,7 +198,7 @@ fn keys_are_listed_by_namespace_prefix_and_limit() {
     for key in ["user:1", "user:2", "post:1"] {
         workplace.run(&format!("put @ {key} v")).done();
     }
-    workplace.run("put @ 7 v --ns fn:score").done();
+    workplace.run("put @ 7 v --ns score").done();
     let listed = |line: &str| -> BTreeSet<String> {
         workplace
             .run(line)
@@ -212,7 +212,7 @@ fn keys_are_listed_by_namespace_prefix_and_limit() {
     assert_eq!(listed("keys @"), set(&["user:1", "user:2", "post:1"]));
     assert_eq!(listed("keys @ --prefix user:"), set(&["user:1", "user:2"]));
     assert_eq!(listed("keys @ --fn score"), set(&["7"]));
-    assert_eq!(listed("keys @ --ns fn:score"), set(&["7"]));
+    assert_eq!(listed("keys @ --ns score"), set(&["7"]));
     assert_eq!(listed("keys @ --prefix user: --limit 1").len(), 1);
     workplace.run("keys @ --prefix nobody").not_found();
     workplace.run("keys @ --ns nobody").not_found();

@@ -12,6 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::write_json;
 use crate::target::{Scope, Target};
+use crate::typed_key;
 
 /// Make values unreadable for good, by key, tag, namespace or all
 ///
@@ -19,7 +20,9 @@ use crate::target::{Scope, Target};
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "With --key, --ns and --fn say where the keys are; alone they clear the whole \
-namespace. Tags reach all namespaces. Done too when nothing was there."
+namespace. Arguments of a function are JSON, as `guira keys --fn NAME` lists them: 7, '\"plum\"', \
+'[1,2]'; of a method or a function with a key of its own, what its key is made of. Tags reach all \
+namespaces. Done too when nothing was there."
 )]
 pub struct InvalidateArgs {
     #[command(flatten)]
@@ -32,6 +35,9 @@ pub struct InvalidateArgs {
     pub tags: Vec<OsString>,
     #[command(flatten)]
     pub scope: Scope,
+    /// With --fn: the arguments of the one call whose result is meant, each as JSON
+    #[arg(value_name = "ARG", requires = "function", allow_negative_numbers = true, conflicts_with_all = ["keys", "tags"])]
+    pub arguments: Vec<String>,
     /// Everything in the segment
     #[arg(long)]
     pub all: bool,
@@ -57,8 +63,9 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
     let keys = args
         .keys
         .iter()
-        .map(|key| target.key(key))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|key| Ok(target.key(key)?.to_vec()))
+        .chain(typed_key::of_arguments(&args.arguments).transpose())
+        .collect::<Result<Vec<_>, CliError>>()?;
     if args
         .tags
         .iter()
@@ -66,7 +73,7 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
     {
         return Err(CliError::Usage(format!("a tag has 1 to {MAX_TAG_BYTES} bytes")));
     }
-    if let Some(name) = &namespace {
+    if let Some(name) = namespace {
         target.check_namespace(name)?;
     }
 
@@ -79,7 +86,7 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
     }
     let mut found_keys = 0_u64;
     // A namespace that is not there holds nothing.
-    if let Some(segment) = target.existing(segment, namespace.as_deref())? {
+    if let Some(segment) = target.existing(segment, namespace)? {
         for key in &keys {
             found_keys += u64::from(segment.invalidate(key));
         }

@@ -51,10 +51,15 @@ impl KeyBytes {
     #[inline]
     pub(crate) fn encode<K: Serialize + ?Sized>(&mut self, key: &K) -> Result<(), KeyError> {
         key.serialize(KeySerializer(self))?;
+        self.shorten_if_long();
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn shorten_if_long(&mut self) {
         if !self.spilled.is_empty() && self.spilled.len() > MAX_KEY_BYTES {
             self.shorten();
         }
-        Ok(())
     }
 
     #[cold]

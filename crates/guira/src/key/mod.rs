@@ -40,15 +40,20 @@
 
 mod bytes;
 mod compound;
+mod item;
+#[cfg(test)]
+mod item_tests;
 mod key_bytes;
+mod notation;
 mod serializer;
 #[cfg(test)]
 mod tests;
 
 pub use bytes::Bytes;
+pub use item::KeyItem;
 pub use key_bytes::KeyBytes;
 
-pub use crate::error::KeyError;
+pub use crate::error::{KeyDecodeError, KeyError};
 
 /// The bytes that items begin with. They are in segments of others: they never change.
 mod tag {
