@@ -10,6 +10,7 @@ use crate::command::doctor::DoctorArgs;
 use crate::command::get::GetArgs;
 use crate::command::invalidate::InvalidateArgs;
 use crate::command::keys::KeysArgs;
+use crate::command::lockouts::LockoutsArgs;
 use crate::command::man::ManArgs;
 use crate::command::put::PutArgs;
 use crate::command::rm::RmArgs;
@@ -57,6 +58,7 @@ pub enum Command {
     Rm(RmArgs),
     Invalidate(InvalidateArgs),
     Keys(KeysArgs),
+    Lockouts(LockoutsArgs),
     Stat(StatArgs),
     Verify(VerifyArgs),
     Bench(BenchArgs),

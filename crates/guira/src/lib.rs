@@ -36,6 +36,7 @@
 //! | counters | [`Guira::counters`] and [`Cache::increment`] |
 //! | changing a value by what it was | [`Cache::get_versioned`] and [`Cache::compare_and_swap`] |
 //! | dropping many values at once | [`PutOptions::tags`] and [`Cache::invalidate_tag`], [`Cache::clear`] |
+//! | who fails too often, or takes too much | [`lockout`] |
 //! | how keys become bytes | [`key`] |
 //! | how values do | [`codec`], and [`transform`] for compression, encryption, signatures |
 //! | settings from outside the program | [`settings`], [`Guira::from_env`] |
@@ -74,6 +75,7 @@ mod flight;
 mod handle;
 pub mod key;
 mod lifetime;
+pub mod lockout;
 #[doc(hidden)]
 pub mod macro_support;
 pub mod memoized;

@@ -2,6 +2,7 @@
 
 mod functions;
 mod inspecting;
+mod lockouts;
 mod refusals;
 mod running;
 mod values;

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod get;
 pub(crate) mod invalidate;
 pub(crate) mod keys;
+pub(crate) mod lockouts;
 pub(crate) mod man;
 pub(crate) mod put;
 pub(crate) mod rm;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<Exit, CliErr
         Command::Rm(args) => rm::run(args, out),
         Command::Invalidate(args) => invalidate::run(args, out),
         Command::Keys(args) => keys::run(args, out),
+        Command::Lockouts(args) => lockouts::run(args, out),
         Command::Stat(args) => stat::run(args, out),
         Command::Verify(args) => verify::run(args, out),
         Command::Bench(args) => bench::run(args, out),

@@ -72,6 +72,20 @@ impl KeyBytes {
         self.spilled = short;
     }
 
+    /// Whether it stands for a key that was too long.
+    pub(crate) fn is_hashed(&self) -> bool {
+        self.first() == Some(&tag::HASHED)
+    }
+
+    /// A list of items that are encoded already, and not hashed.
+    pub(crate) fn list_of(items: [&Self; 3]) -> Self {
+        let mut list = Self::new();
+        list.push(tag::LIST);
+        items.iter().for_each(|item| list.extend(item));
+        list.push(tag::END);
+        list
+    }
+
     // ---- what the serializer writes with
 
     #[inline]

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use guira_segment::Segment;
@@ -86,9 +86,14 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(path: &Path) -> Self {
+        Self::start_as("worker::run", path)
+    }
+
+    /// One that runs `test` of this binary, whose first answer is `open`.
+    pub(crate) fn start_as(test: &str, path: &Path) -> Self {
         let this = std::env::current_exe().expect("a path");
         let mut process = Command::new(this)
-            .args(["--exact", "worker::run", "--nocapture"])
+            .args(["--exact", test, "--nocapture"])
             .env(SEGMENT, path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -126,6 +131,15 @@ impl Worker {
 
     pub(crate) fn answers(&mut self, count: usize) -> Vec<String> {
         (0..count).map(|_| self.answer()).collect()
+    }
+
+    /// What a process that was killed had said, and nobody has heard; `None` at the end.
+    pub(crate) fn last_answer(&mut self) -> Option<String> {
+        match self.answers.recv_timeout(WATCHDOG) {
+            Ok(answer) => Some(answer),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+        }
     }
 
     /// The process, for signals.

@@ -12,6 +12,7 @@ mod counters;
 mod dog_pile;
 mod entangled;
 mod kinds;
+mod lockouts;
 mod memoizing;
 mod processes;
 mod settings_of_caches;
