@@ -36,6 +36,7 @@
 //! | counters | [`Guira::counters`] and [`Cache::increment`] |
 //! | changing a value by what it was | [`Cache::get_versioned`] and [`Cache::compare_and_swap`] |
 //! | dropping many values at once | [`PutOptions::tags`] and [`Cache::invalidate_tag`], [`Cache::clear`] |
+//! | changing what a value is computed from | [`write_guard`] |
 //! | who fails too often, or takes too much | [`lockout`] |
 //! | how keys become bytes | [`key`] |
 //! | how values do | [`codec`], and [`transform`] for compression, encryption, signatures |
@@ -85,6 +86,7 @@ pub mod settings;
 pub mod store;
 pub mod transform;
 pub mod units;
+pub mod write_guard;
 
 pub use builder::GuiraBuilder;
 pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Renew, Usage};
@@ -202,6 +204,7 @@ pub use memoized::{AsyncMemoized, Memo, MemoBuilder, MemoStats, Memoized};
 pub use options::PutOptions;
 pub use settings::Settings;
 pub use store::Store;
+pub use write_guard::WriteGuard;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

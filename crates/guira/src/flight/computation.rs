@@ -12,6 +12,7 @@ use super::manner::Values;
 use super::records::KeyId;
 use super::tally::count;
 use crate::failure::Failure;
+use crate::write_guard::is_guarded;
 
 /// What a computed value is stored over. The token was taken before the source is read.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Computation<'c> {
     basis: Basis,
     /// There is a stale value: a failure begins a back-off.
     is_refresh: bool,
+    /// Somebody is changing the source: what is computed may be of before or after, and is not stored.
+    is_guarded: bool,
     lead: Option<FlightLead<'c>>,
     _nested: Option<Edge>,
     began: Instant,
@@ -56,6 +59,11 @@ impl<'c> Computation<'c> {
             id,
             basis,
             is_refresh,
+            // After the token was taken, and before the source is read: see `write_guard`.
+            is_guarded: place
+                .flights
+                .records(place.segment)
+                .is_some_and(|records| is_guarded(records, id)),
             lead,
             _nested: entangled::begin(id),
             began: Instant::now(),
@@ -112,6 +120,9 @@ impl<'c> Computation<'c> {
 
     /// Whether the value is there now; false if something else came between.
     fn store(&self, encoded: &[u8], options: &PutOptions<'_>) -> Result<bool, StoreError> {
+        if self.is_guarded {
+            return Ok(false);
+        }
         let Place { segment, key, .. } = self.place;
         if let Basis::Present(_, version) = self.basis {
             match segment.compare_and_swap(key, version, encoded, options)? {

@@ -5,12 +5,13 @@
 //! | `L`, key id, flight number | a landing record | 2 s |
 //! | `B`, key id | empty: a refresh failed; none is tried while this lives | the back-off |
 //! | `W`, key id | key ids, 16 bytes each: the computation of the key waits for these | 5 s, renewed while it waits |
+//! | `G`, `H` | guards of writes: [`crate::write_guard`] | |
 //!
 //! All of it may be lost at any time (evicted, cleared), which costs a computation.
 
 use std::time::Duration;
 
-use guira_segment::{Expiry, Segment};
+use guira_segment::{Expiry, NamespaceError, Segment};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Not to be used by anybody else.
@@ -53,13 +54,22 @@ pub(crate) struct Records {
 
 impl Records {
     pub(crate) fn of(segment: &Segment) -> Option<Self> {
-        match segment.namespace(NAMESPACE) {
+        match Self::segment_of(segment) {
             Ok(segment) => Some(Self { segment }),
             Err(error) => {
                 tracing::warn!(%error, "no namespace for {NAMESPACE}: waiters are not told why computations fail");
                 None
             }
         }
+    }
+
+    /// The reserved namespace of what `segment` is of.
+    pub(crate) fn segment_of(segment: &Segment) -> Result<Segment, NamespaceError> {
+        segment.namespace(NAMESPACE)
+    }
+
+    pub(crate) const fn segment(&self) -> &Segment {
+        &self.segment
     }
 
     pub(crate) fn put_landing(&self, id: KeyId, number: u128, record: &[u8]) {

@@ -18,3 +18,4 @@ mod processes;
 mod settings_of_caches;
 mod stores;
 mod worker;
+mod write_guards;
