@@ -38,6 +38,7 @@
 //! | dropping many values at once | [`PutOptions::tags`] and [`Cache::invalidate_tag`], [`Cache::clear`] |
 //! | changing what a value is computed from | [`write_guard`] |
 //! | who fails too often, or takes too much | [`lockout`] |
+//! | the same line of every worker's log, once | `repeats` |
 //! | how keys become bytes | [`key`] |
 //! | how values do | [`codec`], and [`transform`] for compression, encryption, signatures |
 //! | settings from outside the program | [`settings`], [`Guira::from_env`] |
@@ -61,6 +62,7 @@
 //! | `encryption` | authenticated encryption: `CacheBuilder::encrypt` |
 //! | `mac` | signatures: `CacheBuilder::sign` |
 //! | `decoded` | decoded values kept by each process: `store::Decoded` |
+//! | `tracing-layer` | a layer of `tracing-subscriber` that logs what repeats once: `repeats` |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -82,6 +84,8 @@ pub mod macro_support;
 pub mod memoized;
 mod options;
 mod process_default;
+#[cfg(feature = "tracing-layer")]
+pub mod repeats;
 pub mod settings;
 pub mod store;
 pub mod transform;

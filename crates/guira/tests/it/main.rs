@@ -15,6 +15,7 @@ mod kinds;
 mod lockouts;
 mod memoizing;
 mod processes;
+mod repeats;
 mod settings_of_caches;
 mod stores;
 mod worker;
