@@ -14,6 +14,7 @@ use super::landing::Landing;
 use super::manner::{Purpose, Values};
 use super::records::KeyId;
 use super::tally::count;
+use super::waiters::Target;
 use crate::failure::Failure;
 
 /// A key of a cache.
@@ -86,6 +87,25 @@ pub(crate) struct Waiting<'c> {
     pub(crate) until: Option<Instant>,
     /// If the caller is in a computation itself: look from time to time whether the wait has become endless.
     pub(crate) edge: Option<WaitEdge<'c>>,
+}
+
+impl Waiting<'_> {
+    /// For whoever watches the flight for this caller.
+    pub(crate) fn target(&self) -> Target {
+        let Place {
+            segment,
+            key,
+            flights,
+        } = self.place;
+        Target {
+            segment: segment.clone(),
+            key: key.into(),
+            id: self.id,
+            token: self.token,
+            patience: flights.options.patience,
+            number: self.flight.number(),
+        }
+    }
 }
 
 /// How a wait ended.

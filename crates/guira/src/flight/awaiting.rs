@@ -10,13 +10,13 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::asking::{Asking, Place, Turn, Waited, Waiting};
+use super::asking::{Asking, Turn, Waited, Waiting};
 use super::computation::Computation;
 use super::entangled;
 use super::manner::{Manner, Values};
 use super::records::KeyId;
 use super::tally::count;
-use super::waiters::{Target, landed};
+use super::waiters::landed;
 use crate::failure::Failure;
 
 /// Slices of a wait from within a computation, between which is looked whether it has become endless.
@@ -96,42 +96,21 @@ where
 impl<'c> Waiting<'c> {
     /// Until the flight landed or the caller has waited enough.
     async fn awaited(self) -> Waited<'c> {
-        let Self {
-            place,
-            id,
-            flight,
-            token,
-            until,
-            edge,
-        } = self;
-        let number = flight.number();
-        let Place {
-            segment,
-            key,
-            flights,
-        } = place;
+        let number = self.flight.number();
         let mut slice = FIRST_SLICE;
         loop {
-            let target = Target {
-                segment: segment.clone(),
-                key: key.into(),
-                id,
-                token,
-                patience: flights.options.patience,
-                number,
-            };
-            let slice_end = edge.as_ref().and_then(|_| Instant::now().checked_add(slice));
-            let wake_at = match (until, slice_end) {
+            let slice_end = self.edge.as_ref().and_then(|_| Instant::now().checked_add(slice));
+            let wake_at = match (self.until, slice_end) {
                 (Some(until), Some(end)) => Some(until.min(end)),
                 (until, end) => until.or(end),
             };
-            if landed(target, wake_at).await {
+            if landed(self.target(), wake_at).await {
                 return Waited::Landed(number);
             }
-            if until.is_some_and(|until| until <= Instant::now()) {
+            if self.until.is_some_and(|until| until <= Instant::now()) {
                 return Waited::Enough;
             }
-            if edge.as_ref().is_some_and(|edge| edge.look().is_err()) {
+            if self.edge.as_ref().is_some_and(|edge| edge.look().is_err()) {
                 return Waited::Endless;
             }
             slice = (slice * 4).min(LAST_SLICE);

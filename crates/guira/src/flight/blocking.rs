@@ -7,8 +7,11 @@ use guira_segment::FlightEnd;
 
 use super::asking::{Asking, Turn, Waited, Waiting};
 use super::computation::Computation;
+use super::crowd;
 use super::manner::{Manner, Values};
 use super::tally::count;
+use super::waiters::landed;
+use crate::background::block_on;
 use crate::failure::Failure;
 
 /// The longest wait that is asked of the engine at once.
@@ -83,6 +86,10 @@ impl<'c> Waiting<'c> {
     /// Blocks until the flight landed, or the caller leads, or has waited enough.
     fn block(self) -> Waited<'c> {
         let number = self.flight.number();
+        let member = crowd::join(self.id, number);
+        if !member.is_in_front && self.edge.is_none() {
+            return self.block_in_crowd(number);
+        }
         let mut slice = if self.edge.is_some() { FIRST_SLICE } else { LONGEST };
         loop {
             let now = Instant::now();
@@ -103,6 +110,16 @@ impl<'c> Waiting<'c> {
                 }
                 slice = (slice * 4).min(LAST_SLICE);
             }
+        }
+    }
+
+    /// Leaves the watching to another thread.
+    fn block_in_crowd(self, number: u128) -> Waited<'c> {
+        let target = self.target();
+        if block_on(landed(target, self.until)) {
+            Waited::Landed(number)
+        } else {
+            Waited::Enough
         }
     }
 }

@@ -61,6 +61,7 @@ mod asking;
 mod awaiting;
 mod blocking;
 mod computation;
+mod crowd;
 pub(crate) mod entangled;
 mod landing;
 mod manner;

@@ -1,4 +1,5 @@
-//! Waiting for flights without blocking a task: a few threads of the process wait for all tasks.
+//! Waiting for flights without blocking a task: a few threads of the process wait for all tasks, and for crowds of threads
+//! ([`super::crowd`]).
 //!
 //! A task leaves what it waits for as a *watch*; tasks that wait for the same flight share one. A thread takes
 //! a watch, waits on the flight's futex for a slice, and puts it back if the flight is still under way. While
@@ -13,6 +14,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -50,12 +52,13 @@ pub(crate) struct Landed {
 #[derive(Debug)]
 struct Watch {
     target: Target,
+    /// Set before the tasks are woken: all of a crowd look at once, and none waits for the lock.
+    has_landed: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    has_landed: bool,
     next_ticket: u64,
     tasks: Vec<Task>,
 }
@@ -106,6 +109,7 @@ pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
         None => {
             let watch = Arc::new(Watch {
                 target,
+                has_landed: AtomicBool::new(false),
                 state: Mutex::default(),
             });
             desk.watches.push(Arc::clone(&watch));
@@ -183,6 +187,11 @@ impl Watch {
         ticket
     }
 
+    fn has_landed(&self) -> bool {
+        // Acquire: pairs with the Release in `land`.
+        self.has_landed.load(Ordering::Acquire)
+    }
+
     fn is_wanted(&self) -> bool {
         !lock(&self.state).tasks.is_empty()
     }
@@ -221,7 +230,9 @@ impl Watch {
 
     fn land(&self) {
         let mut state = lock(&self.state);
-        state.has_landed = true;
+        // Release: pairs with the Acquire of a task that looks; what landed is before it. Under the lock, so that no
+        // task leaves a waker after they were taken.
+        self.has_landed.store(true, Ordering::Release);
         let wakers: Vec<Waker> = state
             .tasks
             .iter_mut()
@@ -236,8 +247,11 @@ impl Future for Landed {
     type Output = bool;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        if self.watch.has_landed() {
+            return Poll::Ready(true);
+        }
         let mut state = lock(&self.watch.state);
-        if state.has_landed {
+        if self.watch.has_landed() {
             return Poll::Ready(true);
         }
         if self.until.is_some_and(|until| until <= Instant::now()) {
@@ -255,6 +269,9 @@ impl Future for Landed {
 
 impl Drop for Landed {
     fn drop(&mut self) {
+        if self.watch.has_landed() {
+            return;
+        }
         lock(&self.watch.state)
             .tasks
             .retain(|task| task.ticket != self.ticket);

@@ -1,6 +1,7 @@
 //! Worker processes: this test binary, run again as `worker::run`. Commands go in by lines, answers come out by
 //! lines, and no test waits for ever.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -41,13 +42,6 @@ impl Host {
         }
     }
 
-    /// Returns when `count` waits for flights have begun.
-    pub(crate) fn await_waits(&self, count: u64) {
-        await_that("the waiters' arrival", || {
-            self.segment.stats().flights_waited >= count
-        });
-    }
-
     /// How often workers computed.
     pub(crate) fn computations(&self) -> u64 {
         let calls = self.segment.namespace("calls").expect("a row");
@@ -82,6 +76,18 @@ pub(crate) struct Worker {
     process: std::process::Child,
     input: ChildStdin,
     answers: Receiver<String>,
+    /// Answers that came before one that was asked for.
+    early: VecDeque<String>,
+}
+
+/// Returns when `count` callers of the workers have begun to wait, in all.
+pub(crate) fn await_waits<'w>(workers: impl IntoIterator<Item = &'w mut Worker>, count: u64) {
+    let mut workers: Vec<&mut Worker> = workers.into_iter().collect();
+    let end = Instant::now() + WATCHDOG;
+    while workers.iter_mut().map(|worker| worker.waits()).sum::<u64>() < count {
+        assert!(Instant::now() < end, "the waiters' arrival takes too long");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 impl Worker {
@@ -116,6 +122,7 @@ impl Worker {
             process,
             input,
             answers,
+            early: VecDeque::new(),
         };
         assert_eq!(worker.answer(), "open");
         worker
@@ -125,7 +132,22 @@ impl Worker {
         writeln!(self.input, "{command}").expect("the worker listens");
     }
 
+    /// How many of its callers have begun to wait.
+    pub(crate) fn waits(&mut self) -> u64 {
+        self.tell("waits");
+        loop {
+            let answer = self.answers.recv_timeout(WATCHDOG).expect("an answer in time");
+            match answer.strip_prefix("waits ") {
+                Some(count) => return count.parse().expect("a number"),
+                None => self.early.push_back(answer),
+            }
+        }
+    }
+
     pub(crate) fn answer(&mut self) -> String {
+        if let Some(early) = self.early.pop_front() {
+            return early;
+        }
         self.answers.recv_timeout(WATCHDOG).expect("an answer in time")
     }
 

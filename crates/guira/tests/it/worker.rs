@@ -3,6 +3,7 @@
 //! | command | does |
 //! |---|---|
 //! | `time MS` | sets the segment's clock, which is a manual one from then on |
+//! | `waits` | answers `waits N`: how many of its callers have begun to wait |
 //! | `ask KEY THREADS LIKE PATIENCE_MS` | asks for the key on threads; when all have it, each answers `value V at_us` or `error KIND TEXT` |
 //!
 //! A computation answers `computing KEY`, is counted, and goes on as LIKE says: `now`; `held` until the test releases
@@ -11,8 +12,8 @@
 use std::io::BufRead;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, SystemTime};
 
 use guira::{Cache, Error, FlightOptions, Guira, Lifetime};
@@ -32,6 +33,7 @@ fn run() {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
+            ["waits"] => say(&format!("waits {}", worker.waits())),
             ["time", ms] => worker.set_time(ms.parse().expect("a number")),
             ["ask", key, threads, like, patience_ms] => worker.ask(
                 key.parse().expect("a number"),
@@ -59,6 +61,7 @@ struct Worker {
     path: std::path::PathBuf,
     guira: Guira,
     time: Option<Arc<AtomicU64>>,
+    asked: Vec<Cache<u64, String>>,
 }
 
 impl Worker {
@@ -67,7 +70,12 @@ impl Worker {
             path: path.to_owned(),
             guira: Guira::builder().open_existing(path).expect("the test made it"),
             time: None,
+            asked: Vec::new(),
         }
+    }
+
+    fn waits(&self) -> u64 {
+        self.asked.iter().map(|cache| cache.flight_stats().waits).sum()
     }
 
     fn set_time(&mut self, ms: u64) {
@@ -86,7 +94,7 @@ impl Worker {
         say("set");
     }
 
-    fn ask(&self, key: u64, threads: usize, like: &str, patience_ms: u64) {
+    fn ask(&mut self, key: u64, threads: usize, like: &str, patience_ms: u64) {
         let cache = self
             .guira
             .cache_builder::<u64, String>("values")
@@ -97,15 +105,22 @@ impl Worker {
             })
             .flights(FlightOptions::default().patience(Duration::from_millis(patience_ms)))
             .open();
+        self.asked.push(cache.clone());
         let like = like.to_owned();
         std::thread::spawn(move || {
             // Said at the end, so that nobody's answer is late because others speak.
+            // No thread ends before all have their answers either: that takes longer than an answer.
+            let all_answered = Barrier::new(threads);
             let answers: Vec<String> = std::thread::scope(|scope| {
                 let callers: Vec<_> = (0..threads)
                     .map(|_| {
                         std::thread::Builder::new()
                             .stack_size(256 << 10)
-                            .spawn_scoped(scope, || answer(&cache, key, &like))
+                            .spawn_scoped(scope, || {
+                                let answer = answer(&cache, key, &like);
+                                all_answered.wait();
+                                answer
+                            })
                             .expect("a thread")
                     })
                     .collect();
