@@ -54,8 +54,8 @@ impl FlightOptions {
     }
 
     /// How long a caller waits for somebody else's computation before it gives up with
-    /// [`FailureKind::TimedOut`](crate::FailureKind::TimedOut); by default for ever. A caller's own blocking
-    /// computation is not interrupted; its own future is dropped.
+    /// [`FailureKind::TimedOut`](crate::FailureKind::TimedOut); by default for ever. A caller's own
+    /// computation is not interrupted, be it blocking or a future.
     #[must_use]
     pub const fn load_timeout(self, load_timeout: Duration) -> Self {
         Self {
