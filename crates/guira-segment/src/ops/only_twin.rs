@@ -34,6 +34,13 @@ pub(crate) enum OnlyTwin<'s> {
     Other(Option<Given>),
 }
 
+/// Why the twin takes more.
+enum Unsettled {
+    /// Another writer changed its state meanwhile.
+    Raced,
+    Other,
+}
+
 impl Replaced<'_> {
     const fn given(&self) -> Given {
         Given {
@@ -79,8 +86,9 @@ impl Shared {
         let replaced = match twin {
             None => None,
             Some((bucket, number, slot)) => match self.replace_twin(thread, key, own, bucket, number, slot) {
-                Some(replaced) => Some(replaced),
-                None => return OnlyTwin::Other(None),
+                Ok(replaced) => Some(replaced),
+                Err(Unsettled::Raced) if Mutant::RacedTwinIsSettled.is_on() => None,
+                Err(Unsettled::Raced | Unsettled::Other) => return OnlyTwin::Other(None),
             },
         };
         // Acquire fence, and SeqCst: as in `verified_pass`.
@@ -107,26 +115,28 @@ impl Shared {
         bucket: usize,
         number: usize,
         slot: Slot,
-    ) -> Option<Replaced<'s>> {
+    ) -> Result<Replaced<'s>, Unsettled> {
         let pin = thread.engine_pin(self, EnginePin::Twin);
-        let found = self.examine(thread, pin, slot, key)?;
+        let found = self.examine(thread, pin, slot, key).ok_or(Unsettled::Other)?;
         if found.state.kind() != Kind::Live {
-            return None;
+            return Err(Unsettled::Other);
         }
         // Helped to LIVE or killed meanwhile: `settle` says what that means.
         if self.load_state(own.location()).kind() != Kind::Writing && !Mutant::OwnEntryNotLookedAt.is_on() {
-            return None;
+            return Err(Unsettled::Other);
         }
         let forwarded = found.state.forwarded(own.location(), own.generation());
         let entry_bytes = found.entry_bytes();
-        self.change_state(found.location, found.state, forwarded)
-            .then_some(Replaced {
-                pinned: found.pinned,
-                bucket,
-                number,
-                slot,
-                entry_bytes,
-            })
+        if !self.change_state(found.location, found.state, forwarded) {
+            return Err(Unsettled::Raced);
+        }
+        Ok(Replaced {
+            pinned: found.pinned,
+            bucket,
+            number,
+            slot,
+            entry_bytes,
+        })
     }
 
     /// Clears the slot of what was replaced, now that the own entry is LIVE, and counts it off.
