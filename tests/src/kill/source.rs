@@ -185,7 +185,15 @@ pub const UNREACHED: &[Unreached] = &[
         "index/sweep.rs",
         "sweep_slot",
         "claim_slot",
-        "one of four: a slot that names no entry, which damage alone makes",
+        "two of four: a slot that names no entry, which damage alone makes; and one that a writer which died when its \
+         entry was LIVE had not cleared",
+    )
+    .of(2),
+    unreached(
+        "index/sweep.rs",
+        "sweep_slot",
+        "bump_moves",
+        "only before the second of these",
     ),
     unreached(
         "log/survivor.rs",
