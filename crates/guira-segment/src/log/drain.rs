@@ -7,7 +7,7 @@
 //! it deals with the present one.
 //!
 //! The first walk passes by entries that are FORWARD. Each was counted as live until nothing needed it any
-//! more: until what it leads to is LIVE, and its slot was cleared or swung, and the move counter raised. So
+//! more: until what it leads to is LIVE, or will not be, and the move counter was raised after that. So
 //! when the walk is over and the block counts no entry, all of them are done with, and the block goes as one
 //! goes that counted none from the beginning. If it does count one, a writer is between two of those steps, or
 //! died there, or an earlier drainer did; then a second walk does for every FORWARD entry what is left to do

@@ -32,7 +32,7 @@ impl Shared {
 
     /// Whether a block counts anything at all. If not, nothing in it is the way to anything.
     pub(crate) fn counts_any(&self, block: u32) -> bool {
-        // Acquire: pairs with the Release of whoever counted the last one off, who cleared its slot before.
+        // Acquire: pairs with the Release of whoever counted the last one off, who raised the move counter before.
         self.block_meta(block, META_LIVE).load(Ordering::Acquire) != 0
     }
 
