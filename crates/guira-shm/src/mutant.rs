@@ -84,6 +84,8 @@ mutants! {
     FillLooksOnce = "fill-looks-once",
     /// A scan that found nothing is believed without a second look at the move counter.
     UnverifiedScan = "unverified-scan",
+    /// An entry that is not valid is believed to be the key's, whatever became of it since it was met.
+    InvalidIsGone = "invalid-is-gone",
     /// A fill does not look at the key's stamp: what was written since its token does not matter to it.
     StampBlindFill = "stamp-blind-fill",
     /// A compare-and-swap does not compare.

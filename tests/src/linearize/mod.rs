@@ -38,7 +38,7 @@
 //!   `compare_and_swap` may still store although such an invalidation took away what it was to replace: the
 //!   state word that both compare does not change when a tag is invalidated. A value that was swapped in is
 //!   as old as what it replaced, and so may be older than a tag that was invalidated while *that* was
-//!   written.
+//!   written, or, if it was computed, while its token was taken.
 //! * **Marked on the way.** What is being put, added or filled while the key is expired may be stale from the
 //!   first moment: a computation that began before must not appear fresh, and which those are is not known.
 //! * **Momentary misses.** If a key has an order only when a read may miss although the value is there and

@@ -26,7 +26,7 @@ pub(crate) struct Operation {
     pub(crate) is_marked: bool,
     /// While it ran, some tag or its namespace was invalidated.
     pub(crate) is_base_overtaken: bool,
-    /// Bits of the tags that were invalidated while it ran.
+    /// Bits of the tags that were invalidated while it ran; of a fill, also while its token was taken.
     pub(crate) tags_during: u8,
 }
 
@@ -70,12 +70,14 @@ impl Operations {
         };
         let mut token_ends_ns = Vec::new();
         let mut numbers = HashMap::new();
+        let mut tokens = HashMap::new();
         for event in events {
             if event.action == Action::Token
                 && let Some(ended_ns) = event.ended_ns
             {
                 token_ends_ns.push(ended_ns);
                 numbers.insert((event.client, event.began_ns), token_ends_ns.len() as u16);
+                tokens.insert((event.client, event.began_ns), event);
             }
         }
         let invalidated = |event: &Event| {
@@ -87,6 +89,11 @@ impl Operations {
                 _ => None,
             })
         };
+        let tags_during = |event: &Event| {
+            invalidated(event)
+                .flatten()
+                .fold(0, |bits, tag| bits | tag_bit(tag))
+        };
         let all: Vec<Operation> = events
             .iter()
             .map(|event| {
@@ -94,6 +101,7 @@ impl Operations {
                     Action::Fill { token_began_ns, .. } => token_began_ns,
                     _ => event.began_ns,
                 };
+                let token = tokens.get(&(event.client, began_with)).copied();
                 Operation {
                     event: *event,
                     began_ms: since_first(event.began_ns),
@@ -106,9 +114,7 @@ impl Operations {
                         .iter()
                         .any(|other| other.action == Action::Expire && other.overlaps(event)),
                     is_base_overtaken: invalidated(event).next().is_some(),
-                    tags_during: invalidated(event)
-                        .flatten()
-                        .fold(0, |bits, tag| bits | tag_bit(tag)),
+                    tags_during: tags_during(event) | token.map_or(0, tags_during),
                 }
             })
             .collect();

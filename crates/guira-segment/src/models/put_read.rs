@@ -9,7 +9,7 @@ use super::run::{catches, holds};
 use super::world::{
     ONE_BUCKET, World, assert_sound, drain, key_of, putting, read, reading, seal_block_of, thread,
 };
-use crate::Expiry;
+use crate::{Expiry, PutOptions};
 
 fn model() {
     let segment = World::new(ONE_BUCKET).alone();
@@ -40,6 +40,28 @@ fn with_a_drain() {
     assert!(matches!(value.as_deref(), Some(b"0" | b"1")), "{value:?}");
     assert_eq!(read(&segment, &key).as_deref(), Some(&b"1"[..]));
     assert_sound(&segment);
+}
+
+/// The old value has a tag, which is invalidated when it was replaced: who met the old value before must not
+/// take its tag's end for the key's.
+fn with_a_tag() {
+    let segment = World::new(ONE_BUCKET).alone();
+    let (key, other) = (key_of(&segment, 0, 0, 0), key_of(&segment, 0, 0, 1));
+    segment.put(&other, b"x", Expiry::never()).expect("room");
+    let tagged = PutOptions::default().tags(&[b"tag"]);
+    segment.put_with(&key, b"0", &tagged).expect("room");
+    segment.remove(&other);
+    let replacing = {
+        let key = key.clone();
+        thread(&segment, move |segment| {
+            segment.put(&key, b"1", Expiry::never()).expect("room");
+            segment.invalidate_tag(b"tag");
+            None
+        })
+    };
+    let [_, value] = explore([replacing, reading(&segment, &key)]);
+    assert!(matches!(value.as_deref(), Some(b"0" | b"1")), "{value:?}");
+    assert_eq!(read(&segment, &key).as_deref(), Some(&b"1"[..]));
 }
 
 /// A value that was replaced or removed does not come back.
@@ -75,6 +97,16 @@ fn a_miss_that_is_not_verified_is_caught() {
 #[test]
 fn a_slot_cleared_without_a_bump_is_caught() {
     catches("put-read", Mutant::ClearWithoutBump, 2, model);
+}
+
+#[test]
+fn a_value_is_not_missed_for_what_its_predecessor_had() {
+    holds("put-tag-read", 2, with_a_tag);
+}
+
+#[test]
+fn an_old_value_that_is_believed_to_be_the_keys_is_caught() {
+    catches("put-tag-read", Mutant::InvalidIsGone, 2, with_a_tag);
 }
 
 #[test]

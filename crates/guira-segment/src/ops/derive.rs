@@ -188,6 +188,12 @@ impl Shared {
             self.abandon(key, &written, slot);
             return Ok(Some(Derived::Superseded));
         }
+        // Its writer may have been stopped for long, and its block drained: forwarded to what is DEAD, the present
+        // entry would be gone with it.
+        if self.load_state(slot.location()) != written.state {
+            self.abandon(key, &written, slot);
+            return Ok(None);
+        }
         // A scan that read the new entry's place before the link must not meet the present entry only
         // when its block is gone or its slot taken: it sees the counter, and looks again.
         if !Mutant::ForwardWithoutBump.is_on() {
@@ -238,8 +244,11 @@ impl Shared {
     fn present_if_valid<'s>(&'s self, found: Found<'s>, key: &Key<'_>) -> Step<Found<'s>> {
         if self.validity(found.location, &found.header, key.namespace) == Validity::Valid {
             Step::Stop(found)
-        } else {
+        } else if self.is_live(&found) || Mutant::InvalidIsGone.is_on() {
             Step::Continue
+        } else {
+            // Replaced, perhaps before it was invalidated, by what this pass may have missed.
+            Step::Again
         }
     }
 

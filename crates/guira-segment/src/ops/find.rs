@@ -4,7 +4,12 @@
 //! FWD entry follows it; while the entry it leads to is still WRITING, the old value is the last one
 //! whose put completed, and is returned. (A writer that goes on kills or forwards what it finds
 //! through the same chain, so nothing older than a completed write is ever returned.)
+//!
+//! An entry that is met LIVE and then found expired or invalidated says that there is no value only if it
+//! still is LIVE after that: it may have been replaced before it was invalidated, and what replaced it may
+//! have been linked where the scan had been already.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{AtomicU64, Ordering};
 
 use crate::attach::{Counter, ThreadState};
@@ -61,7 +66,7 @@ impl Shared {
                 match self.read_slot(thread, pin, slot, key) {
                     Look::Hit(found) => return Some(found),
                     Look::Gone => return None,
-                    Look::Other => {}
+                    Look::Other | Look::Again => {}
                 }
             }
         }
@@ -81,6 +86,7 @@ impl Shared {
                 Look::Hit(found) => Step::Stop(Some(found)),
                 Look::Gone => Step::Stop(None),
                 Look::Other => Step::Continue,
+                Look::Again => Step::Again,
             }
         });
         if self.is_lost() {
@@ -105,22 +111,33 @@ impl Shared {
             return Look::Other;
         };
         match found.state.kind() {
-            Kind::Live => self.look(thread, found, key),
+            Kind::Live => self.look(thread, found, key, |found| self.is_live(found)),
             Kind::Forward => self.follow(thread, pin, found, key),
             Kind::Writing | Kind::Dead => Look::Other,
         }
     }
 
+    /// Looks at the entry that readers get the key's value from, as far as its state word told. `still_is` says
+    /// whether it is, by a later look.
     #[inline]
-    fn look<'s>(&'s self, thread: &ThreadState, found: Found<'s>, key: &Key<'_>) -> Look<'s> {
+    fn look<'s>(
+        &'s self,
+        thread: &ThreadState,
+        found: Found<'s>,
+        key: &Key<'_>,
+        still_is: impl FnOnce(&Found<'_>) -> bool,
+    ) -> Look<'s> {
         if self.validity(found.location, &found.header, key.namespace) == Validity::Valid {
-            Look::Hit(found)
-        } else {
-            if !self.tags_are_intact(found.location, &found.header) {
-                thread.count(self, Counter::Damaged);
-            }
-            // The only LIVE entry of the key, and it does not count.
+            return Look::Hit(found);
+        }
+        if !self.tags_are_intact(found.location, &found.header) {
+            thread.count(self, Counter::Damaged);
+        }
+        if still_is(&found) || Mutant::InvalidIsGone.is_on() {
+            // There is no other, and it does not count.
             Look::Gone
+        } else {
+            Look::Again
         }
     }
 
@@ -141,8 +158,8 @@ impl Shared {
             };
             match next.state.kind() {
                 Kind::Writing => {
-                    drop(next);
-                    return self.look(thread, found, key);
+                    let still_is = |_: &Found<'_>| self.load_state(next.location).kind() == Kind::Writing;
+                    return self.look(thread, found, key, still_is);
                 }
                 Kind::Dead => return Look::Other,
                 Kind::Live | Kind::Forward => {
@@ -153,7 +170,7 @@ impl Shared {
                     };
                     drop(next);
                     if moved.state.kind() == Kind::Live {
-                        return self.look(thread, moved, key);
+                        return self.look(thread, moved, key, |found| self.is_live(found));
                     }
                     if moved.state.kind() != Kind::Forward {
                         return Look::Other;
@@ -163,6 +180,11 @@ impl Shared {
             }
         }
         Look::Other
+    }
+
+    /// Whether an entry that was LIVE still is; marked as stale meanwhile, it is.
+    pub(crate) fn is_live(&self, found: &Found<'_>) -> bool {
+        self.load_state(found.location).kind() == Kind::Live
     }
 
     /// One more read of an entry, up to the counter's end: a plain store, for a lost tick is fine.
@@ -183,4 +205,6 @@ enum Look<'s> {
     /// The key's entry, but expired or invalidated: no other slot can have a better one.
     Gone,
     Other,
+    /// It was the key's entry, and is invalid; what became of it meanwhile is not known.
+    Again,
 }
