@@ -76,6 +76,7 @@ mod error;
 mod expiry;
 mod flight;
 mod format;
+mod groups;
 mod index;
 mod inspect;
 mod key;
@@ -115,6 +116,7 @@ pub use computing::{Fill, FillToken, Lookup};
 pub use error::{NamespaceError, OpenError, StoreError};
 pub use expiry::Expiry;
 pub use flight::{Flight, FlightEnd, FlightLead, FlightWait};
+pub use groups::fold_tags;
 pub use guira_shm::clock::Clock;
 pub use guira_shm::file::FileError;
 #[doc(hidden)]

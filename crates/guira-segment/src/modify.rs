@@ -6,6 +6,7 @@ use crate::attach::Counter;
 use crate::entry::Found;
 use crate::error::StoreError;
 use crate::expiry::Expiry;
+use crate::groups::fold_tags;
 use crate::key::Key;
 use crate::layout::entry::FLAG_ALIGNED;
 use crate::metadata::Version;
@@ -213,9 +214,48 @@ impl Segment {
         Ok(replaced(derived))
     }
 
+    /// Adds `tags` to those of `key`'s entry, as if it had always carried them: what was invalidated by one of them
+    /// since the entry's computation began is a miss from now on. If those are more than an entry carries, they
+    /// are [folded](crate::fold_tags).
+    ///
+    /// ```
+    /// use guira_segment::{Expiry, Replace, Segment};
+    ///
+    /// let segment = Segment::builder().size(8 << 20).private()?;
+    /// segment.put(b"page", b"html", Expiry::never())?;
+    /// assert_eq!(segment.add_tags(b"page", &[b"user:7"])?, Replace::Stored);
+    /// segment.invalidate_tag(b"user:7");
+    /// assert!(segment.get(b"page").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Segment::add`]; the entry is untouched.
+    pub fn add_tags(&self, key: &[u8], tags: &[&[u8]]) -> Result<Replace, StoreError> {
+        let (key, token, thread) = self.begin(key)?;
+        let derived = self.shared.derive(&thread, &key, &token, |base| {
+            let Some(base) = base else {
+                return Ok(Plan::Keep);
+            };
+            let present = self.shared.tags_of(base).names();
+            let all: Vec<&[u8]> = present
+                .iter()
+                .map(Vec::as_slice)
+                .chain(tags.iter().copied())
+                .collect();
+            let folded = fold_tags(&all);
+            let folded: Vec<&[u8]> = folded.iter().map(Vec::as_slice).collect();
+            Ok(Plan::Write(Replacement {
+                tags: Tags::new(self.shared.superblock.hash_seed, &folded)?,
+                ..self.shared.inherit(base, self.shared.value_of(base))
+            }))
+        })?;
+        Ok(replaced(derived))
+    }
+
     /// Makes `key`'s value stale: it is still returned, marked as due for a refresh, and a
-    /// computation begun before does not appear fresh. What is made of it later by `touch`, `append` or
-    /// `increment` is not stale. Says whether there was one.
+    /// computation begun before does not appear fresh. What is made of it later by `touch`, `append`,
+    /// `increment` or `add_tags` is not stale. Says whether there was one.
     pub fn expire(&self, key: &[u8]) -> bool {
         let hashed = self.key(key);
         let Some(thread) = self.shared.thread() else {

@@ -2,6 +2,7 @@
 
 use guira_shm::sync::Ordering;
 
+use crate::groups::group_of;
 use crate::layout::control::CONTROL_FLOOR;
 use crate::segment::Segment;
 use crate::tags::hash_tag;
@@ -31,7 +32,8 @@ impl Segment {
     }
 
     /// Invalidates every entry that carries `tag`, in constant time: what was put, or whose computation
-    /// began, before the call. A put that begins while it runs may stay.
+    /// began, before the call. A put that begins while it runs may stay. Entries that carry the tag's group
+    /// in its place ([`fold_tags`](crate::fold_tags)) are invalidated too.
     ///
     /// ```
     /// use guira_segment::{PutOptions, Segment};
@@ -44,9 +46,11 @@ impl Segment {
     /// ```
     pub fn invalidate_tag(&self, tag: &[u8]) {
         let now = self.shared.next_clock();
-        let hash = hash_tag(self.shared.superblock.hash_seed, tag);
-        // SeqCst: a maximum, in one order with the looks of puts and fills.
-        self.shared.tag_stamp(hash).fetch_max(now, Ordering::SeqCst);
+        for name in [tag, &group_of(tag)] {
+            let hash = hash_tag(self.shared.superblock.hash_seed, name);
+            // SeqCst: a maximum, in one order with the looks of puts and fills.
+            self.shared.tag_stamp(hash).fetch_max(now, Ordering::SeqCst);
+        }
         if self.shared.is_lost() {
             self.shared.invalidate_for_others();
         }

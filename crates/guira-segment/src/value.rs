@@ -9,6 +9,7 @@ use crate::entry::Found;
 use crate::layout::slot::Location;
 use crate::metadata::{Metadata, Version};
 use crate::shared::Shared;
+use crate::tags::Tags;
 
 /// A value as it lies in the segment, without a copy. While it lives its block is not reused.
 ///
@@ -34,6 +35,7 @@ enum Hold<'s> {
         bytes: Vec<u8>,
         metadata: Metadata,
         identity: Identity,
+        tags: Tags,
     },
 }
 
@@ -94,6 +96,7 @@ impl<'s> ValueRef<'s> {
                 bytes: shared.value_of(found),
                 metadata,
                 identity: identity_of(found),
+                tags: shared.tags_of(found),
             },
         }
     }
@@ -134,6 +137,16 @@ impl<'s> ValueRef<'s> {
             (Some(found), _) => self.shared.is_stale_entry(found, found.state),
             (None, Hold::Copied { metadata, .. }) => metadata.is_stale,
             (None, Hold::Pinned { .. }) => false,
+        }
+    }
+
+    /// The tags of the entry.
+    #[must_use]
+    pub fn tags(&self) -> Vec<Vec<u8>> {
+        match (self.entry(), &self.hold) {
+            (Some(found), _) => self.shared.tags_of(found).names(),
+            (None, Hold::Copied { tags, .. }) => tags.names(),
+            (None, Hold::Pinned { .. }) => Vec::new(),
         }
     }
 

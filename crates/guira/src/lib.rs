@@ -36,6 +36,7 @@
 //! | counters | [`Guira::counters`] and [`Cache::increment`] |
 //! | changing a value by what it was | [`Cache::get_versioned`] and [`Cache::compare_and_swap`] |
 //! | dropping many values at once | [`PutOptions::tags`] and [`Cache::invalidate_tag`], [`Cache::clear`] |
+//! | what a value depends on, said while it is computed | [`depends_on`], [`dependency`] |
 //! | changing what a value is computed from | [`write_guard`] |
 //! | who fails too often, or takes too much | [`lockout`] |
 //! | the same line of every worker's log, once | `repeats` |
@@ -71,6 +72,7 @@ pub mod background;
 mod builder;
 pub mod cache;
 pub mod codec;
+pub mod dependency;
 mod envelope;
 mod error;
 mod failure;
@@ -94,6 +96,7 @@ pub mod write_guard;
 
 pub use builder::GuiraBuilder;
 pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Renew, Usage};
+pub use dependency::{Dependency, depends_on};
 pub use error::{CodecError, Error, KeyDecodeError, KeyError};
 pub use failure::{Failure, FailureKind};
 pub use flight::{FlightOptions, FlightStats, Timing};

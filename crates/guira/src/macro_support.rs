@@ -6,7 +6,7 @@ use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use guira_segment::{Put, Replace};
+use guira_segment::{Put, Replace, fold_tags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -140,6 +140,8 @@ where
     Q: Serialize + ?Sized,
 {
     let tags: Vec<&[u8]> = tags.iter().map(String::as_bytes).collect();
+    let tags = fold_tags(&tags);
+    let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
     memo.put_with(key, value, PutOptions::default().tags(&tags))
 }
 
@@ -158,6 +160,8 @@ where
     Q: Serialize + ?Sized,
 {
     let tags: Vec<&[u8]> = tags.iter().map(String::as_bytes).collect();
+    let tags = fold_tags(&tags);
+    let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
     memo.replace_with(key, value, PutOptions::default().tags(&tags))
 }
 

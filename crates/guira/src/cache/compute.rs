@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Cache;
 use crate::codec::Codec;
+use crate::dependency::Declared;
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::flight::{
@@ -29,16 +30,23 @@ impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
         self.cache.decode(key, stored).ok().flatten()
     }
 
+    fn names(&self) -> &[impl AsRef<[u8]>] {
+        self.options.tags
+    }
+
     fn encode<R>(
         &self,
         key: &[u8],
         value: &V,
         cost: Duration,
+        declared: &Declared,
         store: impl FnOnce(&[u8], Option<&guira_segment::PutOptions<'_>>) -> R,
     ) -> Option<R> {
         let cache = self.cache;
+        let tags = declared.tags(self.options.tags);
+        let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
         let stored = cache
-            .computed_options(value, cost, self.options)
+            .computed_options(value, cost, self.options.tags(&tags))
             .and_then(|options| {
                 cache.with_encoded(key, value, |bytes| Ok::<_, Error>(store(bytes, Some(&options))))
             });

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Cache;
 use crate::codec::Codec;
+use crate::dependency;
 use crate::error::Error;
 use crate::key::KeyBytes;
 use crate::options::PutOptions;
@@ -30,6 +31,9 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized + 'q,
     {
+        if dependency::is_inheriting() {
+            return keys.into_iter().map(|key| self.get(key)).collect();
+        }
         let mut results = Vec::new();
         let mut encoded: Vec<KeyBytes> = Vec::new();
         let mut places = Vec::new();

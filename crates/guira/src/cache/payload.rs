@@ -6,6 +6,7 @@ use std::ops::Deref;
 use guira_segment::ValueRef;
 
 use super::Cache;
+use crate::dependency;
 use crate::error::Error;
 use crate::key::KeyBytes;
 
@@ -45,6 +46,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         let Some(value) = self.segment()?.get(key) else {
             return Ok(None);
         };
+        dependency::give(&value);
         if let Some(payload) = self.inner.envelope.open(&value) {
             let begin = value.len() - payload.len();
             return Ok(Some(Payload::InPlace { value, begin }));

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Cache, seam};
 use crate::codec::Codec;
+use crate::dependency;
 use crate::error::Error;
 use crate::key::KeyBytes;
 use crate::lifetime::{Lifetime, Ttl};
@@ -46,9 +47,12 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     #[inline]
     pub fn get_encoded(&self, key: &KeyBytes) -> Result<Option<V>, Error> {
         let segment = self.segment()?;
-        let value = if self.inner.decodes_pinned {
+        let value = if self.inner.decodes_pinned || dependency::is_inheriting() {
             match segment.get(key) {
-                Some(value) => self.decode(key, &value)?,
+                Some(value) => {
+                    dependency::give(&value);
+                    self.decode(key, &value)?
+                }
                 None => None,
             }
         } else {
@@ -103,6 +107,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let Some(stored) = self.segment()?.get(&key) else {
             return Ok(None);
         };
+        dependency::give(&stored);
         let value = self.decode(&key, &stored)?;
         Ok(value.map(|value| (value, of(&stored))))
     }

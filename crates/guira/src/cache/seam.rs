@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Cache, Mismatch};
 use crate::codec::{Codec, Found};
+use crate::dependency::{self, is_inheriting};
 use crate::envelope::Extras;
 use crate::error::{CodecError, Error};
 use crate::key::KeyBytes;
@@ -188,6 +189,9 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     /// As [`Cache::decode`].
     #[inline]
     pub(crate) fn read(&self, segment: &Segment, key: &[u8]) -> Result<(Read, Option<V>), CodecError> {
+        if is_inheriting() {
+            return self.read_giving(segment, key);
+        }
         let mut buffer = take_buffer();
         let read = segment.read_into(key, &mut buffer);
         let value = match read {
@@ -196,6 +200,21 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         };
         keep(buffer);
         Ok((read, value?))
+    }
+
+    /// As `read`, for a computation that wants to know what the value depends on.
+    #[cold]
+    fn read_giving(&self, segment: &Segment, key: &[u8]) -> Result<(Read, Option<V>), CodecError> {
+        let Some(stored) = segment.get(key) else {
+            return Ok((Read::Miss, None));
+        };
+        dependency::give(&stored);
+        let read = if stored.is_stale() {
+            Read::Stale
+        } else {
+            Read::Fresh
+        };
+        Ok((read, self.decode(key, &stored)?))
     }
 
     #[inline(never)]

@@ -15,6 +15,7 @@ use super::manner::{Purpose, Values};
 use super::records::KeyId;
 use super::tally::count;
 use super::waiters::Target;
+use crate::dependency;
 use crate::failure::Failure;
 
 /// A key of a cache.
@@ -61,6 +62,8 @@ struct Stale<V> {
     value: V,
     /// Past its lifetime, in the time of grace.
     is_past: bool,
+    /// What it depends on, if somebody wants to know.
+    tags: Vec<Vec<u8>>,
 }
 
 /// What comes next.
@@ -227,7 +230,9 @@ impl<'c, V> Asking<'c, V> {
     }
 
     fn take_stale(&mut self) -> Option<V> {
-        self.stale.take().map(|stale| stale.value)
+        let stale = self.stale.take()?;
+        dependency::give_names(&stale.tags);
+        Some(stale.value)
     }
 
     fn look(&mut self, values: &impl Values<V>) -> Look<V> {
@@ -249,14 +254,25 @@ impl<'c, V> Asking<'c, V> {
                     .then(|| values.decode(key, &value))
                     .flatten();
                 match answer {
-                    Some(answer) => return Look::Answer(answer),
+                    Some(answer) => {
+                        dependency::give(&value);
+                        return Look::Answer(answer);
+                    }
                     None => Basis::Present(segment.fill_token(key), value.version()),
                 }
             }
             Lookup::Stale(value, token) => {
                 let grace = flights.options.grace;
                 let is_past = !grace.is_zero() && value.metadata().ttl.is_some_and(|ttl| ttl <= grace);
-                self.stale = values.decode(key, &value).map(|value| Stale { value, is_past });
+                self.stale = values.decode(key, &value).map(|decoded| Stale {
+                    value: decoded,
+                    is_past,
+                    tags: if dependency::is_inheriting() {
+                        value.tags()
+                    } else {
+                        Vec::new()
+                    },
+                });
                 Basis::Absent(token)
             }
             Lookup::Miss(token) => {
@@ -312,7 +328,11 @@ impl<'c, V> Asking<'c, V> {
     /// Has waited enough.
     fn enough(&mut self) -> Turn<'c, V> {
         count(&self.place.flights.tally.timeouts);
-        match self.take_stale().or_else(|| self.substitute.take()) {
+        if let Some(value) = self.take_stale() {
+            return Turn::Have(value);
+        }
+        dependency::give_unknown();
+        match self.substitute.take() {
             Some(value) => Turn::Have(value),
             None => Turn::Told(Failure::timed_out(self.began.elapsed())),
         }
@@ -357,11 +377,13 @@ impl<'c, V> Asking<'c, V> {
                 }
             })??;
         if !matches!(turn, Turn::Told(_)) {
+            dependency::give_unknown();
             return Some(turn);
         }
         if let Some(value) = self.stale_on_error() {
             return Some(Turn::Have(value));
         }
+        dependency::give_unknown();
         count(&flights.tally.told_failures);
         Some(turn)
     }

@@ -4,6 +4,7 @@
 //! [`super::waiters`]. A future that is dropped gives up what it had: as a waiter it leaves, as the one that
 //! computes it ends the flight, and one of the waiters computes.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,6 +18,7 @@ use super::manner::{Manner, Values};
 use super::records::KeyId;
 use super::tally::count;
 use super::waiters::landed;
+use crate::dependency::{Collecting, Declared};
 use crate::failure::Failure;
 
 /// Slices of a wait from within a computation, between which is looked whether it has become endless.
@@ -72,22 +74,23 @@ pub(crate) async fn compute_awaiting<V, E, F>(
 where
     F: Future<Output = Result<V, E>>,
 {
-    let outcome = Inside {
+    let (outcome, declared) = Inside {
         id: computation.id(),
+        declared: Declared::default(),
         future: Box::pin(async { compute().await }),
     }
     .await;
     match outcome {
         Ok(Ok(value)) => {
-            computation.land(&value, values);
+            computation.land(&value, &declared, values);
             Ok(value)
         }
         Ok(Err(error)) => {
-            computation.fail(|| (manner.describe)(&error));
+            computation.fail(&declared, || (manner.describe)(&error));
             asking.stale_on_error().ok_or(error)
         }
         Err(panic) => {
-            computation.fail(|| Failure::of_panic(&*panic));
+            computation.fail(&declared, || Failure::of_panic(&*panic));
             resume_unwind(panic)
         }
     }
@@ -118,22 +121,29 @@ impl<'c> Waiting<'c> {
     }
 }
 
-/// A future that is a computation wherever it is polled; a panic is its output.
+/// A future that is a computation wherever it is polled; a panic is its output, and what it declared.
 struct Inside<F> {
     id: KeyId,
+    declared: Declared,
     future: Pin<Box<F>>,
 }
 
 impl<F: Future> Future for Inside<F> {
-    type Output = thread::Result<F::Output>;
+    type Output = (thread::Result<F::Output>, Declared);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let _entered = entangled::enter(self.id);
+        let collecting = Collecting::begin(mem::take(&mut self.declared));
         let future = self.future.as_mut();
-        match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(context)));
+        let declared = collecting.end();
+        match polled {
+            Ok(Poll::Pending) => {
+                self.declared = declared;
+                Poll::Pending
+            }
+            Ok(Poll::Ready(output)) => Poll::Ready((Ok(output), declared)),
+            Err(panic) => Poll::Ready((Err(panic), declared)),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::manner::{Manner, Values};
 use super::tally::count;
 use super::waiters::landed;
 use crate::background::block_on;
+use crate::dependency::{Collecting, Declared};
 use crate::failure::Failure;
 
 /// The longest wait that is asked of the engine at once.
@@ -64,19 +65,21 @@ pub(crate) fn compute_blocking<V, E>(
     compute: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E> {
     let entered = computation.enter();
+    let collecting = Collecting::begin(Declared::default());
     let outcome = catch_unwind(AssertUnwindSafe(compute));
+    let declared = collecting.end();
     drop(entered);
     match outcome {
         Ok(Ok(value)) => {
-            computation.land(&value, values);
+            computation.land(&value, &declared, values);
             Ok(value)
         }
         Ok(Err(error)) => {
-            computation.fail(|| (manner.describe)(&error));
+            computation.fail(&declared, || (manner.describe)(&error));
             asking.stale_on_error().ok_or(error)
         }
         Err(panic) => {
-            computation.fail(|| Failure::of_panic(&*panic));
+            computation.fail(&declared, || Failure::of_panic(&*panic));
             resume_unwind(panic)
         }
     }

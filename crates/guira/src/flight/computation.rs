@@ -11,6 +11,7 @@ use super::landing::Landing;
 use super::manner::Values;
 use super::records::KeyId;
 use super::tally::count;
+use crate::dependency::Declared;
 use crate::failure::Failure;
 use crate::write_guard::is_guarded;
 
@@ -80,12 +81,14 @@ impl<'c> Computation<'c> {
     }
 
     /// Stores the value, or tells it to those who wait if it cannot be stored; then the flight lands.
-    pub(crate) fn land<V>(self, value: &V, values: &impl Values<V>) {
+    /// What the computation `declared`, the value depends on.
+    pub(crate) fn land<V>(self, value: &V, declared: &Declared, values: &impl Values<V>) {
         let tally = &self.place.flights.tally;
         let cost = self.began.elapsed();
         count(&tally.computations);
         tally.computing.add(cost);
-        let is_stored = values.encode(self.place.key, value, cost, |encoded, options| {
+        let is_stored = values.encode(self.place.key, value, cost, declared, |encoded, options| {
+            let options = options.filter(|_| !declared.is_unknown());
             let stored = options.map(|options| self.store(encoded, options));
             match stored {
                 Some(Ok(true)) => return true,
@@ -103,10 +106,13 @@ impl<'c> Computation<'c> {
         if is_stored.is_none() {
             count(&tally.not_stored);
         }
+        declared.give(values.names());
     }
 
     /// Tells those who wait of the failure; then the flight lands.
-    pub(crate) fn fail(self, failure: impl FnOnce() -> Failure) {
+    pub(crate) fn fail(self, declared: &Declared, failure: impl FnOnce() -> Failure) {
+        // Whoever makes a value of the error depends on what led to it.
+        declared.give(&[] as &[&[u8]]);
         let Place { segment, flights, .. } = self.place;
         count(&flights.tally.failures);
         flights.tally.computing.add(self.began.elapsed());

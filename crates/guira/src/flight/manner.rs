@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use guira_segment::PutOptions;
 
+use crate::dependency::Declared;
 use crate::failure::Failure;
 
 /// How values become what is stored, and back.
@@ -11,13 +12,18 @@ pub(crate) trait Values<V> {
     /// None for what this cache cannot read, which is as a miss.
     fn decode(&self, key: &[u8], stored: &[u8]) -> Option<V>;
 
+    /// What all of them depend on.
+    fn names(&self) -> &[impl AsRef<[u8]>];
+
     /// Calls `store` with what `value`, which took `cost` to compute, is to be stored as, and how: none if it
-    /// is not to be cached, only to be told to those who wait for it. None if it cannot be encoded.
+    /// is not to be cached, only to be told to those who wait for it. It depends on what was `declared`, too. None if
+    /// it cannot be encoded.
     fn encode<R>(
         &self,
         key: &[u8],
         value: &V,
         cost: Duration,
+        declared: &Declared,
         store: impl FnOnce(&[u8], Option<&PutOptions<'_>>) -> R,
     ) -> Option<R>;
 }

@@ -15,6 +15,7 @@ use super::key::Key;
 use super::memo::{Memo, Quick};
 use super::values::MemoValues;
 use crate::background::{Computing, Unclaimed, claim, hand_over, has_spawner, spawn};
+use crate::dependency;
 use crate::flight::{Asking, KeyId, Manner, Purpose, Turn, answer_awaiting, compute_awaiting};
 use crate::key::KeyBytes;
 
@@ -206,6 +207,7 @@ where
                 handover.give(|| Ok(value));
             }
             quick => {
+                dependency::give_unknown();
                 let (has_missed, is_off) = (matches!(quick, Quick::Miss), matches!(quick, Quick::Off));
                 let inner = Arc::clone(&self.inner);
                 let (key, arguments) = (key.bytes.clone(), arguments());

@@ -18,6 +18,7 @@ use super::source::Source;
 use super::stats::MemoStats;
 use super::switch::is_enabled;
 use crate::cache::Cache;
+use crate::dependency;
 use crate::error::{Error, KeyError};
 use crate::flight::Place;
 use crate::key::KeyBytes;
@@ -151,6 +152,7 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
         let Some(stored) = cache.segment()?.get(&key) else {
             return Ok(None);
         };
+        dependency::give(&stored);
         let value = cache.decode(&key, &stored)?;
         Ok(value.map(|value| (value, Ttl::of(&stored.metadata()))))
     }

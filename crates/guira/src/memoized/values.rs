@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::memo::Memo;
 use crate::cache::Cache;
+use crate::dependency::Declared;
 use crate::error::Error;
 use crate::flight::Values;
 use crate::options::PutOptions;
@@ -23,15 +24,21 @@ impl<V: Serialize + DeserializeOwned> Values<V> for MemoValues<'_, V> {
         self.cache.decode(key, stored).ok().flatten()
     }
 
+    fn names(&self) -> &[impl AsRef<[u8]>] {
+        self.tags
+    }
+
     fn encode<R>(
         &self,
         key: &[u8],
         value: &V,
         cost: Duration,
+        declared: &Declared,
         store: impl FnOnce(&[u8], Option<&guira_segment::PutOptions<'_>>) -> R,
     ) -> Option<R> {
         self.memo.observe(value);
-        let tags: Vec<&[u8]> = self.tags.iter().map(String::as_bytes).collect();
+        let tags = declared.tags(self.tags);
+        let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
         let options = PutOptions::default().tags(&tags);
         let stored = self
             .cache

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::Store;
 use crate::cache::{Cache, Renew};
 use crate::codec::{Codec, Postcard};
+use crate::dependency::{self, is_inheriting};
 use crate::error::Error;
 use crate::lifetime::{Lifetime, Ttl};
 use crate::options::PutOptions;
@@ -84,6 +85,10 @@ impl<K: Serialize + Eq + Hash + Clone, V, C: Codec<V>> Decoded<K, V, C> {
     /// As [`Cache::get`].
     #[inline]
     pub fn get_shared(&self, key: &K) -> Result<Option<Shared<V>>, Error> {
+        if is_inheriting() {
+            // Tags are not kept here: the segment's value is decoded anew.
+            return self.decode(key);
+        }
         if let Some(kept) = self.table.get(key)
             && let Some(watch) = &kept.watch
             && self.cache.segment()?.is_current(watch)
@@ -109,7 +114,10 @@ impl<K: Serialize + Eq + Hash + Clone, V, C: Codec<V>> Decoded<K, V, C> {
         let key_bytes = self.cache.key_bytes(key)?;
         let found = match self.cache.segment()?.get_watched(&key_bytes) {
             None => None,
-            Some((stored, watch)) => self.cache.decode(&key_bytes, &stored)?.zip(Some(watch)),
+            Some((stored, watch)) => {
+                dependency::give(&stored);
+                self.cache.decode(&key_bytes, &stored)?.zip(Some(watch))
+            }
         };
         let Some((value, watch)) = found else {
             self.table.remove(key);

@@ -9,6 +9,7 @@ mod codecs;
 mod computing;
 mod conformance;
 mod counters;
+mod dependencies;
 mod dog_pile;
 mod entangled;
 mod kinds;

@@ -3,6 +3,7 @@
 //! | command | does |
 //! |---|---|
 //! | `time MS` | sets the segment's clock, which is a manual one from then on |
+//! | `invalidate-name NAME` | invalidates what depends on the name, and answers `invalidated` |
 //! | `waits` | answers `waits N`: how many of its callers have begun to wait |
 //! | `ask KEY THREADS LIKE PATIENCE_MS` | asks for the key on threads; when all have it, each answers `value V at_us` or `error KIND TEXT` |
 //!
@@ -34,6 +35,10 @@ fn run() {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["waits"] => say(&format!("waits {}", worker.waits())),
+            ["invalidate-name", name] => {
+                worker.guira.dependency(name).invalidate();
+                say("invalidated");
+            }
             ["time", ms] => worker.set_time(ms.parse().expect("a number")),
             ["ask", key, threads, like, patience_ms] => worker.ask(
                 key.parse().expect("a number"),
