@@ -233,6 +233,8 @@ impl Segment {
     /// As [`Segment::add`]; the entry is untouched.
     pub fn add_tags(&self, key: &[u8], tags: &[&[u8]]) -> Result<Replace, StoreError> {
         let (key, token, thread) = self.begin(key)?;
+        // Refused whether there is an entry or not.
+        self.folded(tags)?;
         let derived = self.shared.derive(&thread, &key, &token, |base| {
             let Some(base) = base else {
                 return Ok(Plan::Keep);
@@ -243,14 +245,19 @@ impl Segment {
                 .map(Vec::as_slice)
                 .chain(tags.iter().copied())
                 .collect();
-            let folded = fold_tags(&all);
-            let folded: Vec<&[u8]> = folded.iter().map(Vec::as_slice).collect();
             Ok(Plan::Write(Replacement {
-                tags: Tags::new(self.shared.superblock.hash_seed, &folded)?,
+                tags: self.folded(&all)?,
                 ..self.shared.inherit(base, self.shared.value_of(base))
             }))
         })?;
+        thread.count(&self.shared, Counter::Stores);
         Ok(replaced(derived))
+    }
+
+    fn folded(&self, names: &[&[u8]]) -> Result<Tags, StoreError> {
+        let folded = fold_tags(names);
+        let folded: Vec<&[u8]> = folded.iter().map(Vec::as_slice).collect();
+        Tags::new(self.shared.superblock.hash_seed, &folded)
     }
 
     /// Makes `key`'s value stale: it is still returned, marked as due for a refresh, and a

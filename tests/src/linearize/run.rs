@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use guira_segment::{Segment, Stats};
+use guira_segment::{PutOptions, Segment, Stats};
 
 use crate::experiment::ExperimentError;
 use crate::linearize::crew::{Crew, Mishap, Scene};
@@ -15,6 +15,7 @@ use crate::linearize::mix::MIX_COUNT;
 use crate::linearize::mutants;
 use crate::linearize::report::{Found, LinearizeReport};
 use crate::linearize::tape::{ROW_RECORDS, Tape};
+use crate::linearize::words::tag_name;
 use crate::linearize::world::{ROOMS, Room, SIDE, World};
 use crate::random::Random;
 use crate::scratch::directory_in;
@@ -182,9 +183,20 @@ struct Ground {
 
 impl Ground {
     fn new(world: &World) -> Result<Self, ExperimentError> {
-        let segment = world.create(1)?;
-        segment.namespace(SIDE)?;
-        Ok(Self { number: 1, segment })
+        Self::numbered(world, 1)
+    }
+
+    /// Tags are hashed with a segment's secret seed, and histories are judged as if no two shared a stamp: one
+    /// segment in a thousand is made anew.
+    fn numbered(world: &World, number: u64) -> Result<Self, ExperimentError> {
+        loop {
+            let segment = world.create(number)?;
+            segment.namespace(SIDE)?;
+            if tags_are_apart(&segment) {
+                return Ok(Self { number, segment });
+            }
+            std::fs::remove_file(world.segment_path(number))?;
+        }
     }
 
     /// A roomy world gets another segment before it has to reclaim anything.
@@ -194,11 +206,22 @@ impl Ground {
             return Ok(());
         }
         std::fs::remove_file(world.segment_path(self.number))?;
-        self.number += 1;
-        self.segment = world.create(self.number)?;
-        self.segment.namespace(SIDE)?;
+        *self = Self::numbered(world, self.number + 1)?;
         Ok(())
     }
+}
+
+/// Whether neither tag's invalidation reaches what carries the other.
+fn tags_are_apart(segment: &Segment) -> bool {
+    [(1, 2), (2, 1)].into_iter().all(|(tag, other)| {
+        let tags = [tag_name(other)];
+        let is_stored = segment
+            .put_with(b"tagged", b"", &PutOptions::default().tags(&tags))
+            .is_ok();
+        segment.invalidate_tag(tag_name(tag));
+        let is_there = segment.remove(b"tagged");
+        is_stored && is_there
+    })
 }
 
 /// Whether anything was reclaimed or evicted meanwhile.

@@ -5,7 +5,7 @@ use guira_segment::{Replace, StoreError, Swap};
 use super::episode::Episode;
 use super::lifetime::Lifetime;
 use super::model::Held;
-use super::names::Place;
+use super::names::{Place, TagList};
 use super::operation::{Expected, Length, Options};
 use super::refusals::Refusal;
 
@@ -264,6 +264,45 @@ impl Episode<'_, '_> {
                 if !size.fits() {
                     self.tally.note("append too large");
                 }
+                self.accept_error(error, size, held.value.len());
+            }
+        }
+    }
+
+    pub(super) fn add_tags(&mut self, place: Place, tags: TagList) {
+        let names = tags.names();
+        let outcome = self.call(place, |segment| segment.add_tags(place.name(), &names));
+        // However many there are, they are folded.
+        let nameless = (tags == TagList::Nameless).then_some(Refusal::BadTags);
+        if let Some(refusal) = Refusal::of_key(place).or(nameless) {
+            self.tally.note("tags not added: refused");
+            return refusal.compare(outcome.err());
+        }
+        let with_tags = |held: Held| {
+            let mut numbers = Vec::new();
+            for tag in held.tags.iter().copied().chain(tags.folded_numbers()) {
+                if !numbers.contains(&tag) {
+                    numbers.push(tag);
+                }
+            }
+            Held {
+                tags: numbers,
+                ..held
+            }
+        };
+        match outcome {
+            Ok(replace) => {
+                self.model.counters.stores += 1;
+                let Some(base) = self.meet_replaced(place, replace) else {
+                    return self.tally.note("tags not added: not found");
+                };
+                self.tally.note("tags added");
+                let held = with_tags(self.model.derived(&base, base.value.clone()));
+                self.model.write(place, Some(held));
+            }
+            Err(error) => {
+                let held = with_tags(self.meet_before_error(place));
+                let size = self.model.world.size(place, &held);
                 self.accept_error(error, size, held.value.len());
             }
         }

@@ -78,7 +78,7 @@ impl<'s, 'm> Episode<'s, 'm> {
             segment.invalidate_tag(tag_name(tag));
             let gone = (0..TAGS).filter(|&other| !segment.contains(&[other as u8]));
             self.model
-                .join_tags(gone.fold(0, |bits, other| bits | 1 << other));
+                .set_reached(tag, gone.fold(0, |bits, other| bits | 1 << other));
         }
         for tag in 0..TAGS {
             segment.remove(&[tag as u8]);
@@ -207,6 +207,7 @@ impl<'s, 'm> Episode<'s, 'm> {
                 lifetime,
             } => self.decrement(place, delta, initial, lifetime),
             Operation::Append { place, length } => self.append(place, length),
+            Operation::AddTags { place, tags } => self.add_tags(place, tags),
             Operation::Touch { place, lifetime } => self.touch(place, lifetime),
             Operation::Expire(place) => self.expire(place),
             Operation::Remove(place) => self.remove(place),

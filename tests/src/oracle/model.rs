@@ -48,8 +48,8 @@ pub(super) struct Model {
     floor: u64,
     spaces: [u64; SPACES as usize],
     tags: [u64; TAGS],
-    /// Tags that share a stamp: invalidating one invalidates them all.
-    tag_classes: [u8; TAGS],
+    /// By tag: those that invalidating it invalidates.
+    tags_reached: [u8; TAGS],
     /// How often each key was written.
     writes: HashMap<Place, u64>,
     /// Keys that share a stamp with another: their fills may be refused for nothing.
@@ -76,7 +76,7 @@ impl Model {
             floor: 0,
             spaces: [0; SPACES as usize],
             tags: [0; TAGS],
-            tag_classes: std::array::from_fn(|tag| 1 << tag),
+            tags_reached: std::array::from_fn(|tag| 1 << tag),
             writes: HashMap::new(),
             crowded: HashMap::new(),
             uncertain_writes: HashMap::new(),
@@ -251,19 +251,15 @@ impl Model {
     pub(super) fn invalidate_tag(&mut self, tag: usize) {
         self.births += 1;
         for other in 0..TAGS {
-            if self.tag_classes[tag] >> other & 1 == 1 {
+            if self.tags_reached[tag] >> other & 1 == 1 {
                 self.tags[other] = self.births;
             }
         }
     }
 
-    /// The tags of `bits` are one to the segment.
-    pub(super) fn join_tags(&mut self, bits: u8) {
-        for tag in 0..TAGS {
-            if bits >> tag & 1 == 1 {
-                self.tag_classes[tag] |= bits;
-            }
-        }
+    /// To invalidate `tag` invalidates the tags of `bits`: they share a stamp with it, or with its group.
+    pub(super) fn set_reached(&mut self, tag: usize, bits: u8) {
+        self.tags_reached[tag] = bits;
     }
 
     // ---- versions

@@ -95,6 +95,9 @@ pub(super) fn tag_name(tag: usize) -> &'static [u8] {
     [b"tag".as_slice(), b"other", b"x", &LONGEST][tag]
 }
 
+/// The number of the tag that is named too often.
+const TAG_X: usize = 2;
+
 /// Which tags an entry carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TagList {
@@ -132,10 +135,18 @@ impl TagList {
         }
     }
 
+    /// The tags by number where too many are folded.
+    pub(super) fn folded_numbers(self) -> Vec<usize> {
+        match self {
+            Self::TooMany => vec![TAG_X],
+            _ => self.numbers(),
+        }
+    }
+
     /// The tags as a put takes them.
     pub(super) fn names(self) -> Vec<&'static [u8]> {
         match self {
-            Self::TooMany => vec![b"x"; MAX_TAGS + 1],
+            Self::TooMany => vec![tag_name(TAG_X); MAX_TAGS + 1],
             Self::Nameless => vec![b""],
             _ => self.numbers().into_iter().map(tag_name).collect(),
         }

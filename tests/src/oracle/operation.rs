@@ -95,6 +95,10 @@ pub(super) enum Operation {
         place: Place,
         length: Length,
     },
+    AddTags {
+        place: Place,
+        tags: TagList,
+    },
     Touch {
         place: Place,
         lifetime: Lifetime,
@@ -288,6 +292,10 @@ impl Operation {
                 },
             },
             14..16 => Self::Touch { place, lifetime },
+            16 => Self::AddTags {
+                place,
+                tags: options.tags,
+            },
             _ => Self::Expire(place),
         }
     }

@@ -220,6 +220,7 @@ impl<'s> Episode<'s, '_> {
         } else {
             "value held as a copy"
         });
+        assert_eq!(value.tags(), names_of(&held));
         self.values.push(HeldValue {
             version: value.version(),
             bytes: value.to_vec(),
