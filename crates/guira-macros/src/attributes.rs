@@ -76,13 +76,16 @@ impl Attributes {
     }
 }
 
-/// A name of an argument, or `self`, which is no identifier elsewhere.
+/// A name of an argument, or `self` or `Self`, which are no identifiers elsewhere.
 struct Skipped(Ident);
 
 impl Parse for Skipped {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         if let Ok(token) = input.parse::<Token![self]>() {
             return Ok(Self(Ident::new("self", token.span)));
+        }
+        if let Ok(token) = input.parse::<Token![Self]>() {
+            return Ok(Self(Ident::new("Self", token.span)));
         }
         input.parse().map(Self)
     }

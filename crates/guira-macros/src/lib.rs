@@ -8,11 +8,13 @@
 //! * `settings`: the attributes as settings of a `MemoBuilder`;
 //! * `function`: companions in an empty type of the function's name, which lies in the namespace of types and so does
 //!   not meet the function;
-//! * `method`: companions beside the method, with its name before theirs.
+//! * `method`: companions beside the method, with its name before theirs;
+//! * `background`: those of them that compute in the background.
 
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod background;
 mod function;
 mod method;
 mod settings;
@@ -30,7 +32,7 @@ pub fn cached(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let attributes = parse_macro_input!(attributes as Attributes);
     let function = parse_macro_input!(item as ItemFn);
     let expanded = Signature::of(&function, &attributes).map(|signature| {
-        if signature.receiver.is_some() {
+        if signature.is_associated {
             method::expand(&function, &attributes, &signature)
         } else {
             function::expand(&function, &attributes, &signature)

@@ -1,13 +1,14 @@
 //! What `#[cached]` writes for a method: itself, and its companions beside it.
 //!
-//! A method borrows `self`, so nothing of it goes to the background: a stale value is refreshed by the one caller that
-//! leads, while the others have it; there is no `lazy`, `bg` or `future`.
+//! A method borrows `self`, so a call of it sends nothing to the background: a stale value is refreshed by the one
+//! caller that leads, while the others have it. Companions that compute in the background are in [`background`].
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Ident, ItemFn};
 
 use crate::attributes::Attributes;
+use crate::background;
 use crate::function::{Attrs, asyncness};
 use crate::settings;
 use crate::signature::{Signature, companion};
@@ -22,7 +23,7 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
     let visibility = &function.vis;
     let (asyncness, awaited) = asyncness(signature);
     let (parameters, names, output) = (signature.parameters(), signature.names(), &signature.output);
-    let receiver = &signature.receiver;
+    let receiver = signature.receiver.as_ref().map(|receiver| quote!(#receiver,));
     let key = &signature.key;
     let tags = settings::tags(attributes);
     let own = |name| Ident::new(name, Span::mixed_site());
@@ -50,7 +51,11 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
     ]
     .map(of);
 
-    let computed = signature.as_result(&quote!(self.#uncached(#names)#awaited));
+    let this = match &signature.receiver {
+        Some(_) => quote!(self.),
+        None => quote!(Self::),
+    };
+    let computed = signature.as_result(&quote!(#this #uncached(#names)#awaited));
     let computed = if signature.is_async {
         quote!(move || async move { #computed })
     } else {
@@ -73,6 +78,8 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
             reason = "every companion has the method's arguments, and not each is called"
         )]
     };
+    let in_background = background::companions(function, signature, &memo, &uncached, &bound, &tags);
+    let in_background = in_background.iter().map(|companion| quote!(#quiet #companion));
     let separator = (!signature.arguments.is_empty()).then(|| quote!(,));
     let about = |what: &str| format!("{what} See [`{text}`](Self::{text}).");
     let (about_memo, about_uncached) = (
@@ -106,7 +113,7 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
 
     quote! {
         #(#outside)*
-        #visibility #asyncness fn #name(#receiver, #parameters) -> #output {
+        #visibility #asyncness fn #name(#receiver #parameters) -> #output {
             #bound
             #called
         }
@@ -126,7 +133,7 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
         #[doc = #about_peek]
         #quiet
         #visibility fn #peek(
-            #receiver, #parameters
+            #receiver #parameters
         ) -> ::core::result::Result<::core::option::Option<#value>, ::guira::Error> {
             Self::#memo().peek(#key)
         }
@@ -134,36 +141,38 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
         #[doc = #about_ttl]
         #quiet
         #visibility fn #get_ttl(
-            #receiver, #parameters
+            #receiver #parameters
         ) -> ::core::result::Result<::core::option::Option<(#value, ::guira::Ttl)>, ::guira::Error> {
             Self::#memo().get_ttl(#key)
         }
 
         #[doc = #about_contains]
         #quiet
-        #visibility fn #contains(#receiver, #parameters) -> ::core::result::Result<bool, ::guira::Error> {
+        #visibility fn #contains(#receiver #parameters) -> ::core::result::Result<bool, ::guira::Error> {
             Self::#memo().contains(#key)
         }
 
         #[doc = #about_key]
         #quiet
         #visibility fn #key_of(
-            #receiver, #parameters
+            #receiver #parameters
         ) -> ::core::result::Result<::guira::key::KeyBytes, ::guira::Error> {
             Self::#memo().key(#key)
         }
 
         #[doc = #about_refresh]
         #quiet
-        #visibility #asyncness fn #refresh(#receiver, #parameters) -> #output {
+        #visibility #asyncness fn #refresh(#receiver #parameters) -> #output {
             #bound
             #refreshed
         }
 
+        #(#in_background)*
+
         #[doc = #about_put]
         #quiet
         #visibility fn #put(
-            #receiver, #parameters #separator #value_name: #value
+            #receiver #parameters #separator #value_name: #value
         ) -> ::core::result::Result<::guira::Put, ::guira::Error> {
             ::guira::__private::put(Self::#memo(), #key, &#value_name, &#tags)
         }
@@ -171,20 +180,20 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
         #[doc = #about_replace]
         #quiet
         #visibility fn #replace(
-            #receiver, #parameters #separator #value_name: #value
+            #receiver #parameters #separator #value_name: #value
         ) -> ::core::result::Result<::guira::Replace, ::guira::Error> {
             ::guira::__private::replace(Self::#memo(), #key, &#value_name, &#tags)
         }
 
         #[doc = #about_invalidate]
         #quiet
-        #visibility fn #invalidate(#receiver, #parameters) -> ::core::result::Result<bool, ::guira::Error> {
+        #visibility fn #invalidate(#receiver #parameters) -> ::core::result::Result<bool, ::guira::Error> {
             Self::#memo().invalidate(#key)
         }
 
         #[doc = #about_expire]
         #quiet
-        #visibility fn #expire(#receiver, #parameters) -> ::core::result::Result<bool, ::guira::Error> {
+        #visibility fn #expire(#receiver #parameters) -> ::core::result::Result<bool, ::guira::Error> {
             Self::#memo().expire(#key)
         }
 

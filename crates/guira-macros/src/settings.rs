@@ -13,7 +13,10 @@ pub(crate) fn builder(attributes: &Attributes, value: &TokenStream, name: &Token
         Some(name) => quote!(#name),
         None => quote!(#name),
     };
-    let cache = attributes.cache.as_ref().map(|cache| quote!(.cache(#cache)));
+    let (cache, set_up) = match &attributes.cache {
+        Some(Expr::Closure(set_up)) => (None, Some(set_up)),
+        cache => (cache.as_ref().map(|cache| quote!(.cache(#cache))), None),
+    };
     let ttl = attributes.ttl.as_ref().map(|ttl| match ttl {
         Expr::Closure(of_value) => quote! {
             .ttl_of(::guira::__private::of_value::<#value, _, _>(#of_value))
@@ -31,8 +34,12 @@ pub(crate) fn builder(attributes: &Attributes, value: &TokenStream, name: &Token
         .cluster
         .as_ref()
         .map(|cluster| quote!(.cluster(#cluster)));
-    quote! {
+    let builder = quote! {
         ::guira::MemoBuilder::<#value>::new(#name) #cache #ttl #refresh_after #cluster
+    };
+    match set_up {
+        Some(set_up) => quote!(::guira::__private::set_up::<#value>(#builder, #set_up)),
+        None => builder,
     }
 }
 

@@ -1,10 +1,11 @@
 //! The function, and what of it can be memoized.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{
-    Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, Receiver, Result, ReturnType, Type,
+    Error, FnArg, GenericArgument, GenericParam, Ident, ItemFn, Pat, PathArguments, Receiver, Result,
+    ReturnType, Type,
 };
 
 use crate::attributes::Attributes;
@@ -12,6 +13,8 @@ use crate::attributes::Attributes;
 /// What is memoized of a function.
 pub(crate) struct Signature {
     pub(crate) receiver: Option<Receiver>,
+    /// Of a type: a method, or a function that says `Self`.
+    pub(crate) is_associated: bool,
     pub(crate) arguments: Vec<Argument>,
     /// What it returns.
     pub(crate) output: Type,
@@ -35,10 +38,15 @@ impl Signature {
         let signature = &function.sig;
         let refuse = |at: &dyn Spanned, message: &str| Err(Error::new(at.span(), message));
         if let Some(parameter) = signature.generics.params.first() {
-            return refuse(
-                parameter,
-                "a memoized function has no parameters of types or lifetimes: leave lifetimes out, and memoize a function of definite types",
-            );
+            let message = match parameter {
+                GenericParam::Lifetime(_) => {
+                    "a memoized function has no parameters of lifetimes: leave them out, each reference has its own"
+                }
+                GenericParam::Type(_) | GenericParam::Const(_) => {
+                    "a memoized function has no parameters of types or constants, for its results are kept under its name in all processes, and a type has no name that is sure to be the same in all: memoize a function of definite types for each (it may call this one), or give each a name of its own by `guira.memoize(name).function(..)`"
+                }
+            };
+            return refuse(parameter, message);
         }
         if let Some(token) = &signature.unsafety {
             return refuse(
@@ -61,6 +69,12 @@ impl Signature {
             }
             ReturnType::Type(_, output) => (**output).clone(),
         };
+        if has_self_type(output.to_token_stream()) {
+            return refuse(
+                &output,
+                "what is kept lies in a static, where `Self` is not known: write the type's name",
+            );
+        }
         match &output {
             Type::ImplTrait(_) => {
                 return refuse(
@@ -91,6 +105,7 @@ impl Signature {
         }
         let key = key(&arguments, receiver.as_ref(), attributes)?;
         Ok(Self {
+            is_associated: receiver.is_some() || says_self_type(function, attributes),
             receiver,
             arguments,
             is_result: is_result(&output),
@@ -216,6 +231,17 @@ impl Argument {
         }
     }
 
+    /// That it can go to another thread.
+    pub(crate) fn background_bound(&self) -> TokenStream {
+        let form = &self.form;
+        match &self.referent {
+            Some(referent) => quote! {
+                for<'background> #referent: ::std::borrow::ToOwned<Owned: ::core::marker::Send + 'static>
+            },
+            None => quote!(for<'background> #form: ::core::marker::Send + 'static),
+        }
+    }
+
     /// Made from the argument.
     pub(crate) fn to_owned_form(&self) -> TokenStream {
         let name = &self.name;
@@ -245,6 +271,8 @@ fn key(arguments: &[Argument], receiver: Option<&Receiver>, attributes: &Attribu
     for name in skipped {
         let is_known = if name == "self" {
             receiver.is_some()
+        } else if name == "Self" {
+            true
         } else {
             arguments.iter().any(|argument| argument.name == *name)
         };
@@ -275,6 +303,31 @@ fn key(arguments: &[Argument], receiver: Option<&Receiver>, attributes: &Attribu
         [] => quote!(&()),
         [name] => quote!(&#name),
         _ => quote!(&(#(&#kept),*)),
+    })
+}
+
+/// Whether it says `Self`, or its attributes do: then it stands in an `impl`.
+fn says_self_type(function: &ItemFn, attributes: &Attributes) -> bool {
+    let skips = attributes.skip.iter().flatten().any(|name| name == "Self");
+    let expressions = [
+        &attributes.cache,
+        &attributes.key,
+        &attributes.ttl,
+        &attributes.tags,
+    ];
+    skips
+        || has_self_type(function.sig.to_token_stream())
+        || has_self_type(function.block.to_token_stream())
+        || expressions
+            .into_iter()
+            .any(|expression| has_self_type(expression.to_token_stream()))
+}
+
+fn has_self_type(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "Self",
+        TokenTree::Group(group) => has_self_type(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
 }
 
@@ -334,7 +387,12 @@ mod tests {
     #[test]
     fn what_cannot_be_memoized_is_refused_with_the_way_out() {
         for (function, words) in [
-            ("fn f<T>(x: T) -> u8 { 0 }", "definite types"),
+            (
+                "fn f<T>(x: T) -> u8 { 0 }",
+                "a function of definite types for each",
+            ),
+            ("fn f<const N: usize>(x: u8) -> u8 { 0 }", "of types or constants"),
+            ("fn f<'a>(x: &'a u8) -> u8 { 0 }", "leave them out"),
             ("fn f(x: impl Into<u8>) -> u8 { 0 }", "definite type"),
             ("fn f(x: u8) { }", "nothing to keep"),
             ("fn f(x: u8) -> &'static str { \"\" }", "by value"),
@@ -343,6 +401,7 @@ mod tests {
             ("fn f((x, y): (u8, u8)) -> u8 { 0 }", "has a name"),
             ("fn f(&mut self) -> u8 { 0 }", "changes `self`"),
             ("fn f(&self) -> u8 { 0 }", "`skip(self)`"),
+            ("fn f(x: u8) -> Option<Self> { None }", "write the type's name"),
             ("unsafe fn f(x: u8) -> u8 { 0 }", "wrap it in a safe one"),
             ("const fn f(x: u8) -> u8 { 0 }", "const"),
             ("extern \"C\" fn f(x: u8) -> u8 { 0 }", "ABI"),
@@ -352,6 +411,24 @@ mod tests {
         }
         let mistake = mistake("skip(y)", "fn f(x: u8) -> u8 { 0 }");
         assert_eq!(mistake, "the function has no argument `y` to skip");
+    }
+
+    #[test]
+    fn a_function_that_says_its_type_stands_in_an_impl() {
+        let is_associated = |attributes: &str, function: &str| {
+            let attributes: Attributes = syn::parse_str(attributes).expect("good attributes");
+            let function: ItemFn = syn::parse_str(function).expect("a function");
+            Signature::of(&function, &attributes)
+                .expect("it can be memoized")
+                .is_associated
+        };
+        assert!(!is_associated("", "fn f(x: u8) -> u8 { x }"));
+        assert!(!is_associated("skip(x)", "fn f(x: u8) -> u8 { x }"));
+        assert!(is_associated("skip(Self)", "fn f(x: u8) -> u8 { x }"));
+        assert!(is_associated("key = (Self::ID, x)", "fn f(x: u8) -> u8 { x }"));
+        assert!(is_associated("", "fn f(x: u8) -> u8 { (x + Self::ID) }"));
+        assert!(is_associated("", "fn f(x: [u8; Self::N]) -> u8 { 0 }"));
+        assert!(is_associated("skip(self)", "fn f(&self) -> u8 { 0 }"));
     }
 
     #[test]

@@ -135,10 +135,10 @@ pub use flight::{FlightOptions, FlightStats, Timing};
 ///
 /// | attribute | is | by default |
 /// |---|---|---|
-/// | `cache = E` | an expression of a [`Guira`] or a reference to one, evaluated at the first call; it sees no arguments | [`Guira::set_default`]'s; without one the function is called uncached, and that is said once in the log |
+/// | `cache = E` | an expression of a [`Guira`] or a reference to one, evaluated at the first call; it sees no arguments. Or a closure that sets up the [`MemoBuilder`] after the other attributes: `cache = \|memo\| memo.flights(..)` | [`Guira::set_default`]'s; without one the function is called uncached, and that is said once in the log |
 /// | `name = ".."` | the name under which all processes share the results | the path of the function |
 /// | `key = E` | an expression of what the key is made of, of the arguments | one argument as it is, several as a tuple |
-/// | `skip(a, b)` | arguments that the result does not depend on | none; of `self` something must be said: `skip(self)`, or `key = (self.id, ..)` |
+/// | `skip(a, b)` | arguments that the result does not depend on | none; of `self` something must be said: `skip(self)`, or `key = (self.id, ..)`; `skip(Self)` says that the function is an associated one |
 /// | `ttl = E` | how long a value lives: a text such as `"5m"`, a [`Duration`](std::time::Duration), a [`Lifetime`], or a closure of the value | until it is evicted |
 /// | `refresh_after = E` | the age at which it is due for a refresh, as a text or a `Duration` | never |
 /// | `tags = [..]` | expressions of tags, of the arguments; or one of something that can be iterated | none |
@@ -156,10 +156,10 @@ pub use flight::{FlightOptions, FlightStats, Timing};
 /// | `get_ttl(..)` | `Result<Option<(V, Ttl)>, Error>` | | yes |
 /// | `contains(..)` | `Result<bool, Error>` | | yes |
 /// | `key(..)` | `Result<KeyBytes, Error>` | | yes |
-/// | `lazy(..)` | `Option<V>` | | no |
+/// | `lazy(..)` | `Option<V>` | | blocking ones |
 /// | `refresh(..)` | what the function returns | yes | yes |
-/// | `bg(..)` | what the function returns | yes | no |
-/// | `future(..)` | `Computing<Result<V, E>>`, which can be awaited or waited for | | no |
+/// | `bg(..)` | what the function returns | yes | blocking ones |
+/// | `future(..)` | `Computing<Result<V, E>>`, which can be awaited or waited for | | blocking ones |
 /// | `uncached(..)` | what the function returns | yes | yes |
 /// | `put(.., value)` | `Result<Put, Error>` | | yes |
 /// | `replace(.., value)` | `Result<Replace, Error>` | | yes |
@@ -170,15 +170,23 @@ pub use flight::{FlightOptions, FlightStats, Timing};
 /// | `on_value(observer)` | | | yes |
 /// | `memo()` | `&'static` [`Memo<V>`](Memo) | | yes |
 ///
-/// What they do is told in [`memoized`]. Methods borrow `self`, so they have no companion that computes in the
-/// background, and a stale value is refreshed by the one caller that leads, while the others have it.
+/// What they do is told in [`memoized`]. A call of a method computes nothing in the background, for it borrows `self`: a
+/// stale value is refreshed by the one caller that leads, while the others have it. `lazy`, `bg` and `future` take a
+/// clone of what `self` refers to along, and can be called where that is `Clone + Send + 'static` (a handle, or
+/// `self: &Arc<Self>`). An async method has none of them: its future can be spawned as it is.
 ///
 /// # What can be memoized
 ///
 /// Functions of definite types that return by value: `V` is `Serialize + DeserializeOwned + Send`, arguments are
 /// `Send + 'static`, or references to what can be made owned ([`ToOwned`]), and what of them is in the key is
-/// `Serialize`. A `Result` is told by its name, aliases such as `io::Result<V>` too. Associated functions without
-/// `self` cannot be told from free ones, and cannot be memoized by the macro; nor can methods of traits.
+/// `Serialize`. A `Result` is told by its name, aliases such as `io::Result<V>` too. An associated function without
+/// `self` is told from a free one by the word `Self`, in it or in an attribute; one that has no use for it says
+/// `skip(Self)`. Methods of traits cannot be memoized by the macro.
+///
+/// Nor can functions with parameters of types: what is kept is found by the function's name, and a type has no name
+/// that is sure to be the same in every process. Memoize one of definite types that calls it, or give each a name by
+/// [`Guira::memoize`]. Methods of a generic `impl` are memoized, for each type under the name that the compiler of this
+/// program has for it; say `name` only if all of them share their results.
 ///
 /// What is wrong is said by the compiler where it stands:
 ///

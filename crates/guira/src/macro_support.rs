@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::lifetime::Lifetime;
-use crate::memoized::Memo;
+use crate::memoized::{Memo, MemoBuilder};
 use crate::options::PutOptions;
 
 pub use crate::flight::Manner;
@@ -128,6 +128,14 @@ where
     F: Fn(&V) -> L + Send + Sync + 'static,
 {
     move |value| of_value(value).into()
+}
+
+/// Gives a closure its types.
+pub fn set_up<V>(
+    builder: MemoBuilder<V>,
+    set_up: impl FnOnce(MemoBuilder<V>) -> MemoBuilder<V>,
+) -> MemoBuilder<V> {
+    set_up(builder)
 }
 
 /// `put` with the tags of the function.

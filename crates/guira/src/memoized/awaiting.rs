@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::blocking::TagsOf;
 use super::counts::count;
@@ -15,6 +14,7 @@ use super::key::Key;
 use super::memo::{Memo, Quick};
 use super::values::MemoValues;
 use crate::background::{Computing, Unclaimed, claim, hand_over, has_spawner, spawn};
+use crate::codec::{Codec, Postcard};
 use crate::dependency;
 use crate::flight::{Asking, KeyId, Manner, Purpose, Turn, answer_awaiting, compute_awaiting};
 use crate::key::KeyBytes;
@@ -26,22 +26,22 @@ type Function<A, V, E> = Box<dyn Fn(A) -> Computed<V, E> + Send + Sync>;
 ///
 /// See the [module](super) for what its methods do. Works under any runtime; no poll blocks; a future that is dropped
 /// while it computes lets one of those who wait compute. Cheap to clone; `Send` and `Sync`.
-pub struct AsyncMemoized<A, V, E = Infallible> {
-    inner: Arc<Inner<A, V, E>>,
+pub struct AsyncMemoized<A, V, E = Infallible, C = Postcard> {
+    inner: Arc<Inner<A, V, E, C>>,
 }
 
-struct Inner<A, V, E> {
-    memo: Memo<V>,
+struct Inner<A, V, E, C> {
+    memo: Memo<V, C>,
     manner: Manner<E>,
     function: Function<A, V, E>,
     tags_of: OnceLock<TagsOf<A>>,
 }
 
-impl<A, V, E> AsyncMemoized<A, V, E> {
+impl<A, V, E, C> AsyncMemoized<A, V, E, C> {
     /// In a manner of its own.
     #[doc(hidden)]
     pub fn in_manner<F>(
-        memo: Memo<V>,
+        memo: Memo<V, C>,
         manner: Manner<E>,
         function: impl Fn(A) -> F + Send + Sync + 'static,
     ) -> Self
@@ -75,10 +75,11 @@ impl<A, V, E> AsyncMemoized<A, V, E> {
     }
 }
 
-impl<A, V, E> AsyncMemoized<A, V, E>
+impl<A, V, E, C> AsyncMemoized<A, V, E, C>
 where
     A: Serialize + Send + 'static,
-    V: Serialize + DeserializeOwned + Send + 'static,
+    V: Send + 'static,
+    C: Codec<V> + 'static,
     E: Send + 'static,
 {
     /// The value for `arguments`: what is kept, else what the function computes, once for all who ask. A stale value is
@@ -137,10 +138,11 @@ where
 
 /// The same, by encoded keys.
 #[doc(hidden)]
-impl<A, V, E> AsyncMemoized<A, V, E>
+impl<A, V, E, C> AsyncMemoized<A, V, E, C>
 where
     A: Send + 'static,
-    V: Serialize + DeserializeOwned + Send + 'static,
+    V: Send + 'static,
+    C: Codec<V> + 'static,
     E: Send + 'static,
 {
     /// As `call`.
@@ -261,9 +263,10 @@ where
     }
 }
 
-impl<A, V, E> Inner<A, V, E>
+impl<A, V, E, C> Inner<A, V, E, C>
 where
-    V: Serialize + DeserializeOwned + Send,
+    V: Send,
+    C: Codec<V>,
 {
     async fn answer(&self, key: &KeyBytes, arguments: A, purpose: Purpose, has_missed: bool) -> Result<V, E> {
         let Some((place, cache)) = self.memo.place(key) else {
@@ -315,10 +318,11 @@ where
     }
 }
 
-impl<A, V> AsyncMemoized<A, V, Infallible>
+impl<A, V, C> AsyncMemoized<A, V, Infallible, C>
 where
     A: Serialize + Send + 'static,
-    V: Serialize + DeserializeOwned + Send + 'static,
+    V: Send + 'static,
+    C: Codec<V> + 'static,
 {
     /// As [`AsyncMemoized::call`], for a function that cannot fail.
     #[inline]
@@ -328,16 +332,16 @@ where
     }
 }
 
-impl<A, V, E> Deref for AsyncMemoized<A, V, E> {
-    type Target = Memo<V>;
+impl<A, V, E, C> Deref for AsyncMemoized<A, V, E, C> {
+    type Target = Memo<V, C>;
 
     #[inline]
-    fn deref(&self) -> &Memo<V> {
+    fn deref(&self) -> &Memo<V, C> {
         &self.inner.memo
     }
 }
 
-impl<A, V, E> Clone for AsyncMemoized<A, V, E> {
+impl<A, V, E, C> Clone for AsyncMemoized<A, V, E, C> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -345,7 +349,7 @@ impl<A, V, E> Clone for AsyncMemoized<A, V, E> {
     }
 }
 
-impl<A, V, E> fmt::Debug for AsyncMemoized<A, V, E> {
+impl<A, V, E, C> fmt::Debug for AsyncMemoized<A, V, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncMemoized")
             .field("memo", &self.inner.memo)

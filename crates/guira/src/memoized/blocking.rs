@@ -6,15 +6,15 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::counts::count;
+use super::in_background::run_or_hand_over;
 use super::key::Key;
 use super::memo::{Memo, Quick};
-use super::values::MemoValues;
-use crate::background::{Computing, Unclaimed, claim, hand_over, in_pool, run_soon};
+use crate::background::{Computing, Unclaimed, claim, hand_over, run_soon};
+use crate::codec::{Codec, Postcard};
 use crate::dependency;
-use crate::flight::{Asking, KeyId, Manner, Purpose, Turn, answer_blocking, compute_blocking};
+use crate::flight::{KeyId, Manner, Purpose};
 use crate::key::KeyBytes;
 
 type Function<A, V, E> = Box<dyn Fn(A) -> Result<V, E> + Send + Sync>;
@@ -23,22 +23,22 @@ pub(super) type TagsOf<A> = Box<dyn Fn(&A) -> Vec<String> + Send + Sync>;
 /// A function whose results are kept: arguments `A` (a tuple if there are several), values `V`, errors `E`.
 ///
 /// See the [module](super) for what its methods do. Cheap to clone; `Send` and `Sync`.
-pub struct Memoized<A, V, E = Infallible> {
-    inner: Arc<Inner<A, V, E>>,
+pub struct Memoized<A, V, E = Infallible, C = Postcard> {
+    inner: Arc<Inner<A, V, E, C>>,
 }
 
-struct Inner<A, V, E> {
-    memo: Memo<V>,
+struct Inner<A, V, E, C> {
+    memo: Memo<V, C>,
     manner: Manner<E>,
     function: Function<A, V, E>,
     tags_of: OnceLock<TagsOf<A>>,
 }
 
-impl<A, V, E> Memoized<A, V, E> {
+impl<A, V, E, C> Memoized<A, V, E, C> {
     /// In a manner of its own.
     #[doc(hidden)]
     pub fn in_manner(
-        memo: Memo<V>,
+        memo: Memo<V, C>,
         manner: Manner<E>,
         function: impl Fn(A) -> Result<V, E> + Send + Sync + 'static,
     ) -> Self {
@@ -69,10 +69,11 @@ impl<A, V, E> Memoized<A, V, E> {
     }
 }
 
-impl<A, V, E> Memoized<A, V, E>
+impl<A, V, E, C> Memoized<A, V, E, C>
 where
     A: Serialize + Send + 'static,
-    V: Serialize + DeserializeOwned + Send + 'static,
+    V: Send + 'static,
+    C: Codec<V> + 'static,
     E: Send + 'static,
 {
     /// The value for `arguments`: what is kept, else what the function computes, once for all who ask. A stale value is
@@ -128,10 +129,11 @@ where
 
 /// The same, by encoded keys.
 #[doc(hidden)]
-impl<A, V, E> Memoized<A, V, E>
+impl<A, V, E, C> Memoized<A, V, E, C>
 where
     A: Send + 'static,
-    V: Serialize + DeserializeOwned + Send + 'static,
+    V: Send + 'static,
+    C: Codec<V> + 'static,
     E: Send + 'static,
 {
     /// As `call`.
@@ -171,7 +173,8 @@ where
             self.key_failed(failure);
         }
         if self.is_enabled() && key.failure.is_none() {
-            self.inner.answer(&key.bytes, arguments(), Purpose::New, false)
+            self.inner
+                .answer(&key.bytes, arguments(), &Quick::Unclear, Purpose::New)
         } else {
             self.uncached(arguments())
         }
@@ -196,16 +199,12 @@ where
             }
             quick => {
                 dependency::give_unknown();
-                let (has_missed, is_off) = (matches!(quick, Quick::Miss), matches!(quick, Quick::Off));
                 let inner = Arc::clone(&self.inner);
                 let (key, arguments) = (key.bytes.clone(), arguments());
                 run_or_hand_over(move || {
-                    handover.give(|| {
-                        if is_off {
-                            (inner.function)(arguments)
-                        } else {
-                            inner.answer(&key, arguments, Purpose::Value, has_missed)
-                        }
+                    handover.give(|| match quick {
+                        Quick::Off => (inner.function)(arguments),
+                        quick => inner.answer(&key, arguments, &quick, Purpose::Value),
                     });
                 });
             }
@@ -221,9 +220,8 @@ where
                 self.refresh_soon(key, arguments);
                 Ok(value)
             }
-            Quick::Miss => self.inner.answer(&key.bytes, arguments, Purpose::Value, true),
-            Quick::Unclear => self.inner.answer(&key.bytes, arguments, Purpose::Value, false),
             Quick::Off => self.uncached(arguments),
+            quick => self.inner.answer(&key.bytes, arguments, &quick, Purpose::Value),
         }
     }
 
@@ -239,7 +237,9 @@ where
                 let inner = Arc::clone(&self.inner);
                 let key = key.bytes.clone();
                 run_soon(Box::new(move || {
-                    inner.refresh_now(&key, arguments);
+                    let tags = inner.tags(&arguments);
+                    let compute = || (inner.function)(arguments);
+                    inner.memo.refresh_now(&key, inner.manner, &tags, compute);
                     drop(claim);
                 }));
             }
@@ -249,57 +249,12 @@ where
     }
 }
 
-/// On a thread of the pool at once: it would wait for others that wait like itself.
-fn run_or_hand_over(work: impl FnOnce() + Send + 'static) {
-    if in_pool() {
-        work();
-    } else {
-        run_soon(Box::new(work));
-    }
-}
-
-impl<A, V: Serialize + DeserializeOwned, E> Inner<A, V, E> {
-    #[inline(never)]
-    fn answer(&self, key: &KeyBytes, arguments: A, purpose: Purpose, has_missed: bool) -> Result<V, E> {
-        let Some((place, cache)) = self.memo.place(key) else {
-            return (self.function)(arguments);
-        };
+impl<A, V, E, C: Codec<V>> Inner<A, V, E, C> {
+    fn answer(&self, key: &KeyBytes, arguments: A, quick: &Quick<V>, purpose: Purpose) -> Result<V, E> {
         let tags = self.tags(&arguments);
-        let values = MemoValues {
-            memo: &self.memo,
-            cache,
-            tags: &tags,
-        };
-        let mut asking = Asking::new(place, purpose, self.memo.substitute());
-        if has_missed {
-            asking = asking.after_a_miss();
-        }
-        answer_blocking(asking, &values, self.manner, || (self.function)(arguments))
-    }
-
-    /// Sees to a fresh value, unless somebody else does.
-    fn refresh_now(&self, key: &KeyBytes, arguments: A) {
-        let Some((place, cache)) = self.memo.place(key) else {
-            return;
-        };
-        let tags = self.tags(&arguments);
-        let values = MemoValues {
-            memo: &self.memo,
-            cache,
-            tags: &tags,
-        };
-        let mut asking = Asking::new(place, Purpose::Fresh, None);
-        if let Turn::Compute(computation) = asking.turn(&values) {
-            let compute = || (self.function)(arguments);
-            if let Err(error) = compute_blocking(asking, computation, &values, self.manner, compute) {
-                let failure = (self.manner.describe)(&error);
-                tracing::debug!(
-                    function = self.memo.name(),
-                    text = failure.text(),
-                    "a refresh failed"
-                );
-            }
-        }
+        let compute = || (self.function)(arguments);
+        self.memo
+            .answer_in_place(key, self.manner, quick, purpose, (tags, compute))
     }
 
     fn tags(&self, arguments: &A) -> Vec<String> {
@@ -309,10 +264,11 @@ impl<A, V: Serialize + DeserializeOwned, E> Inner<A, V, E> {
     }
 }
 
-impl<A, V> Memoized<A, V, Infallible>
+impl<A, V, C> Memoized<A, V, Infallible, C>
 where
     A: Serialize + Send + 'static,
-    V: Serialize + DeserializeOwned + Send + 'static,
+    V: Send + 'static,
+    C: Codec<V> + 'static,
 {
     /// As [`Memoized::call`], for a function that cannot fail.
     #[inline]
@@ -322,16 +278,16 @@ where
     }
 }
 
-impl<A, V, E> Deref for Memoized<A, V, E> {
-    type Target = Memo<V>;
+impl<A, V, E, C> Deref for Memoized<A, V, E, C> {
+    type Target = Memo<V, C>;
 
     #[inline]
-    fn deref(&self) -> &Memo<V> {
+    fn deref(&self) -> &Memo<V, C> {
         &self.inner.memo
     }
 }
 
-impl<A, V, E> Clone for Memoized<A, V, E> {
+impl<A, V, E, C> Clone for Memoized<A, V, E, C> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -339,7 +295,7 @@ impl<A, V, E> Clone for Memoized<A, V, E> {
     }
 }
 
-impl<A, V, E> fmt::Debug for Memoized<A, V, E> {
+impl<A, V, E, C> fmt::Debug for Memoized<A, V, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memoized")
             .field("memo", &self.inner.memo)

@@ -2,22 +2,24 @@
 
 use std::any::type_name;
 use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use guira_segment::MAX_NAMESPACE_BYTES;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::memo::Memo;
 use super::source::Source;
 use super::{AsyncMemoized, Memoized};
+use crate::cache::CacheBuilder;
+use crate::codec::{Codec, Postcard};
 use crate::failure::Failure;
 use crate::flight::{FlightOptions, Manner};
 use crate::handle::Guira;
 use crate::lifetime::Lifetime;
 
+type CacheSettings<V, C> = Box<dyn Fn(CacheBuilder<(), V, C>) -> CacheBuilder<(), V, C> + Send + Sync>;
 type LifetimeOf<V> = Arc<dyn Fn(&V) -> Lifetime + Send + Sync>;
 pub(super) type Keeps<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
 
@@ -35,7 +37,9 @@ pub(super) type Keeps<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
 /// assert_eq!(squares.get(7), 49);
 /// # Ok::<(), guira::Error>(())
 /// ```
-pub struct MemoBuilder<V> {
+pub struct MemoBuilder<V, C = Postcard> {
+    codec: C,
+    cache_settings: Option<CacheSettings<V, C>>,
     name: Box<str>,
     guira: Option<Guira>,
     schema: u32,
@@ -55,6 +59,8 @@ impl<V> MemoBuilder<V> {
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
+            codec: Postcard,
+            cache_settings: None,
             name: shortened(name),
             guira: None,
             // Another type of value under the same name is missed, not misread.
@@ -68,6 +74,48 @@ impl<V> MemoBuilder<V> {
             placeholder: None,
             cluster: false,
         }
+    }
+}
+
+impl<V, C> MemoBuilder<V, C> {
+    /// How values become bytes; by default [`Postcard`]. To be said before [`MemoBuilder::cache_settings`].
+    ///
+    /// ```
+    /// use guira::codec::Text;
+    ///
+    /// let guira = guira::Guira::builder().size(8 << 20).private()?;
+    /// let pages = guira.memoize("pages").codec(Text).function(|page: u64| format!("page {page}"));
+    /// assert_eq!(pages.get(7), "page 7");
+    /// # Ok::<(), guira::Error>(())
+    /// ```
+    #[must_use]
+    pub fn codec<D: Codec<V> + Clone>(self, codec: D) -> MemoBuilder<V, D> {
+        MemoBuilder {
+            codec,
+            cache_settings: None,
+            name: self.name,
+            guira: self.guira,
+            schema: self.schema,
+            lifetime: self.lifetime,
+            refresh_after: self.refresh_after,
+            lifetime_of: self.lifetime_of,
+            ttl_spread: self.ttl_spread,
+            flights: self.flights,
+            keeps: self.keeps,
+            placeholder: self.placeholder,
+            cluster: self.cluster,
+        }
+    }
+
+    /// Other settings of the cache that the results are kept in, such as compression and encryption; they are applied
+    /// after those of this builder. By default there are none.
+    #[must_use]
+    pub fn cache_settings(
+        mut self,
+        settings: impl Fn(CacheBuilder<(), V, C>) -> CacheBuilder<(), V, C> + Send + Sync + 'static,
+    ) -> Self {
+        self.cache_settings = Some(Box::new(settings));
+        self
     }
 
     /// In which cache of the machine; by default the process's ([`Guira::set_default`]) as it is at the first call.
@@ -147,24 +195,31 @@ impl<V> MemoBuilder<V> {
     }
 }
 
-impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
+impl<V: 'static, C: Codec<V> + Clone + Send + Sync + 'static> MemoBuilder<V, C> {
     /// The cache without a function: for functions that are given at each call, such as methods.
     #[must_use]
-    pub fn build(mut self) -> Memo<V> {
+    pub fn build(mut self) -> Memo<V, C> {
         let lifetime = match self.refresh_after {
             Some(age) => self.lifetime.stale_after(age),
             None => self.lifetime,
         };
         let (schema, spread, flights) = (self.schema, self.ttl_spread, self.flights);
         let lifetime_of = self.lifetime_of.take();
-        let settings = move |cache: crate::cache::CacheBuilder<(), V>| {
+        let codec = self.codec.clone();
+        let cache_settings = self.cache_settings.take();
+        let settings = move |cache: CacheBuilder<(), V>| {
             let cache = cache
+                .codec(codec.clone())
                 .schema(schema)
                 .lifetime(lifetime)
                 .ttl_spread(spread)
                 .flights(flights);
-            match lifetime_of.clone() {
+            let cache = match lifetime_of.clone() {
                 Some(of_value) => cache.lifetime_of(move |value| of_value(value)),
+                None => cache,
+            };
+            match &cache_settings {
+                Some(settings) => settings(cache),
                 None => cache,
             }
         };
@@ -181,7 +236,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
     pub fn function<A: Send + 'static>(
         self,
         function: impl Fn(A) -> V + Send + Sync + 'static,
-    ) -> Memoized<A, V> {
+    ) -> Memoized<A, V, Infallible, C> {
         Memoized::in_manner(self.build(), Manner::infallible(), move |arguments| {
             Ok(function(arguments))
         })
@@ -193,7 +248,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
     pub fn fallible<A: Send + 'static, E: From<Failure> + Display + 'static>(
         self,
         function: impl Fn(A) -> Result<V, E> + Send + Sync + 'static,
-    ) -> Memoized<A, V, E> {
+    ) -> Memoized<A, V, E, C> {
         Memoized::in_manner(self.build(), Manner::from_failures(), function)
     }
 
@@ -202,7 +257,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
     pub fn async_function<A, F>(
         self,
         function: impl Fn(A) -> F + Send + Sync + 'static,
-    ) -> AsyncMemoized<A, V>
+    ) -> AsyncMemoized<A, V, Infallible, C>
     where
         A: Send + 'static,
         F: Future<Output = V> + Send + 'static,
@@ -218,7 +273,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
     pub fn async_fallible<A, F, E>(
         self,
         function: impl Fn(A) -> F + Send + Sync + 'static,
-    ) -> AsyncMemoized<A, V, E>
+    ) -> AsyncMemoized<A, V, E, C>
     where
         A: Send + 'static,
         F: Future<Output = Result<V, E>> + Send + 'static,
@@ -228,7 +283,7 @@ impl<V: Serialize + DeserializeOwned + 'static> MemoBuilder<V> {
     }
 }
 
-impl<V> fmt::Debug for MemoBuilder<V> {
+impl<V, C> fmt::Debug for MemoBuilder<V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoBuilder")
             .field("name", &self.name)

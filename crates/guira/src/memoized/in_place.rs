@@ -1,33 +1,32 @@
 //! Calls of functions that are given with the call, such as methods: they borrow what they like, and so are computed
 //! by the caller only. A stale value is refreshed by the one caller that leads, while the others have it.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::key::Key;
 use super::memo::{Memo, Quick};
 use super::values::MemoValues;
-use crate::flight::{Asking, Manner, Purpose, answer_awaiting, answer_blocking};
+use crate::codec::Codec;
+use crate::flight::{Asking, Manner, Purpose, Turn, answer_awaiting, answer_blocking, compute_blocking};
+use crate::key::KeyBytes;
 
 #[doc(hidden)]
-impl<V: Serialize + DeserializeOwned> Memo<V> {
+impl<V, C: Codec<V>> Memo<V, C> {
     /// The value for `key`, computed if there is none; `how` gives the tags, and what computes.
     ///
     /// # Errors
     /// What it returns, or what `manner` makes of another's failure.
     #[inline]
-    pub fn call_in_place<E, C>(
+    pub fn call_in_place<E, Compute>(
         &self,
         key: &Key,
         manner: Manner<E>,
-        how: impl FnOnce() -> (Vec<String>, C),
+        how: impl FnOnce() -> (Vec<String>, Compute),
     ) -> Result<V, E>
     where
-        C: FnOnce() -> Result<V, E>,
+        Compute: FnOnce() -> Result<V, E>,
     {
         match self.quick_of(key) {
             Quick::Hit(value) => Ok(value),
-            quick => self.answer_in_place(key, manner, &quick, Purpose::Value, how()),
+            quick => self.answer_in_place(&key.bytes, manner, &quick, Purpose::Value, how()),
         }
     }
 
@@ -35,21 +34,21 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     ///
     /// # Errors
     /// What it returns.
-    pub fn refresh_in_place<E, C>(
+    pub fn refresh_in_place<E, Compute>(
         &self,
         key: &Key,
         manner: Manner<E>,
-        how: impl FnOnce() -> (Vec<String>, C),
+        how: impl FnOnce() -> (Vec<String>, Compute),
     ) -> Result<V, E>
     where
-        C: FnOnce() -> Result<V, E>,
+        Compute: FnOnce() -> Result<V, E>,
     {
         let quick = if self.is_enabled() && key.failure.is_none() {
             Quick::Unclear
         } else {
             Quick::Off
         };
-        self.answer_in_place(key, manner, &quick, Purpose::New, how())
+        self.answer_in_place(&key.bytes, manner, &quick, Purpose::New, how())
     }
 
     /// As `call_in_place`, awaiting.
@@ -57,14 +56,14 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     /// # Errors
     /// As `call_in_place`.
     #[inline]
-    pub async fn call_in_place_async<E, C, F>(
+    pub async fn call_in_place_async<E, Compute, F>(
         &self,
         key: &Key,
         manner: Manner<E>,
-        how: impl FnOnce() -> (Vec<String>, C),
+        how: impl FnOnce() -> (Vec<String>, Compute),
     ) -> Result<V, E>
     where
-        C: FnOnce() -> F,
+        Compute: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
     {
         match self.quick_of(key) {
@@ -80,14 +79,14 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     ///
     /// # Errors
     /// As `refresh_in_place`.
-    pub async fn refresh_in_place_async<E, C, F>(
+    pub async fn refresh_in_place_async<E, Compute, F>(
         &self,
         key: &Key,
         manner: Manner<E>,
-        how: impl FnOnce() -> (Vec<String>, C),
+        how: impl FnOnce() -> (Vec<String>, Compute),
     ) -> Result<V, E>
     where
-        C: FnOnce() -> F,
+        Compute: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
     {
         let quick = if self.is_enabled() && key.failure.is_none() {
@@ -99,15 +98,15 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     }
 
     #[inline(never)]
-    fn answer_in_place<E>(
+    pub(super) fn answer_in_place<E>(
         &self,
-        key: &Key,
+        key: &KeyBytes,
         manner: Manner<E>,
         quick: &Quick<V>,
         purpose: Purpose,
         (tags, compute): (Vec<String>, impl FnOnce() -> Result<V, E>),
     ) -> Result<V, E> {
-        let Some((place, cache)) = self.place(&key.bytes).filter(|_| !matches!(quick, Quick::Off)) else {
+        let Some((place, cache)) = self.place(key).filter(|_| !matches!(quick, Quick::Off)) else {
             return compute();
         };
         let values = MemoValues {
@@ -120,6 +119,31 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
             asking = asking.after_a_miss();
         }
         answer_blocking(asking, &values, manner, compute)
+    }
+
+    /// Sees to a fresh value, unless somebody else does.
+    pub(super) fn refresh_now<E>(
+        &self,
+        key: &KeyBytes,
+        manner: Manner<E>,
+        tags: &[String],
+        compute: impl FnOnce() -> Result<V, E>,
+    ) {
+        let Some((place, cache)) = self.place(key) else {
+            return;
+        };
+        let values = MemoValues {
+            memo: self,
+            cache,
+            tags,
+        };
+        let mut asking = Asking::new(place, Purpose::Fresh, None);
+        if let Turn::Compute(computation) = asking.turn(&values)
+            && let Err(error) = compute_blocking(asking, computation, &values, manner, compute)
+        {
+            let failure = (manner.describe)(&error);
+            tracing::debug!(function = self.name(), text = failure.text(), "a refresh failed");
+        }
     }
 
     async fn await_in_place<E, F>(

@@ -8,7 +8,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use guira_segment::{Put, Read, Replace, Segment};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::MemoBuilder;
 use super::builder::Keeps;
@@ -18,6 +17,7 @@ use super::source::Source;
 use super::stats::MemoStats;
 use super::switch::is_enabled;
 use crate::cache::Cache;
+use crate::codec::{Codec, Postcard};
 use crate::dependency;
 use crate::error::{Error, KeyError};
 use crate::flight::Place;
@@ -32,8 +32,8 @@ type OnValue<V> = Arc<dyn Fn(&V) + Send + Sync>;
 ///
 /// A `key` is the arguments: one as it is, several as a tuple, by value or by reference, in whichever type has the
 /// same [encoding](crate::key): `squares.peek(&7)`, `names.peek("plum")`, `routes.peek(&("a", 3))`.
-pub struct Memo<V> {
-    source: Source<V>,
+pub struct Memo<V, C = Postcard> {
+    source: Source<V, C>,
     is_on: AtomicBool,
     is_cluster: bool,
     pub(super) counts: Counts,
@@ -54,8 +54,8 @@ pub(super) enum Quick<V> {
     Off,
 }
 
-impl<V> Memo<V> {
-    pub(super) fn new(source: Source<V>, builder: MemoBuilder<V>) -> Self {
+impl<V, C> Memo<V, C> {
+    pub(super) fn new(source: Source<V, C>, builder: MemoBuilder<V, C>) -> Self {
         Self {
             source,
             is_on: AtomicBool::new(true),
@@ -132,7 +132,7 @@ impl<V> Memo<V> {
     }
 }
 
-impl<V: Serialize + DeserializeOwned> Memo<V> {
+impl<V, C: Codec<V>> Memo<V, C> {
     /// What is kept for `key`, be it stale; `Ok(None)` if that is nothing. Computes nothing.
     ///
     /// # Errors
@@ -276,7 +276,7 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     ///
     /// # Errors
     /// [`Error::NoCache`].
-    pub fn cache(&self) -> Result<&Cache<(), V>, Error> {
+    pub fn cache(&self) -> Result<&Cache<(), V, C>, Error> {
         self.source.cache().ok_or_else(|| Error::NoCache {
             function: self.name().into(),
         })
@@ -287,14 +287,14 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     }
 
     /// Where a computation takes place; none if there is no cache.
-    pub(super) fn place<'c>(&'c self, key: &'c KeyBytes) -> Option<(Place<'c>, &'c Cache<(), V>)> {
+    pub(super) fn place<'c>(&'c self, key: &'c KeyBytes) -> Option<(Place<'c>, &'c Cache<(), V, C>)> {
         let cache = self.source.cache()?;
         Some((cache.place(key).ok()?, cache))
     }
 
     /// Whether what is kept for `key` is in the time of grace.
     #[cold]
-    fn is_past(&self, cache: &Cache<(), V>, segment: &Segment, key: &KeyBytes) -> bool {
+    fn is_past(&self, cache: &Cache<(), V, C>, segment: &Segment, key: &KeyBytes) -> bool {
         let grace = cache.inner.flights.options.grace;
         !grace.is_zero() && segment.ttl(key).flatten().is_some_and(|ttl| ttl <= grace)
     }
@@ -344,7 +344,7 @@ impl<V: Serialize + DeserializeOwned> Memo<V> {
     }
 }
 
-impl<V> fmt::Debug for Memo<V> {
+impl<V, C> fmt::Debug for Memo<V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memo")
             .field("source", &self.source)

@@ -24,6 +24,9 @@
 //! | `on_value(observer)` | | is called with each value that this process computes |
 //! | `set_enabled(bool)` | | the switch of this function; [`set_enabled`] is that of all |
 //!
+//! Values are encoded by [`Postcard`](crate::codec::Postcard), or as [`MemoBuilder::codec`] says. [`Functions`] are called
+//! by name, and memoized while the program runs.
+//!
 //! Errors are never kept. A `None` is a value like others; [`MemoBuilder::ttl_of`] lets it live shorter, and
 //! [`MemoBuilder::keep_if`] leaves it out. Arguments that have no key (a NaN among them) are logged, counted, and the
 //! function is called.
@@ -68,6 +71,8 @@ mod awaiting;
 mod blocking;
 mod builder;
 mod counts;
+mod functions;
+mod in_background;
 mod in_place;
 mod key;
 mod memo;
@@ -79,6 +84,7 @@ mod values;
 pub use awaiting::AsyncMemoized;
 pub use blocking::Memoized;
 pub use builder::MemoBuilder;
+pub use functions::{CallError, Functions};
 #[doc(hidden)]
 pub use key::Key;
 pub use memo::Memo;

@@ -4,25 +4,23 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::cache::{Cache, CacheBuilder};
+use crate::codec::Codec;
 use crate::handle::Guira;
 
-type Settings<V> = Box<dyn Fn(CacheBuilder<(), V>) -> CacheBuilder<(), V> + Send + Sync>;
+type Settings<V, C> = Box<dyn Fn(CacheBuilder<(), V>) -> CacheBuilder<(), V, C> + Send + Sync>;
 
 /// A cache, at the latest when it is needed.
-pub(super) struct Source<V> {
+pub(super) struct Source<V, C> {
     pub(super) name: Box<str>,
     pub(super) guira: Option<Guira>,
-    pub(super) settings: Settings<V>,
-    cache: OnceLock<Cache<(), V>>,
+    pub(super) settings: Settings<V, C>,
+    cache: OnceLock<Cache<(), V, C>>,
     has_complained: AtomicBool,
 }
 
-impl<V> Source<V> {
-    pub(super) fn new(name: Box<str>, guira: Option<Guira>, settings: Settings<V>) -> Self {
+impl<V, C> Source<V, C> {
+    pub(super) fn new(name: Box<str>, guira: Option<Guira>, settings: Settings<V, C>) -> Self {
         Self {
             name,
             guira,
@@ -34,9 +32,9 @@ impl<V> Source<V> {
 
     /// None if none was named and the process has no default.
     #[inline]
-    pub(super) fn cache(&self) -> Option<&Cache<(), V>>
+    pub(super) fn cache(&self) -> Option<&Cache<(), V, C>>
     where
-        V: Serialize + DeserializeOwned,
+        C: Codec<V>,
     {
         match self.cache.get() {
             Some(cache) => Some(cache),
@@ -45,9 +43,9 @@ impl<V> Source<V> {
     }
 
     #[cold]
-    fn open(&self) -> Option<&Cache<(), V>>
+    fn open(&self) -> Option<&Cache<(), V, C>>
     where
-        V: Serialize + DeserializeOwned,
+        C: Codec<V>,
     {
         let Some(guira) = self.guira.clone().or_else(Guira::process_default) else {
             if !self.has_complained.swap(true, Ordering::Relaxed) {
@@ -68,7 +66,7 @@ impl<V> Source<V> {
     }
 }
 
-impl<V> fmt::Debug for Source<V> {
+impl<V, C> fmt::Debug for Source<V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("name", &self.name)

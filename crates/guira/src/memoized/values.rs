@@ -2,24 +2,22 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::memo::Memo;
 use crate::cache::Cache;
+use crate::codec::Codec;
 use crate::dependency::Declared;
 use crate::error::Error;
 use crate::flight::Values;
 use crate::options::PutOptions;
 
 /// Results that carry the same tags.
-pub(super) struct MemoValues<'c, V> {
-    pub(super) memo: &'c Memo<V>,
-    pub(super) cache: &'c Cache<(), V>,
+pub(super) struct MemoValues<'c, V, C> {
+    pub(super) memo: &'c Memo<V, C>,
+    pub(super) cache: &'c Cache<(), V, C>,
     pub(super) tags: &'c [String],
 }
 
-impl<V: Serialize + DeserializeOwned> Values<V> for MemoValues<'_, V> {
+impl<V, C: Codec<V>> Values<V> for MemoValues<'_, V, C> {
     fn decode(&self, key: &[u8], stored: &[u8]) -> Option<V> {
         self.cache.decode(key, stored).ok().flatten()
     }

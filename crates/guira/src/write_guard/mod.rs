@@ -57,9 +57,9 @@ use std::time::Duration;
 
 use guira_segment::Segment;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::cache::Cache;
+use crate::codec::Codec;
 use crate::error::Error;
 use crate::flight::{KeyId, Records};
 use crate::key::KeyBytes;
@@ -127,7 +127,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     }
 }
 
-impl<V: Serialize + DeserializeOwned> Memo<V> {
+impl<V, C: Codec<V>> Memo<V, C> {
     /// As [`Cache::write_guard`], for what is kept of a memoized function's call with `key`.
     ///
     /// ```

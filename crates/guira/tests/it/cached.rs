@@ -1,10 +1,10 @@
 //! `#[cached]`: on functions, async functions and methods.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use guira::{Failure, Guira, Lifetime, cached};
+use guira::{Failure, FlightOptions, Guira, Lifetime, cached};
 
 use crate::awaiting::block_on;
 use crate::children::await_that;
@@ -256,6 +256,124 @@ fn a_method_keeps_what_its_key_says_of_self() {
     assert_eq!(Shop::tax_stats().flights.computations, 2);
     Shop::tax_clear().expect("a row");
     assert_eq!(one.tax_peek(100).expect("a key"), None);
+}
+
+/// A handle, which background companions take a clone of.
+#[derive(Clone)]
+struct Warehouse {
+    id: u64,
+    calls: Arc<AtomicU64>,
+}
+
+impl Warehouse {
+    #[cached(cache = &*GUIRA, key = (self.id, article), ttl = "1h")]
+    fn stock(&self, article: &str) -> Result<u64, Refused> {
+        if article.is_empty() {
+            return Err(Refused("no name".to_owned()));
+        }
+        Ok(article.len() as u64 * 100 + counted(&self.calls))
+    }
+
+    #[cached(cache = &*GUIRA, key = (self.id, "shared", shelf))]
+    fn shelf(self: &Arc<Self>, shelf: u64) -> u64 {
+        shelf * 10 + counted(&self.calls)
+    }
+}
+
+#[test]
+fn a_method_is_computed_in_the_background_with_a_clone_of_self() {
+    let calls = Arc::new(AtomicU64::new(0));
+    let warehouse = Warehouse { id: 1, calls };
+    assert_eq!(warehouse.stock_future("plum").wait(), Ok(401));
+    assert_eq!(warehouse.stock_bg("plum"), Ok(401));
+    assert_eq!(warehouse.stock("plum"), Ok(401));
+    assert_eq!(warehouse.stock_bg(""), Err(Refused("no name".to_owned())));
+    assert_eq!(warehouse.stock_lazy("fig"), None);
+    await_that("the computation", || {
+        warehouse.stock_peek("fig").expect("a key") == Some(302)
+    });
+    assert_eq!(warehouse.stock_lazy("fig"), Some(302));
+    assert!(warehouse.stock_expire("fig").expect("a key"));
+    assert_eq!(warehouse.stock_lazy("fig"), Some(302));
+    await_that("the refresh", || {
+        warehouse.stock_peek("fig").expect("a key") == Some(303)
+    });
+    assert_eq!(Warehouse::stock_stats().flights.computations, 3);
+
+    let shared = Arc::new(warehouse);
+    assert_eq!(shared.shelf_future(7).wait(), Ok(74));
+    assert_eq!((shared.shelf(7), shared.shelf_bg(7)), (74, 74));
+}
+
+/// Tells itself by no `self`.
+struct Tariff<const PERCENT: u64>;
+
+impl<const PERCENT: u64> Tariff<PERCENT> {
+    #[cached(cache = &*GUIRA)]
+    fn taxed(price: u64) -> u64 {
+        price * (100 + Self::percent()) / 100
+    }
+
+    fn percent() -> u64 {
+        PERCENT
+    }
+}
+
+struct Maths;
+
+impl Maths {
+    #[cached(cache = &*GUIRA, skip(Self), tags = [format!("n:{n}")])]
+    fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    #[cached(cache = &*GUIRA, skip(Self))]
+    async fn cube(n: u64) -> u64 {
+        n * n * n
+    }
+}
+
+#[test]
+fn an_associated_function_is_told_by_its_type() {
+    assert_eq!((Maths::square(7), Maths::square_bg(8)), (49, 64));
+    assert_eq!(Maths::square_future(7).wait(), Ok(49));
+    assert_eq!(Maths::square_peek(8).expect("a key"), Some(64));
+    GUIRA.segment().invalidate_tag(b"n:8");
+    assert!(!Maths::square_contains(8).expect("a key") && Maths::square_contains(7).expect("a key"));
+    assert!(Maths::square_memo().name().ends_with("::Maths::square"));
+    assert_eq!(block_on(Maths::cube(3)), 27);
+    assert_eq!(Maths::cube_peek(3).expect("a key"), Some(27));
+
+    assert_eq!((Tariff::<7>::taxed(100), Tariff::<9>::taxed(100)), (107, 109));
+    assert_eq!(Tariff::<9>::taxed_peek(100).expect("a key"), Some(109));
+}
+
+#[test]
+fn a_closure_sets_up_what_has_no_attribute() {
+    #[cached(
+        cache = |memo| memo
+            .cache(&*GUIRA)
+            .keep_if(|value| *value != 9)
+            .flights(FlightOptions::default().grace(Duration::from_secs(3_600))),
+        name = "set up",
+        ttl = "1h"
+    )]
+    fn squared(n: u64) -> u64 {
+        n * n
+    }
+
+    assert_eq!((squared(7), squared(3)), (49, 9));
+    assert_eq!(squared::peek(7).expect("a key"), Some(49));
+    assert_eq!(squared::peek(3).expect("a key"), None, "it is not to be kept");
+    let segment = squared::memo().cache().expect("named").segment().expect("a row");
+    let left = segment
+        .ttl(&squared::key(7).expect("a key"))
+        .flatten()
+        .expect("a deadline");
+    assert!(
+        left > Duration::from_secs(2 * 3_600 - 60),
+        "an hour, and an hour of grace: {left:?}"
+    );
 }
 
 struct Named<T>(T);

@@ -14,6 +14,7 @@ mod dog_pile;
 mod entangled;
 mod kinds;
 mod lockouts;
+mod memo_forms;
 mod memoizing;
 mod processes;
 mod repeats;

@@ -11,7 +11,7 @@ use crate::children::await_that;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn private() -> Guira {
+pub(crate) fn private() -> Guira {
     Guira::builder().size(8 << 20).private().expect("a segment")
 }
 
@@ -32,7 +32,7 @@ fn pass(time: &AtomicU64, passed: Duration) {
 }
 
 #[derive(Debug, PartialEq)]
-enum Refused {
+pub(crate) enum Refused {
     Own(u64),
     Elsewhere(String),
 }
