@@ -17,6 +17,7 @@
 
 #[cfg(feature = "ndarray")]
 mod array;
+mod every_field;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "messagepack")]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::every_field::{LeftOut, Whole};
 use super::shape::shape_of;
 use super::{Codec, CodecError, CodecId, Form};
 
@@ -13,6 +14,11 @@ const NAME: &str = "postcard";
 /// The shape of the type (names of structs, fields and variants, widths of numbers, in their order) is its
 /// schema. What a type's own `Deserialize` hides from serde is not seen: give such a type another
 /// [`schema`](crate::CacheBuilder::schema) when it changes.
+///
+/// Fields are told by their places. A value of which `skip_serializing_if` leaves one out cannot be read back, and is
+/// refused ([`CodecError::Encode`]); a type that is tagged within, untagged or flattened needs a codec that names
+/// fields, such as `Json`. A field that is only written or only read (`skip_serializing` without `skip_deserializing`)
+/// is nothing for this codec either, and cannot be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Postcard;
 
@@ -27,9 +33,14 @@ impl<V: Serialize + DeserializeOwned> Codec<V> for Postcard {
     #[inline]
     fn encode(&self, value: &V, out: &mut Vec<u8>) -> Result<(), CodecError> {
         // Through a writer, so that what is in `out` stays.
-        postcard::to_io(value, &mut *out)
+        let left_out = LeftOut::default();
+        let whole = Whole {
+            value,
+            left_out: &left_out,
+        };
+        postcard::to_io(&whole, &mut *out)
             .map(drop)
-            .map_err(|error| CodecError::encode(NAME, error))
+            .map_err(|error| not_encoded(&error, left_out.get()))
     }
 
     #[inline]
@@ -44,6 +55,20 @@ impl<V: Serialize + DeserializeOwned> Codec<V> for Postcard {
             Ok(rest) => Err(left_over(rest.len())),
             Err(error) => Err(refused(&error)),
         }
+    }
+}
+
+#[cold]
+fn not_encoded(error: &postcard::Error, left_out: Option<&str>) -> CodecError {
+    match left_out {
+        None => CodecError::encode(NAME, error),
+        Some(field) => CodecError::encode(
+            NAME,
+            format_args!(
+                "its field {field} is left out (skip_serializing_if), and what follows would be read in its place; \
+                 take that off, or use a codec that names fields, such as Json"
+            ),
+        ),
     }
 }
 

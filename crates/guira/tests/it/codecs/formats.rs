@@ -195,3 +195,43 @@ fn a_codec_of_the_programs_own_is_told_apart_by_its_name() {
     assert_eq!(open("one").get(&1).expect("a hit").as_deref(), Some("plum"));
     assert_eq!(open("other").get(&1).expect("a miss"), None);
 }
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Sparse {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    note: Option<u8>,
+    level: u8,
+    count: u16,
+}
+
+#[test]
+fn a_value_of_which_a_field_is_left_out_is_refused_where_fields_have_no_names() {
+    let (guira, _clock) = guira_with_clock();
+    // Without its first field it would be read as { note: None, level: 133, count: 1 }.
+    let sparse = Sparse {
+        note: None,
+        level: 0,
+        count: 133,
+    };
+    let whole = Sparse {
+        note: Some(1),
+        ..sparse.clone()
+    };
+    let cache = guira.cache::<u64, (u8, Option<Sparse>)>("by place");
+    cache
+        .put(&1, &(7, Some(whole.clone())), Lifetime::never())
+        .expect("nothing is left out");
+    assert_eq!(cache.get(&1).expect("no error"), Some((7, Some(whole))));
+    let refused = cache
+        .put(&1, &(7, Some(sparse.clone())), Lifetime::never())
+        .expect_err("a field is left out");
+    assert!(
+        refused.to_string().contains("its field note is left out"),
+        "{refused}"
+    );
+
+    let builder = guira.cache_builder::<u64, Sparse>("by name").codec(Json);
+    let cache = builder.build().expect("name");
+    cache.put(&1, &sparse, Lifetime::never()).expect("room");
+    assert_eq!(cache.get(&1).expect("no error"), Some(sparse));
+}
