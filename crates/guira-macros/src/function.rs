@@ -45,11 +45,8 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
         computed
     };
     let text = name.to_string();
-    let builder = settings::builder(
-        attributes,
-        &value,
-        &quote!(::core::concat!(::core::module_path!(), "::", #text)),
-    );
+    // Not `module_path!`: two functions of one name within two others are two.
+    let builder = settings::builder(attributes, &value, &quote!(::core::any::type_name::<Self>()));
     let manner = signature.manner();
     let bound = quote!(let #encoded = ::guira::__private::Key::of(#key););
     let called = signature.returned(&quote!(#name::__memoized().by_key(&#encoded, || #arguments)#awaited));

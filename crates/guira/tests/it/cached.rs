@@ -96,10 +96,29 @@ fn references_are_keys_and_go_to_the_background_as_what_they_refer_to() {
     assert_eq!(joined::bg("x", rest(), b"1"), "x+b+c");
     assert_eq!(CALLS.load(Ordering::Relaxed), 2);
     assert!(
-        joined::memo().name().ends_with("cached::joined"),
+        joined::memo().name().ends_with("they_refer_to::joined"),
         "{}",
         joined::memo().name()
     );
+}
+
+#[test]
+fn functions_of_one_name_within_two_others_share_nothing() {
+    fn small() -> u64 {
+        #[cached(cache = &*GUIRA)]
+        fn step(n: u64) -> u64 {
+            n + 1
+        }
+        step(1)
+    }
+    fn large() -> u64 {
+        #[cached(cache = &*GUIRA)]
+        fn step(n: u64) -> u64 {
+            n + 100
+        }
+        step(1)
+    }
+    assert_eq!((small(), large()), (2, 101));
 }
 
 #[test]
