@@ -131,6 +131,10 @@ enum Look<V> {
 
 impl<'c, V> Asking<'c, V> {
     pub(crate) fn new(place: Place<'c>, purpose: Purpose, substitute: Option<V>) -> Self {
+        if purpose == Purpose::New {
+            // Computations that began before would be stored first, and stay; this way they are not stored.
+            place.segment.expire(place.key);
+        }
         Self {
             place,
             id: KeyId::of(place.segment, place.key),

@@ -104,7 +104,8 @@ where
     }
 
     /// Computes now and keeps the value, whatever is kept. What is returned was computed after the call: it joins
-    /// nobody's computation. If it fails, what is kept stays.
+    /// nobody's computation, and those that began before are not kept. Until it is done, and if it fails, what was kept
+    /// is stale.
     ///
     /// # Errors
     /// What the function returns.

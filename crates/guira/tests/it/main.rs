@@ -17,6 +17,7 @@ mod lockouts;
 mod memo_forms;
 mod memoizing;
 mod processes;
+mod refreshing;
 mod repeats;
 mod settings_of_caches;
 mod stores;
