@@ -119,6 +119,12 @@ impl Segment {
             .map(|name| String::from_utf8_lossy(&name).into_owned())
     }
 
+    /// The segment's number, which was drawn when it was made: the same in every process, and no other segment's.
+    #[must_use]
+    pub fn id(&self) -> u128 {
+        self.shared.superblock.id
+    }
+
     /// The longest value this segment takes, in bytes.
     #[must_use]
     pub fn max_value_bytes(&self) -> usize {

@@ -10,11 +10,14 @@
 //! so the last one to add sees the whole circle; more than one may, and each computes inline, which costs work
 //! and no more. Looks are repeated while the wait lasts, for records may be lost.
 //!
-//! What this does not see: a computation that hands its work to other threads or tasks and waits for those
-//! (they have no current computation). The patience bounds such a wait.
+//! What a computation hands to the background pool or the spawner (`bg`, `future`) is part of it, for it may wait for
+//! that. What this does not see: a computation that hands its work to other threads or tasks and waits for those (they
+//! have no current computation). The patience bounds such a wait.
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::records::{KeyId, Records};
@@ -78,6 +81,31 @@ impl Drop for Edge {
 /// Whether this thread runs a computation.
 pub(crate) fn is_in_computation() -> bool {
     CURRENT.get().is_some()
+}
+
+/// Makes work of another thread part of this thread's current computation, if there is one: who computes may hand
+/// work over and wait for it.
+pub(crate) fn carry<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    let current = CURRENT.get();
+    move || {
+        let _entered = current.map(enter);
+        work()
+    }
+}
+
+/// As [`carry`], for a future.
+pub(crate) async fn carry_awaited<F: Future>(current: Option<KeyId>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let _entered = current.map(enter);
+        future.as_mut().poll(context)
+    })
+    .await
+}
+
+/// The computation that this thread runs.
+pub(crate) fn current() -> Option<KeyId> {
+    CURRENT.get()
 }
 
 /// The edge from the current computation, if there is one, to that of `id`, which begins inside it.

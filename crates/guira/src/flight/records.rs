@@ -19,14 +19,15 @@ const NAMESPACE: &str = "guira.flights";
 const LANDING_LIFE: Duration = Duration::from_secs(2);
 const WAIT_LIFE: Duration = Duration::from_secs(5);
 
-/// A key of a cache, as computations name it: 128 bits of hash of the namespace's name and the key, the same
-/// in every process.
+/// A key of a cache, as computations name it: 128 bits of hash of the segment's number, the namespace's name and the
+/// key, the same in every process. A process may have several segments with caches of one name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct KeyId(u128);
 
 impl KeyId {
     pub(crate) fn of(segment: &Segment, key: &[u8]) -> Self {
         let mut hasher = Xxh3::new();
+        hasher.update(&segment.id().to_le_bytes());
         if let Some(name) = segment.namespace_name() {
             hasher.update(name.as_bytes());
         }

@@ -16,6 +16,7 @@ use super::values::MemoValues;
 use crate::background::{Computing, Unclaimed, claim, hand_over, has_spawner, spawn};
 use crate::codec::{Codec, Postcard};
 use crate::dependency;
+use crate::flight::entangled::{carry_awaited, current};
 use crate::flight::{Asking, KeyId, Manner, Purpose, Turn, answer_awaiting, compute_awaiting};
 use crate::key::KeyBytes;
 
@@ -213,13 +214,14 @@ where
                 let (has_missed, is_off) = (matches!(quick, Quick::Miss), matches!(quick, Quick::Off));
                 let inner = Arc::clone(&self.inner);
                 let (key, arguments) = (key.bytes.clone(), arguments());
-                spawn(Box::pin(handover.give_awaited(async move {
+                let answered = handover.give_awaited(async move {
                     if is_off {
                         (inner.function)(arguments).await
                     } else {
                         inner.answer(&key, arguments, Purpose::Value, has_missed).await
                     }
-                })));
+                });
+                spawn(Box::pin(carry_awaited(current(), answered)));
             }
         }
         computing

@@ -7,6 +7,7 @@ use super::memo::{Memo, Quick};
 use crate::background::{Computing, Unclaimed, claim, hand_over, in_pool, run_soon};
 use crate::codec::Codec;
 use crate::dependency;
+use crate::flight::entangled::carry;
 use crate::flight::{KeyId, Manner, Purpose};
 
 #[doc(hidden)]
@@ -95,6 +96,6 @@ pub(super) fn run_or_hand_over(work: impl FnOnce() + Send + 'static) {
     if in_pool() {
         work();
     } else {
-        run_soon(Box::new(work));
+        run_soon(Box::new(carry(work)));
     }
 }

@@ -1,9 +1,13 @@
 //! Computations that need their own key, or each other's, compute inline instead of waiting for ever.
 
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-use guira::{Cache, FlightOptions, Guira};
+use guira::{AsyncMemoized, Cache, FlightOptions, Guira, Memoized};
+
+use crate::awaiting::block_on;
+use crate::children::await_that;
 
 /// Far above what these tests take, far below for ever.
 const PATIENCE: Duration = Duration::from_secs(50);
@@ -64,4 +68,65 @@ fn threads_whose_computations_need_each_other_in_a_circle_all_end() {
     });
     assert!(began.elapsed() < PATIENCE / 2);
     assert!(cache.flight_stats().entangled >= 1);
+}
+
+#[test]
+fn a_computation_may_hand_its_own_key_to_the_background_and_wait_for_it() {
+    static SUMS: OnceLock<Memoized<u64, u64>> = OnceLock::new();
+    static ASYNC_SUMS: OnceLock<AsyncMemoized<u64, u64>> = OnceLock::new();
+    let guira = Guira::builder().size(8 << 20).private().expect("a segment");
+    let (began, calls) = (Instant::now(), AtomicU64::new(0));
+    let flights = FlightOptions::default().patience(PATIENCE);
+    let sums = guira.memoize("sums").flights(flights).function(move |n: u64| {
+        let is_outer = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        SUMS.get()
+            .filter(|_| is_outer)
+            .map_or(1, |sums| sums.bg(n).unwrap_or_default() + 1)
+    });
+    assert_eq!(SUMS.get_or_init(|| sums).get(1), 2);
+
+    let calls = Arc::new(AtomicU64::new(0));
+    let sums = guira
+        .memoize("async sums")
+        .flights(flights)
+        .async_function(move |n: u64| {
+            let is_outer = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                match ASYNC_SUMS.get().filter(|_| is_outer) {
+                    Some(sums) => sums.bg(n).await.unwrap_or_default() + 1,
+                    None => 1,
+                }
+            }
+        });
+    assert_eq!(block_on(ASYNC_SUMS.get_or_init(|| sums).get(1)), 2);
+    assert!(began.elapsed() < PATIENCE / 2);
+}
+
+#[test]
+fn the_same_key_of_a_cache_of_the_same_name_in_another_segment_is_another() {
+    let (near, far) = (sums(), sums());
+    let (begun, beginning) = mpsc::channel();
+    let (end, ended) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let leader = scope.spawn(|| {
+            let ended = ended;
+            far.get_or_compute(&1, || {
+                begun.send(()).expect("the test listens");
+                ended.recv().expect("the test tells")
+            })
+        });
+        beginning.recv_timeout(PATIENCE).expect("it leads");
+        let follower = scope.spawn(|| {
+            near.get_or_compute(&1, || {
+                far.get_or_compute(&1, || unreachable!("somebody computes it"))
+                    .expect("no failure")
+            })
+        });
+        await_that("the wait", || far.flight_stats().waits == 1);
+        end.send(5).expect("it listens");
+        for thread in [leader, follower] {
+            assert_eq!(thread.join().expect("no panic").expect("no failure"), 5);
+        }
+    });
+    assert_eq!(near.flight_stats().entangled + far.flight_stats().entangled, 0);
 }
