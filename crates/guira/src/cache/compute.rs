@@ -45,11 +45,12 @@ impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
         let cache = self.cache;
         let tags = declared.tags(self.options.tags);
         let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
-        let stored = cache
-            .computed_options(value, cost, self.options.tags(&tags))
-            .and_then(|options| {
-                cache.with_encoded(key, value, |bytes| Ok::<_, Error>(store(bytes, Some(&options))))
-            });
+        let options = cache.computed_options(value, cost, self.options.tags(&tags));
+        let stored = cache.with_encoded(key, value, |bytes| {
+            // With a lifetime that is wrong it is told all the same.
+            let stored = store(bytes, options.as_ref().ok());
+            options.map(|_| stored)
+        });
         match stored {
             Ok(stored) => Some(stored),
             Err(error) => {
@@ -236,7 +237,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
             return Ok(engine_options);
         };
         let lead = cost.as_secs_f64() * refresh_early * (1.0 - random_fraction().max(f64::MIN_POSITIVE).ln());
-        let lead = Duration::try_from_secs_f64(lead).unwrap_or(Duration::ZERO);
+        let lead = Duration::try_from_secs_f64(lead).unwrap_or(Duration::MAX);
         // A value that took longer than it lives is stale at once, and not sooner.
         let early = hard.saturating_sub(lead).max(Duration::from_millis(1));
         let soft = soft.unwrap_or(hard).min(early);

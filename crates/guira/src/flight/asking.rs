@@ -378,6 +378,7 @@ impl<'c, V> Asking<'c, V> {
                         values.decode(key, encoded).map(Turn::Have)
                     }
                     Landing::Value { .. } => None,
+                    Landing::Untold => Some(Turn::Compute(self.uncoordinated())),
                 }
             })??;
         if !matches!(turn, Turn::Told(_)) {

@@ -87,7 +87,9 @@ impl<'c> Computation<'c> {
         let cost = self.began.elapsed();
         count(&tally.computations);
         tally.computing.add(cost);
+        let mut is_seen_to = false;
         let is_stored = values.encode(self.place.key, value, cost, declared, |encoded, options| {
+            is_seen_to = true;
             let options = options.filter(|_| !declared.is_unknown());
             let stored = options.map(|options| self.store(encoded, options));
             match stored {
@@ -100,11 +102,16 @@ impl<'c> Computation<'c> {
                 None => {}
             }
             let clock = self.basis.token().clock();
-            self.tell(|| Landing::Value { clock, encoded }.to_bytes());
+            if !self.tell(|| Landing::Value { clock, encoded }.to_bytes()) {
+                self.tell(|| Landing::Untold.to_bytes());
+            }
             false
         });
         if is_stored.is_none() {
             count(&tally.not_stored);
+        }
+        if !is_seen_to {
+            self.tell(|| Landing::Untold.to_bytes());
         }
         declared.give(values.names());
     }
@@ -141,12 +148,14 @@ impl<'c> Computation<'c> {
         Ok(fill == Fill::Stored)
     }
 
-    fn tell(&self, record: impl FnOnce() -> Vec<u8>) {
+    /// Tells those who wait, if there are any; false if they cannot be told.
+    fn tell(&self, record: impl FnOnce() -> Vec<u8>) -> bool {
         let Place { segment, flights, .. } = self.place;
         if let Some(lead) = self.lead.as_ref().filter(|lead| lead.is_awaited())
             && let Some(records) = flights.records(segment)
         {
-            records.put_landing(self.id, lead.number(), &record());
+            return records.put_landing(self.id, lead.number(), &record());
         }
+        true
     }
 }

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 
 const FAILED: u8 = 1;
 const VALUE: u8 = 2;
+const UNTOLD: u8 = 3;
 
 /// As it is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) enum Landing<'r> {
     Failed(Failure),
     /// The value is good for who first looked at this reading of the invalidation clock or before.
     Value { clock: u64, encoded: &'r [u8] },
+    /// There is a value, and no way to tell it: who waited computes at once, and not one after the other.
+    Untold,
 }
 
 impl<'r> Landing<'r> {
@@ -31,6 +34,10 @@ impl<'r> Landing<'r> {
                 bytes.extend_from_slice(&clock.to_le_bytes());
                 bytes.extend_from_slice(encoded);
             }
+            Self::Untold => {
+                bytes.push(UNTOLD);
+                bytes.extend_from_slice(&0_u64.to_le_bytes());
+            }
         }
         bytes
     }
@@ -44,6 +51,7 @@ impl<'r> Landing<'r> {
                 clock: u64::from_le_bytes(*clock),
                 encoded: rest,
             }),
+            UNTOLD => Some(Self::Untold),
             _ => None,
         }
     }
@@ -62,6 +70,8 @@ mod tests {
         assert_eq!(Landing::from_bytes(&value.to_bytes()), Some(value));
         let failed = Landing::Failed(Failure::of_error(&"no plums"));
         assert_eq!(Landing::from_bytes(&failed.to_bytes()), Some(failed));
+        let untold = Landing::Untold;
+        assert_eq!(Landing::from_bytes(&untold.to_bytes()), Some(untold));
         assert_eq!(Landing::from_bytes(&[FAILED; 9]), None);
         assert_eq!(Landing::from_bytes(b"?12345678"), None);
     }

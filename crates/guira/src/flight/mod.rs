@@ -30,6 +30,8 @@
 //!   clock, than its token. A join alone does not say that: a namespace or a tag may have been invalidated
 //!   between the beginning of the flight and the miss, which the key's stamp does not show. Who is later
 //!   looks again, and computes.
+//! * *That there is a value which cannot be told*, for it has no encoding or there is no room for a record of it. Those
+//!   who joined that flight compute at once, each without a flight: in a row they would wait for each other in vain.
 //!
 //! The record is gone after two seconds. A waiter that was stopped for longer finds none and asks anew. A
 //! flight number comes again at the earliest after 65,536 flights of one process in one cell, which must

@@ -90,7 +90,8 @@ impl FlightOptions {
     }
 
     /// Makes values stale before their end by chance, the earlier the longer they took to compute, so that they
-    /// are refreshed in time and not all at once; by default 0, which is not. 1 is a good value.
+    /// are refreshed in time and not all at once; by default 0, which is not. 1 is a good value; one that is no number
+    /// or below 0 is as 0.
     ///
     /// This is XFetch: a value that took `cost` is due `cost * beta * (1 - ln u)` before its end, `u` being random
     /// between 0 and 1. The draw is made once, by whoever stores the value, and kept as its soft deadline; drawing
@@ -98,7 +99,7 @@ impl FlightOptions {
     #[must_use]
     pub const fn refresh_early(self, beta: f64) -> Self {
         Self {
-            refresh_early: beta,
+            refresh_early: if beta > 0.0 { beta } else { 0.0 },
             ..self
         }
     }

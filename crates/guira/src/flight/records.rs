@@ -73,8 +73,9 @@ impl Records {
         &self.segment
     }
 
-    pub(crate) fn put_landing(&self, id: KeyId, number: u128, record: &[u8]) {
-        self.put(&landing_key(id, number), record, LANDING_LIFE);
+    /// Says whether it was stored.
+    pub(crate) fn put_landing(&self, id: KeyId, number: u128, record: &[u8]) -> bool {
+        self.put(&landing_key(id, number), record, LANDING_LIFE)
     }
 
     pub(crate) fn landing<R>(&self, id: KeyId, number: u128, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
@@ -110,10 +111,14 @@ impl Records {
         ids.iter().map(|id| KeyId(u128::from_le_bytes(*id))).collect()
     }
 
-    fn put(&self, key: &[u8], value: &[u8], life: Duration) {
+    fn put(&self, key: &[u8], value: &[u8], life: Duration) -> bool {
         // A segment without room tells nothing: whoever would have read this computes.
-        if let Err(error) = self.segment.put(key, value, Expiry::after(life)) {
-            tracing::debug!(%error, "a record of a computation was not stored");
+        match self.segment.put(key, value, Expiry::after(life)) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::debug!(%error, "a record of a computation was not stored");
+                false
+            }
         }
     }
 }

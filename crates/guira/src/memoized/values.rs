@@ -6,7 +6,6 @@ use super::memo::Memo;
 use crate::cache::Cache;
 use crate::codec::Codec;
 use crate::dependency::Declared;
-use crate::error::Error;
 use crate::flight::Values;
 use crate::options::PutOptions;
 
@@ -38,14 +37,13 @@ impl<V, C: Codec<V>> Values<V> for MemoValues<'_, V, C> {
         let tags = declared.tags(self.tags);
         let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
         let options = PutOptions::default().tags(&tags);
-        let stored = self
-            .cache
-            .computed_options(value, cost, options)
-            .and_then(|options| {
-                let kept = self.memo.keeps(value).then_some(&options);
-                self.cache
-                    .with_encoded(key, value, |bytes| Ok::<_, Error>(store(bytes, kept)))
-            });
+        let options = self.cache.computed_options(value, cost, options);
+        let stored = self.cache.with_encoded(key, value, |bytes| {
+            // With a lifetime that is wrong it is told all the same.
+            let kept = options.as_ref().ok().filter(|_| self.memo.keeps(value));
+            let stored = store(bytes, kept);
+            options.map(|_| stored)
+        });
         match stored {
             Ok(stored) => Some(stored),
             Err(error) => {

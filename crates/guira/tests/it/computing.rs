@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use guira::{Cache, Error, FailureKind, FlightOptions, Guira, Lifetime, PutOptions};
+use guira::{Cache, Error, FailureKind, FlightOptions, Guira, Lifetime, PutOptions, Ttl};
 use guira_segment::{Clock, Segment};
 
 use crate::children::await_that;
@@ -236,4 +236,55 @@ fn in_the_time_of_grace_a_value_is_given_only_if_no_new_one_is_to_be_had() {
     assert_eq!(waiter.join().expect("no panic").expect("a key"), 50);
     pass(&time, 12 * MINUTE);
     assert!(cache.try_get_or_compute(&7, fail).is_err());
+}
+
+#[test]
+fn who_waits_for_what_nobody_can_be_told_computes_at_once_and_not_in_a_row() {
+    const WAITERS: u64 = 4;
+    let cache = private().cache::<u64, Vec<u8>>("large");
+    let too_large = cache.segment().expect("a row").max_value_bytes() + 1;
+    let calls = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..=WAITERS {
+            scope.spawn(|| {
+                let value = cache.get_or_compute(&1, || {
+                    if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                        await_that("the waiters", || cache.flight_stats().waits == WAITERS);
+                    } else {
+                        let are_all_here = || calls.load(Ordering::SeqCst) == 1 + WAITERS;
+                        await_that("the others' computations", are_all_here);
+                    }
+                    vec![0; too_large]
+                });
+                assert_eq!(value.expect("no failure").len(), too_large);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_value_with_a_wrong_lifetime_is_told_to_those_who_wait() {
+    let cache = private().cache::<u64, u64>("late");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let over = Lifetime::until(std::time::UNIX_EPOCH);
+                let value = cache.get_or_compute_with(&1, over, || {
+                    await_that("the waiters", || cache.flight_stats().waits == 3);
+                    7
+                });
+                assert_eq!(value.expect("no failure"), 7);
+            });
+        }
+    });
+    let stats = cache.flight_stats();
+    assert_eq!((stats.computations, stats.not_stored), (1, 1));
+}
+
+#[test]
+fn a_value_may_be_due_for_a_refresh_from_the_beginning() {
+    let (cache, time) = timed(FlightOptions::default().refresh_early(f64::INFINITY));
+    assert_eq!(cache.get_or_compute(&1, || 1).expect("no failure"), 1);
+    pass(&time, Duration::from_millis(1));
+    assert!(cache.ttl(&1).expect("a key").is_some_and(Ttl::is_stale));
 }
