@@ -10,6 +10,9 @@ use crate::error::Error;
 /// when its cache is away. Errors of the caller (a key or a value without an encoding, a wrong lifetime) stay
 /// errors.
 ///
+/// So do errors of removals ([`Operation::is_removal`]), which are always asked for: a value that was to be
+/// invalidated, and was not, would be read when the store is back. A put that could not be made leaves the old value.
+///
 /// After so many errors in a row the circuit is open: the store is not asked for a while, and then by one call
 /// at a time, until one succeeds.
 #[derive(Debug)]
@@ -122,7 +125,7 @@ impl Around for FailOpen {
         operation: Operation,
         call: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        if !self.may_ask() {
+        if !operation.is_removal() && !self.may_ask() {
             self.not_asked.fetch_add(1, Ordering::Relaxed);
             return Ok(T::of_nothing());
         }
@@ -131,13 +134,15 @@ impl Around for FailOpen {
                 self.succeeded();
                 Ok(outcome)
             }
-            Err(error) if error.is_of_the_caller() => {
-                self.succeeded();
-                Err(error)
-            }
+            // It says nothing of the store.
+            Err(error) if error.is_of_the_caller() => Err(error),
             Err(error) => {
                 self.failed(operation, &error);
-                Ok(T::of_nothing())
+                if operation.is_removal() {
+                    Err(error)
+                } else {
+                    Ok(T::of_nothing())
+                }
             }
         }
     }

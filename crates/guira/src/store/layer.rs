@@ -34,6 +34,15 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether it takes a value away, or its freshness: if it is not done, what is outdated is read later.
+    #[must_use]
+    pub const fn is_removal(self) -> bool {
+        matches!(
+            self,
+            Self::Remove | Self::RemoveMany | Self::Invalidate | Self::Expire | Self::Clear
+        )
+    }
+
     /// Its method's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -224,12 +233,16 @@ impl<K: ?Sized, V, S: Store<K, V>, A: Around> Store<K, V> for Layered<S, A> {
     }
 
     fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>> {
-        let mut found = self.store.get_many(keys).into_iter();
-        let next = |_| {
-            let one = found.next();
-            self.layer.around(Operation::GetMany, || one.unwrap_or(Ok(None)))
+        // Asked for by the first that the layer lets through, if it lets any.
+        let mut found: Option<Vec<_>> = None;
+        let mut one = |place| {
+            let found =
+                found.get_or_insert_with(|| self.store.get_many(keys).into_iter().map(Some).collect());
+            found.get_mut(place).and_then(Option::take).unwrap_or(Ok(None))
         };
-        keys.iter().map(next).collect()
+        (0..keys.len())
+            .map(|place| self.layer.around(Operation::GetMany, || one(place)))
+            .collect()
     }
 
     fn put_many(&self, items: &[(&K, &V)], options: &PutOptions<'_>) -> Vec<Result<Put, Error>> {

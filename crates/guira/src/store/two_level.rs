@@ -69,14 +69,15 @@ impl<N, F> TwoLevel<N, F> {
     }
 
     /// Keeps near what the far store has. What the near one cannot keep is read from far again.
-    fn promote<K: ?Sized, V>(&self, key: &K, value: &V, ttl: Ttl) -> Result<(), Error>
+    fn promote<K: ?Sized, V>(&self, key: &K, value: &V, ttl: Ttl)
     where
         N: Store<K, V>,
     {
-        if let Some(lifetime) = self.near_lifetime(ttl) {
-            self.near.put(key, value, &lifetime.into())?;
+        if let Some(lifetime) = self.near_lifetime(ttl)
+            && let Err(error) = self.near.put(key, value, &lifetime.into())
+        {
+            tracing::debug!(%error, "a value was not kept near");
         }
-        Ok(())
     }
 
     /// After a write to the far store, which ended as `result` says: what lies near is as old.
@@ -102,7 +103,7 @@ impl<K: ?Sized, V, N: Store<K, V>, F: Store<K, V>> Store<K, V> for TwoLevel<N, F
         let Some((value, ttl)) = self.far.get_ttl(key)? else {
             return Ok(near);
         };
-        self.promote(key, &value, ttl)?;
+        self.promote(key, &value, ttl);
         Ok(Some((value, ttl)))
     }
 

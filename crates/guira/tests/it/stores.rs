@@ -279,3 +279,92 @@ fn threads_that_read_decoded_values_see_no_put_too_late() {
         is_done.store(true, Ordering::SeqCst);
     });
 }
+
+#[test]
+fn what_the_near_store_cannot_keep_is_read_from_far() {
+    let (guira, _clock) = guira_with_clock();
+    let breakable = Breakable::default();
+    let near = Layered::new(guira.cache::<String, String>("near"), PutsFail);
+    let far = Layered::new(guira.cache::<String, String>("far"), &breakable);
+    let both = TwoLevel::new(near, far);
+    let (a, value) = (key("a"), key("1"));
+    both.put(&a, &value, &PutOptions::default()).expect("room");
+    assert_eq!(both.get(&a).expect("the far one has it"), Some(value.clone()));
+    assert_eq!(both.get(&a).expect("the far one has it"), Some(value));
+    assert_eq!(breakable.calls.load(Ordering::Relaxed), 3);
+}
+
+/// A layer through which nothing is put.
+struct PutsFail;
+
+impl Around for PutsFail {
+    fn around<T: Outcome>(
+        &self,
+        operation: Operation,
+        call: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match operation {
+            Operation::Put => Err(StoreError::NoSpace.into()),
+            _ => call(),
+        }
+    }
+}
+
+#[test]
+fn a_removal_that_a_failing_store_did_not_do_is_an_error_and_no_miss() {
+    let (guira, _clock) = guira_with_clock();
+    let breakable = Breakable::default();
+    let store = Layered::new(guira.cache::<String, String>("x"), &breakable);
+    let store = Layered::new(store, FailOpen::new(1, 1_000 * SECOND));
+    let (a, value) = (key("a"), key("1"));
+    store.put(&a, &value, &PutOptions::default()).expect("room");
+    breakable.is_broken.store(true, Ordering::Relaxed);
+    assert_eq!(store.get(&a).expect("a miss"), None);
+    assert!(store.layer().is_open());
+    assert!(store.invalidate(&a).is_err());
+    assert!(store.remove(&a).is_err());
+    assert!(store.remove_many(&[&a]).remove(0).is_err());
+    assert!(store.expire(&a).is_err());
+    assert!(store.clear().is_err());
+    // They are asked for in any case, and tell that the store is back.
+    breakable.is_broken.store(false, Ordering::Relaxed);
+    assert!(store.invalidate(&a).expect("it is back"));
+    assert!(!store.layer().is_open());
+    assert_eq!(store.get(&a).expect("a miss"), None);
+}
+
+#[test]
+fn a_store_that_is_passed_over_is_not_asked_for_many_either() {
+    let (guira, _clock) = guira_with_clock();
+    let breakable = Breakable::default();
+    let store = Layered::new(guira.cache::<String, String>("x"), &breakable);
+    let store = Layered::new(store, FailOpen::new(1, 1_000 * SECOND));
+    let (a, b) = (key("a"), key("b"));
+    store.put(&a, &key("1"), &PutOptions::default()).expect("room");
+    assert_eq!(
+        store.get_many(&[&b, &a]).remove(1).expect("a hit"),
+        Some(key("1"))
+    );
+    breakable.is_broken.store(true, Ordering::Relaxed);
+    assert_eq!(store.get(&a).expect("a miss"), None);
+    assert!(store.layer().is_open());
+    breakable.calls.store(0, Ordering::Relaxed);
+    let found = store.get_many(&[&a, &b]);
+    assert!(found.iter().all(|one| matches!(one, Ok(None))) && found.len() == 2);
+    assert_eq!(breakable.calls.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_mistake_of_the_caller_says_nothing_of_the_store() {
+    let (guira, _clock) = guira_with_clock();
+    let breakable = Breakable::default();
+    let store = Layered::new(guira.cache::<f64, String>("x"), &breakable);
+    let store = Layered::new(store, FailOpen::new(2, 1_000 * SECOND));
+    breakable.is_broken.store(true, Ordering::Relaxed);
+    assert_eq!(store.get(&1.0).expect("a miss"), None);
+    breakable.is_broken.store(false, Ordering::Relaxed);
+    assert!(store.get(&f64::NAN).is_err());
+    breakable.is_broken.store(true, Ordering::Relaxed);
+    assert_eq!(store.get(&1.0).expect("a miss"), None);
+    assert!(store.layer().is_open());
+}
