@@ -129,7 +129,8 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
     /// Lets what is read stay: a value that is read by [`Cache::get`] lives at least three quarters of
     /// `idle` from then on, one that is not read at most `idle`. By default reads leave lifetimes alone.
     ///
-    /// A read writes the value anew when a quarter of `idle` has passed since the last time.
+    /// A read writes the value anew when a quarter of `idle` has passed since the last time. It moves the hard deadline
+    /// alone: what is stale stays stale.
     #[must_use]
     pub fn sliding(mut self, idle: Duration) -> Self {
         self.lifetimes.sliding = Some(idle);

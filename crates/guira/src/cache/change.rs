@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
-use guira_segment::{PutOptions, Replace, Segment, Swap};
+use guira_segment::{Expiry, PutOptions, Replace, Segment, StoreError, Swap, ValueRef};
 use serde::Serialize;
 
 use super::Cache;
@@ -65,9 +65,8 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let asked = self.inner.lifetimes.deadlines(None, lifetime.into())?;
         let segment = self.segment()?;
-        let aligned = self.inner.envelope.form().in_place;
         loop {
-            if let Some(outcome) = try_renew(segment, &key, asked, aligned)? {
+            if let Some(outcome) = self.try_renew(segment, &key, asked)? {
                 return Ok(outcome);
             }
         }
@@ -85,42 +84,52 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     {
         Ok(self.segment()?.expire(&self.key_bytes(key)?))
     }
-}
 
-/// One attempt; `None` if somebody changed the entry meanwhile.
-fn try_renew(
-    segment: &Segment,
-    key: &KeyBytes,
-    (hard, soft): (Option<Duration>, Option<Duration>),
-    aligned: bool,
-) -> Result<Option<Renew>, Error> {
-    let Some(value) = segment.get(key) else {
-        return Ok(Some(Renew::NotFound));
-    };
-    let present = value.metadata();
-    let is_longer = match soft.or(hard) {
-        None => Ttl::of(&present) != Ttl::Never,
-        Some(asked) => !Ttl::of(&present).outlasts(asked.saturating_sub(Duration::from_nanos(1))),
-    };
-    if !is_longer {
-        return Ok(Some(Renew::LongerAlready));
-    }
-    let latest = hard.zip(present.ttl).map(|(asked, left)| asked.max(left));
-    let expiry = latest.map_or(guira_segment::Expiry::never(), guira_segment::Expiry::after);
-    // Fresh as long as was asked for, should the old hard deadline be later.
-    let expiry = match soft.or(hard) {
-        Some(fresh) if latest.is_none_or(|latest| fresh < latest) => expiry.soft(fresh),
-        _ => expiry,
-    };
-    let tags = segment.tags(key).unwrap_or_default();
-    let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
-    let options = PutOptions::default().expiry(expiry).tags(&tags).aligned(aligned);
-    Ok(
-        match segment.compare_and_swap(key, present.version, &value, &options)? {
+    /// One attempt; `None` if somebody changed the entry meanwhile.
+    fn try_renew(
+        &self,
+        segment: &Segment,
+        key: &KeyBytes,
+        (hard, soft): (Option<Duration>, Option<Duration>),
+    ) -> Result<Option<Renew>, Error> {
+        let Some(value) = segment.get(key) else {
+            return Ok(Some(Renew::NotFound));
+        };
+        let present = value.metadata();
+        let is_longer = match soft.or(hard) {
+            None => Ttl::of(&present) != Ttl::Never,
+            Some(asked) => !Ttl::of(&present).outlasts(asked.saturating_sub(Duration::from_nanos(1))),
+        };
+        if !is_longer {
+            return Ok(Some(Renew::LongerAlready));
+        }
+        let latest = hard.zip(present.ttl).map(|(asked, left)| asked.max(left));
+        let expiry = latest.map_or(Expiry::never(), Expiry::after);
+        // Fresh as long as was asked for, should the old hard deadline be later.
+        let expiry = match soft.or(hard) {
+            Some(fresh) if latest.is_none_or(|latest| fresh < latest) => expiry.soft(fresh),
+            _ => expiry,
+        };
+        Ok(match self.rewrite(segment, key, &value, expiry)? {
             Swap::Stored => Some(Renew::Renewed),
             Swap::NotFound => Some(Renew::NotFound),
             Swap::Superseded => Some(Renew::Superseded),
             Swap::Conflict(_) => None,
-        },
-    )
+        })
+    }
+
+    /// Gives `value`, if it still is the key's, another life.
+    pub(super) fn rewrite(
+        &self,
+        segment: &Segment,
+        key: &KeyBytes,
+        value: &ValueRef<'_>,
+        expiry: Expiry,
+    ) -> Result<Swap, StoreError> {
+        let tags = segment.tags(key).unwrap_or_default();
+        let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
+        let aligned = self.inner.envelope.form().in_place;
+        let options = PutOptions::default().expiry(expiry).tags(&tags).aligned(aligned);
+        segment.compare_and_swap(key, value.version(), value, &options)
+    }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
-use guira_segment::{Metadata, ValueRef, Version};
+use guira_segment::{Expiry, Metadata, Segment, ValueRef, Version};
 use serde::Serialize;
 
 use super::{Cache, seam};
@@ -66,10 +66,8 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
             seam::keep(buffer);
             decoded?
         };
-        if let Some(idle) = self.inner.lifetimes.sliding
-            && value.is_some()
-        {
-            self.slide(key, idle);
+        if value.is_some() {
+            self.slide(segment, key);
         }
         Ok(value)
     }
@@ -111,22 +109,42 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let value = self.decode(&key, &stored)?;
         Ok(value.map(|value| (value, of(&stored))))
     }
-
-    /// Gives what was read more time, if a quarter of `idle` has passed.
-    #[cold]
-    fn slide(&self, key: &KeyBytes, idle: Duration) {
-        let Ok(segment) = self.segment() else { return };
-        let left = segment.ttl(key).flatten();
-        if left.is_some_and(|left| left < idle / 4 * 3)
-            && let Ok(expiry) = self.inner.lifetimes.expiry(None, Lifetime::after(idle))
-        {
-            // The value was read; one that could not be prolonged is gone a little sooner.
-            let _ = segment.touch(key, expiry);
-        }
-    }
 }
 
 impl<K: ?Sized, V, C> Cache<K, V, C> {
+    /// Gives what was read more time, if values of this cache slide.
+    #[inline]
+    pub(crate) fn slide(&self, segment: &Segment, key: &KeyBytes) {
+        if let Some(idle) = self.inner.lifetimes.sliding
+            && segment
+                .ttl(key)
+                .flatten()
+                .is_some_and(|left| needs_time(left, idle))
+        {
+            self.prolong(segment, key, idle);
+        }
+    }
+
+    /// Only the hard deadline moves: what is stale stays so, and what is due for a refresh comes due.
+    #[cold]
+    fn prolong(&self, segment: &Segment, key: &KeyBytes, idle: Duration) {
+        let asked = self.inner.lifetimes.deadlines(None, Lifetime::after(idle));
+        let (Some(value), Ok((Some(hard), _))) = (segment.get(key), asked) else {
+            return;
+        };
+        let present = value.metadata();
+        if present.is_stale || !present.ttl.is_some_and(|left| needs_time(left, idle)) {
+            return;
+        }
+        let expiry = Expiry::after(hard);
+        let expiry = match present.soft_ttl {
+            Some(left) if left < hard => expiry.soft(left),
+            _ => expiry,
+        };
+        // The value was read; one that could not be prolonged is gone a little sooner.
+        let _ = self.rewrite(segment, key, &value, expiry);
+    }
+
     /// Whether `key` has a value, be it stale. One of another kind counts: this does not read it.
     ///
     /// # Errors
@@ -174,4 +192,9 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     {
         Ok(self.segment()?.metadata(&self.key_bytes(key)?))
     }
+}
+
+/// Whether a quarter of `idle` has passed.
+fn needs_time(left: Duration, idle: Duration) -> bool {
+    left < idle / 4 * 3
 }

@@ -46,6 +46,8 @@ const HITS_FOR_A_READ: u32 = 64;
 pub struct Decoded<K, V, C = Postcard> {
     cache: Cache<K, V, C>,
     table: Table<K, Arc<Kept<V>>>,
+    /// Each hit is a read, for it prolongs.
+    slides: bool,
 }
 
 /// In this order: the watch is looked at first, and lies beside the count of references.
@@ -63,6 +65,7 @@ impl<K: Serialize + Eq + Hash + Clone, V, C: Codec<V>> Decoded<K, V, C> {
     #[must_use]
     pub fn new(cache: Cache<K, V, C>, values: usize) -> Self {
         Self {
+            slides: cache.inner.lifetimes.sliding.is_some(),
             cache,
             table: Table::new(values),
         }
@@ -93,7 +96,7 @@ impl<K: Serialize + Eq + Hash + Clone, V, C: Codec<V>> Decoded<K, V, C> {
             && let Some(watch) = &kept.watch
             && self.cache.segment()?.is_current(watch)
         {
-            if is_a_read() {
+            if self.slides || is_a_read() {
                 self.read(key)?;
             }
             return Ok(Some(Shared(kept)));
@@ -105,14 +108,18 @@ impl<K: Serialize + Eq + Hash + Clone, V, C: Codec<V>> Decoded<K, V, C> {
     #[cold]
     fn read(&self, key: &K) -> Result<(), Error> {
         let key = self.cache.key_bytes(key)?;
-        drop(self.cache.segment()?.get(&key));
+        let segment = self.cache.segment()?;
+        drop(segment.get(&key));
+        self.cache.slide(segment, &key);
         Ok(())
     }
 
     #[inline(never)]
     fn decode(&self, key: &K) -> Result<Option<Shared<V>>, Error> {
         let key_bytes = self.cache.key_bytes(key)?;
-        let found = match self.cache.segment()?.get_watched(&key_bytes) {
+        let segment = self.cache.segment()?;
+        self.cache.slide(segment, &key_bytes);
+        let found = match segment.get_watched(&key_bytes) {
             None => None,
             Some((stored, watch)) => {
                 dependency::give(&stored);

@@ -20,6 +20,7 @@ mod processes;
 mod refreshing;
 mod repeats;
 mod settings_of_caches;
+mod sliding;
 mod stores;
 mod worker;
 mod write_guards;
