@@ -26,14 +26,15 @@ thread_local! {
 /// Takes this thread's buffer; whoever takes it before it is given back has an empty one.
 #[inline]
 pub(super) fn take_buffer() -> Vec<u8> {
-    BUFFER.take()
+    // A thread that ends may have lost it already.
+    BUFFER.try_with(Cell::take).unwrap_or_default()
 }
 
 /// Gives a buffer back.
 #[inline]
 pub(super) fn keep(buffer: Vec<u8>) {
     if buffer.capacity() <= KEPT_BUFFER_BYTES {
-        BUFFER.set(buffer);
+        let _ = BUFFER.try_with(|kept| kept.set(buffer));
     }
 }
 

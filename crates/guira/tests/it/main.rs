@@ -22,5 +22,6 @@ mod repeats;
 mod settings_of_caches;
 mod sliding;
 mod stores;
+mod threads;
 mod worker;
 mod write_guards;
