@@ -29,6 +29,8 @@ pub struct Metadata {
     pub soft_ttl: Option<Duration>,
     /// Past the soft deadline, or expired by `expire`.
     pub is_stale: bool,
+    /// Time since the soft deadline; `None` if that is ahead, or there is none: when `expire` was called is not kept.
+    pub stale_for: Option<Duration>,
     /// Time since it was written, in steps of 100 ms.
     pub age: Duration,
     /// The block it lies in.
@@ -56,6 +58,8 @@ impl Shared {
             ttl: (hard_ms < NEVER_MS).then(|| until(hard_ms)),
             soft_ttl: (soft_ms < hard_ms).then(|| until(soft_ms)),
             is_stale: self.is_stale_entry(found, state),
+            stale_for: (soft_ms < hard_ms && self.clock.has_passed(soft_ms))
+                .then(|| Duration::from_millis(now_ms.saturating_sub(soft_ms))),
             age: Duration::from_millis(now_ms.saturating_sub(u64::from(found.header.made_ds) * 100)),
             block: found.pinned.block,
             version: self.version(found),

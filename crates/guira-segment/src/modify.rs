@@ -16,7 +16,7 @@ use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::tags::Tags;
 
-/// What became of a `replace`, `append` or `touch`.
+/// What became of a `replace`, `append`, `prepend`, `touch` or `add_tags`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replace {
     /// The key had a value, and has the new one.
@@ -194,6 +194,26 @@ impl Segment {
         Ok(replaced(derived))
     }
 
+    /// Puts `prefix` before `key`'s value, keeping its lifetime and tags; behind `head`, if that is not empty, which the
+    /// value must begin with: one that does not counts as none.
+    ///
+    /// # Errors
+    /// As [`Segment::add`]; the value is untouched.
+    pub fn prepend(&self, key: &[u8], head: &[u8], prefix: &[u8]) -> Result<Replace, StoreError> {
+        let (key, token, thread) = self.begin(key)?;
+        let derived = self.shared.derive(&thread, &key, &token, |base| {
+            let Some(base) = base else {
+                return Ok(Plan::Keep);
+            };
+            let present = self.shared.value_of(base);
+            Ok(present.strip_prefix(head).map_or(Plan::Keep, |rest| {
+                Plan::Write(self.shared.inherit(base, [head, prefix, rest].concat()))
+            }))
+        })?;
+        thread.count(&self.shared, Counter::Stores);
+        Ok(replaced(derived))
+    }
+
     /// Gives `key`'s entry another lifetime, beginning now.
     ///
     /// # Errors
@@ -262,7 +282,7 @@ impl Segment {
 
     /// Makes `key`'s value stale: it is still returned, marked as due for a refresh, and a
     /// computation begun before does not appear fresh. What is made of it later by `touch`, `append`,
-    /// `increment` or `add_tags` is not stale. Says whether there was one.
+    /// `prepend`, `increment` or `add_tags` is not stale. Says whether there was one.
     pub fn expire(&self, key: &[u8]) -> bool {
         let hashed = self.key(key);
         let Some(thread) = self.shared.thread() else {

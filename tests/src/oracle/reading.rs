@@ -74,6 +74,7 @@ impl<'s> Episode<'s, '_> {
             ttl,
             soft_ttl,
             is_stale,
+            stale_for,
             age,
             block,
             version,
@@ -91,6 +92,9 @@ impl<'s> Episode<'s, '_> {
         assert_eq!(ttl, hard, "{place:?}: {held:?}");
         let soft = (deadlines.soft_ms < deadlines.hard_ms).then(|| until(deadlines.soft_ms));
         assert_eq!(soft_ttl, soft, "{place:?}: {held:?}");
+        let is_past = deadlines.soft_ms < deadlines.hard_ms && deadlines.soft_ms <= now_ms;
+        let passed = is_past.then(|| Duration::from_millis(now_ms - deadlines.soft_ms));
+        assert_eq!(stale_for, passed, "{place:?}: {held:?}");
         assert_eq!(is_stale, self.model.is_stale(held), "{place:?}: {held:?}");
         let made_ms = (held.made_ms / 100).min(u64::from(u32::MAX)) * 100;
         assert_eq!(

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::Cache;
 use super::payload::Payload;
 use crate::codec::{Found, Raw, Text};
+use crate::envelope::Extras;
 use crate::error::{CodecError, Error};
+use crate::key::KeyBytes;
 
 /// Bytes as they lie in the segment, without a copy (but of what was compressed or encrypted). While it lives,
 /// their block is not reused: keep it short. The notes at [`guira_segment::ValueRef`] hold.
@@ -74,6 +76,18 @@ impl<K: ?Sized, V> Cache<K, V, Raw> {
     {
         self.append_bytes(key, suffix)
     }
+
+    /// Puts `prefix` before the bytes of `key`, keeping their lifetime and tags.
+    ///
+    /// # Errors
+    /// As [`Cache::append`].
+    pub fn prepend<Q>(&self, key: &Q, prefix: &[u8]) -> Result<Replace, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        self.prepend_bytes(key, prefix)
+    }
 }
 
 impl<K: ?Sized, V> Cache<K, V, Text> {
@@ -89,6 +103,18 @@ impl<K: ?Sized, V> Cache<K, V, Text> {
     {
         self.append_bytes(key, suffix.as_bytes())
     }
+
+    /// Puts `prefix` before the text of `key`, keeping its lifetime and tags.
+    ///
+    /// # Errors
+    /// As [`Cache::append`].
+    pub fn prepend<Q>(&self, key: &Q, prefix: &str) -> Result<Replace, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        self.prepend_bytes(key, prefix.as_bytes())
+    }
 }
 
 impl<K: ?Sized, V, C> Cache<K, V, C> {
@@ -98,6 +124,23 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         Q: Serialize + ?Sized,
     {
         let key = self.key_bytes(key)?;
+        self.check_in_place(&key)?;
+        Ok(self.segment()?.append(&key, suffix)?)
+    }
+
+    fn prepend_bytes<Q>(&self, key: &Q, prefix: &[u8]) -> Result<Replace, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        let key = self.key_bytes(key)?;
+        self.check_in_place(&key)?;
+        let head = self.inner.envelope.head(Extras::default());
+        Ok(self.segment()?.prepend(&key, head.bytes(), prefix)?)
+    }
+
+    /// Whether the bytes of `key`'s value are as they were put, if it has one.
+    fn check_in_place(&self, key: &KeyBytes) -> Result<(), Error> {
         let segment = self.segment()?;
         if self.inner.transforms.seal.is_some() {
             return Err(CodecError::NotInPlace {
@@ -105,7 +148,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
             }
             .into());
         }
-        if let Some(value) = segment.get(&key)
+        if let Some(value) = segment.get(key)
             && self.inner.envelope.open(&value).is_none()
         {
             return Err(match self.inner.envelope.parse(&value) {
@@ -116,6 +159,6 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
             }
             .into());
         }
-        Ok(segment.append(&key, suffix)?)
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Cache;
 use crate::codec::Codec;
 use crate::dependency::Declared;
-use crate::error::Error;
+use crate::error::{CodecError, Error};
 use crate::failure::Failure;
 use crate::flight::{
     Asking, FlightOptions, FlightStats, Manner, Place, Purpose, Values, answer_awaiting, answer_blocking,
@@ -46,7 +46,7 @@ impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
         let tags = declared.tags(self.options.tags);
         let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
         let options = cache.computed_options(value, cost, self.options.tags(&tags));
-        let stored = cache.with_encoded(key, value, |bytes| {
+        let stored = cache.with_computed(key, value, cost, |bytes| {
             // With a lifetime that is wrong it is told all the same.
             let stored = store(bytes, options.as_ref().ok());
             options.map(|_| stored)
@@ -242,6 +242,21 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let early = hard.saturating_sub(lead).max(Duration::from_millis(1));
         let soft = soft.unwrap_or(hard).min(early);
         Ok(engine_options.expiry(Expiry::after(hard.saturating_add(grace)).soft(soft)))
+    }
+
+    /// As [`Cache::with_encoded`], of a value that took `cost` to compute: that is stored with it where it counts.
+    pub(crate) fn with_computed<R, E: From<CodecError>>(
+        &self,
+        key: &[u8],
+        value: &V,
+        cost: Duration,
+        then: impl FnOnce(&[u8]) -> Result<R, E>,
+    ) -> Result<R, E> {
+        if self.inner.flights.options.refresh_early > 0.0 {
+            self.with_encoded_cost(key, value, cost, then)
+        } else {
+            self.with_encoded(key, value, then)
+        }
     }
 
     pub(crate) fn values<'c>(&'c self, options: PutOptions<'c>) -> CacheValues<'c, K, V, C> {

@@ -10,6 +10,7 @@ use crate::codec::Codec;
 use crate::dependency;
 use crate::error::Error;
 use crate::key::KeyBytes;
+use crate::lifetime::Ttl;
 use crate::options::PutOptions;
 
 impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
@@ -66,6 +67,18 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
             }
         });
         results
+    }
+
+    /// The values of `keys` and what is left of their lives, in their order; of stale ones too.
+    pub fn get_ttl_many<'q, Q>(
+        &self,
+        keys: impl IntoIterator<Item = &'q Q>,
+    ) -> Vec<Result<Option<(V, Ttl)>, Error>>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized + 'q,
+    {
+        keys.into_iter().map(|key| self.get_ttl(key)).collect()
     }
 
     /// Puts all `items`; a result for each, in their order.

@@ -4,6 +4,7 @@ mod builder;
 mod bytes;
 mod change;
 mod compute;
+mod compute_many;
 mod count;
 #[cfg(any(feature = "ndarray", feature = "rkyv"))]
 mod in_place;

@@ -84,6 +84,21 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         self.look(key, |value| Ttl::of(&value.metadata()))
     }
 
+    /// The value of `key` if it stays fresh for longer than `margin`; else it counts as a miss.
+    ///
+    /// # Errors
+    /// As [`Cache::get`].
+    pub fn get_for<Q>(&self, key: &Q, margin: Duration) -> Result<Option<V>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        let found = self.get_ttl(key)?;
+        Ok(found
+            .filter(|(_, ttl)| ttl.outlasts(margin))
+            .map(|(value, _)| value))
+    }
+
     /// The value of `key` and the version that [`Cache::compare_and_swap`] wants.
     ///
     /// # Errors
@@ -179,6 +194,20 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         Q: Serialize + ?Sized,
     {
         Ok(self.metadata(key)?.as_ref().map(Ttl::of))
+    }
+
+    /// What the computation of `key`'s value took, in microseconds, if that was stored with it: it is where
+    /// [`FlightOptions::refresh_early`](crate::FlightOptions::refresh_early) is set.
+    ///
+    /// # Errors
+    /// As [`Cache::contains`].
+    pub fn cost<Q>(&self, key: &Q) -> Result<Option<Duration>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        let stored = self.segment()?.get(&self.key_bytes(key)?);
+        Ok(stored.and_then(|stored| self.cost_of(&stored)))
     }
 
     /// Deadlines, age, size and version of `key`'s entry; sizes are those of the encoded value.

@@ -1,6 +1,8 @@
 //! The cache as a whole.
 
-use guira_segment::Stats;
+use std::time::Duration;
+
+use guira_segment::{Metadata, Stats};
 
 use super::Cache;
 use crate::error::Error;
@@ -52,12 +54,22 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     /// # Errors
     /// [`Error::Namespace`].
     pub fn purge(&self) -> Result<u64, Error> {
+        self.purge_stale_for(Duration::ZERO)
+    }
+
+    /// As [`Cache::purge`], of what has been stale for at least `time`. When an entry was made stale by
+    /// [`Cache::expire`] is not kept; it counts as stale since it was put.
+    ///
+    /// # Errors
+    /// [`Error::Namespace`].
+    pub fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {
         let segment = self.segment()?;
+        let is_due = |entry: &Metadata| entry.is_stale && entry.stale_for.unwrap_or(entry.age) >= time;
         let mut removed = 0;
-        for entry in segment.entries().filter(|entry| entry.metadata.is_stale) {
+        for entry in segment.entries().filter(|entry| is_due(&entry.metadata)) {
             // It may have been refreshed since it was listed.
-            let is_stale = segment.metadata(&entry.key).is_some_and(|now| now.is_stale);
-            removed += u64::from(is_stale && segment.remove(&entry.key));
+            let is_due = segment.metadata(&entry.key).is_some_and(|now| is_due(&now));
+            removed += u64::from(is_due && segment.remove(&entry.key));
         }
         Ok(removed)
     }

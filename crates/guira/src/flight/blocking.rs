@@ -41,12 +41,7 @@ pub(crate) fn answer_blocking<V, E>(
             },
             Turn::Compute(computation) => break computation,
             Turn::Wait(waiting) => {
-                let flights = waiting.place.flights;
-                let began = Instant::now();
-                count(&flights.tally.waits);
-                let waited = waiting.block();
-                flights.tally.waiting.add(began.elapsed());
-                turn = asking.after(waited, values);
+                turn = asking.after(waiting.block_counted(), values);
             }
         }
     };
@@ -86,6 +81,16 @@ pub(crate) fn compute_blocking<V, E>(
 }
 
 impl<'c> Waiting<'c> {
+    /// As `block`, and counts it.
+    pub(super) fn block_counted(self) -> Waited<'c> {
+        let flights = self.place.flights;
+        let began = Instant::now();
+        count(&flights.tally.waits);
+        let waited = self.block();
+        flights.tally.waiting.add(began.elapsed());
+        waited
+    }
+
     /// Blocks until the flight landed, or the caller leads, or has waited enough.
     fn block(self) -> Waited<'c> {
         let number = self.flight.number();

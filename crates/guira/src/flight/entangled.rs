@@ -113,6 +113,11 @@ pub(crate) fn begin(id: KeyId) -> Option<Edge> {
     CURRENT.get().map(|current| Edge::new(current, id))
 }
 
+/// The edge from the computation of one key to that of another, where both are made by one call.
+pub(crate) fn need(from: KeyId, to: KeyId) -> Edge {
+    Edge::new(from, to)
+}
+
 /// Waiting would never end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Endless;

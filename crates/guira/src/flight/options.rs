@@ -94,8 +94,12 @@ impl FlightOptions {
     /// or below 0 is as 0.
     ///
     /// This is XFetch: a value that took `cost` is due `cost * beta * (1 - ln u)` before its end, `u` being random
-    /// between 0 and 1. The draw is made once, by whoever stores the value, and kept as its soft deadline; drawing
-    /// at each read would only spread refreshes that flights make one of anyway, and reads would pay for it.
+    /// between 0 and 1. The draw is made once, by whoever stores the value, and kept as its soft deadline. XFetch as
+    /// it was published draws at each read, from the cost and the end, so that of many processes without a common
+    /// flight few compute at once; here flights make one of them anyway, a read that drew would have to parse the
+    /// cost and take a logarithm, and the time of the refresh would depend on how often a key is read. With the one
+    /// draw, and its 1 in the sum, a refresh that begins when it is due ends before the value does, if it takes as
+    /// long as the last one. The cost is stored with the value ([`Cache::cost`](crate::Cache::cost)) in five bytes.
     #[must_use]
     pub const fn refresh_early(self, beta: f64) -> Self {
         Self {

@@ -7,8 +7,7 @@ use guira_segment::Metadata;
 /// What is left of an entry's life.
 ///
 /// An entry that was made stale by its soft deadline or by `expire` has its time behind it: in signed
-/// seconds ([`Ttl::seconds`]) that is a number below zero. How long it has been stale is not kept, so it is
-/// always the same one.
+/// seconds ([`Ttl::seconds`]) that is a number below zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ttl {
     /// Fresh until it is replaced, removed or evicted.
@@ -19,6 +18,9 @@ pub enum Ttl {
     Stale {
         /// Time to the hard deadline; `None` if there is none.
         gone_in: Option<Duration>,
+        /// Time since its soft deadline; `None` for one that `expire` made stale before, for when that was is not
+        /// kept.
+        stale_for: Option<Duration>,
     },
 }
 
@@ -27,6 +29,7 @@ impl Ttl {
         if metadata.is_stale {
             return Self::Stale {
                 gone_in: metadata.ttl,
+                stale_for: metadata.stale_for,
             };
         }
         match metadata.soft_ttl.or(metadata.ttl) {
@@ -51,13 +54,19 @@ impl Ttl {
         }
     }
 
-    /// Seconds that it stays fresh: infinite for [`Ttl::Never`], -1 for a stale one.
+    /// Seconds that it stays fresh: infinite for [`Ttl::Never`], below zero for a stale one, and -1 for one of which
+    /// nobody knows since when.
     #[must_use]
     pub fn seconds(self) -> f64 {
         match self {
             Self::Never => f64::INFINITY,
             Self::Fresh(left) => left.as_secs_f64(),
-            Self::Stale { .. } => -1.0,
+            Self::Stale { stale_for: None, .. } => -1.0,
+            // The deadline itself counts as over.
+            Self::Stale {
+                stale_for: Some(passed),
+                ..
+            } => -passed.as_secs_f64().max(0.001),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -120,6 +121,20 @@ where
     /// What the function returns.
     pub async fn refresh(&self, arguments: A) -> Result<V, E> {
         self.refresh_by_key(&Key::of(&arguments), || arguments).await
+    }
+
+    /// As [`AsyncMemoized::refresh`], but what is kept, fresh, and younger than `age` is returned as it is; see
+    /// [`Memoized::refresh_if_older`](super::Memoized::refresh_if_older).
+    ///
+    /// # Errors
+    /// As [`AsyncMemoized::call`].
+    pub async fn refresh_if_older(&self, arguments: A, age: Duration) -> Result<V, E> {
+        let key = Key::of(&arguments);
+        if self.is_younger(&key, age) {
+            self.by_key(&key, || arguments).await
+        } else {
+            self.refresh_by_key(&key, || arguments).await
+        }
     }
 
     /// As [`AsyncMemoized::call`], but what has to be computed is computed in the background, and goes on if this future

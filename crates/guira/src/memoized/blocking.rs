@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -111,6 +112,20 @@ where
     /// What the function returns.
     pub fn refresh(&self, arguments: A) -> Result<V, E> {
         self.refresh_by_key(&Key::of(&arguments), || arguments)
+    }
+
+    /// As [`Memoized::refresh`], but what is kept, fresh, and younger than `age` is returned as it is. Ages are kept in
+    /// steps of 100 ms, rounded up.
+    ///
+    /// # Errors
+    /// As [`Memoized::call`].
+    pub fn refresh_if_older(&self, arguments: A, age: Duration) -> Result<V, E> {
+        let key = Key::of(&arguments);
+        if self.is_younger(&key, age) {
+            self.by_key(&key, || arguments)
+        } else {
+            self.refresh_by_key(&key, || arguments)
+        }
     }
 
     /// As [`Memoized::call`], but what has to be computed is computed by a thread of the background pool, while this one

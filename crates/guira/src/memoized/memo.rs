@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use guira_segment::{Put, Read, Replace, Segment};
 use serde::Serialize;
@@ -297,6 +298,14 @@ impl<V, C: Codec<V>> Memo<V, C> {
     fn is_past(&self, cache: &Cache<(), V, C>, segment: &Segment, key: &KeyBytes) -> bool {
         let grace = cache.inner.flights.options.grace;
         !grace.is_zero() && segment.ttl(key).flatten().is_some_and(|ttl| ttl <= grace)
+    }
+
+    /// Whether what is kept is fresh and younger than `age`.
+    pub(super) fn is_younger(&self, key: &Key, age: Duration) -> bool {
+        let metadata = || self.segment().ok()?.metadata(&key.bytes);
+        key.failure.is_none()
+            && self.is_enabled()
+            && metadata().is_some_and(|metadata| !metadata.is_stale && metadata.age < age)
     }
 
     /// The first look of a call whose key there may be.

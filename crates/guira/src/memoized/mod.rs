@@ -11,6 +11,7 @@
 //! | `contains(&key)` | `Result<bool, Error>` | whether something is kept |
 //! | `lazy(arguments)` | `Option<V>` | what is kept; computes in the background what is missing or stale |
 //! | `refresh(arguments)` | `Result<V, E>` | computes now, and keeps it |
+//! | `refresh_if_older(arguments, age)` | `Result<V, E>` | the same, unless what is kept is fresh and younger |
 //! | `bg(arguments)` | `Result<V, E>` | as `call`, computing on the background pool |
 //! | `future(arguments)` | [`Computing<Result<V, E>>`](crate::background::Computing) | as `bg`, without waiting |
 //! | `uncached(arguments)` | `Result<V, E>` | the function itself |

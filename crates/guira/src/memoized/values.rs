@@ -38,7 +38,7 @@ impl<V, C: Codec<V>> Values<V> for MemoValues<'_, V, C> {
         let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
         let options = PutOptions::default().tags(&tags);
         let options = self.cache.computed_options(value, cost, options);
-        let stored = self.cache.with_encoded(key, value, |bytes| {
+        let stored = self.cache.with_computed(key, value, cost, |bytes| {
             // With a lifetime that is wrong it is told all the same.
             let kept = options.as_ref().ok().filter(|_| self.memo.keeps(value));
             let stored = store(bytes, kept);

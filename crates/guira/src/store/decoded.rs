@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use guira_segment::{Add, Put, Replace, Watch};
 use quick_cache::sync::Cache as Table;
@@ -233,7 +234,7 @@ where
         self.cache.clear()
     }
 
-    fn purge(&self) -> Result<u64, Error> {
-        self.cache.purge()
+    fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {
+        self.cache.purge_stale_for(time)
     }
 }

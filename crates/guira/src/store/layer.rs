@@ -219,8 +219,9 @@ impl<K: ?Sized, V, S: Store<K, V>, A: Around> Store<K, V> for Layered<S, A> {
         self.layer.around(Operation::Clear, || self.store.clear())
     }
 
-    fn purge(&self) -> Result<u64, Error> {
-        self.layer.around(Operation::Purge, || self.store.purge())
+    fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {
+        self.layer
+            .around(Operation::Purge, || self.store.purge_stale_for(time))
     }
 
     fn contains(&self, key: &K) -> Result<bool, Error> {

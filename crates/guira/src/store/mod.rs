@@ -46,7 +46,7 @@ pub use null::Null;
 pub use prefixed::Prefixed;
 pub use router::Router;
 pub use tracing::Tracing;
-pub use two_level::TwoLevel;
+pub use two_level::{OnPromote, TwoLevel};
 
 /// A cache of whatever kind. What the methods mean is told at [`Cache`]'s, of the same names.
 #[expect(
@@ -78,8 +78,13 @@ pub trait Store<K: ?Sized, V>: Send + Sync {
     fn invalidate(&self, key: &K) -> Result<bool, Error>;
     /// Invalidates everything in this cache.
     fn clear(&self) -> Result<(), Error>;
+    /// Removes what has been stale for at least `time`.
+    fn purge_stale_for(&self, time: Duration) -> Result<u64, Error>;
+
     /// Removes what is stale.
-    fn purge(&self) -> Result<u64, Error>;
+    fn purge(&self) -> Result<u64, Error> {
+        self.purge_stale_for(Duration::ZERO)
+    }
 
     /// Whether `key` has a value.
     fn contains(&self, key: &K) -> Result<bool, Error> {
@@ -157,8 +162,8 @@ impl<K: Serialize + ?Sized, V, C: Codec<V>> Store<K, V> for Cache<K, V, C> {
         self.clear()
     }
 
-    fn purge(&self) -> Result<u64, Error> {
-        self.purge()
+    fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {
+        self.purge_stale_for(time)
     }
 
     fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>> {
@@ -189,7 +194,7 @@ impl<K: ?Sized, V, S: Store<K, V> + ?Sized> Store<K, V> for Arc<S> {
         fn remove(&self, key: &K) -> Result<bool, Error>;
         fn invalidate(&self, key: &K) -> Result<bool, Error>;
         fn clear(&self) -> Result<(), Error>;
-        fn purge(&self) -> Result<u64, Error>;
+        fn purge_stale_for(&self, time: Duration) -> Result<u64, Error>;
         fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>>;
     }
 }
@@ -208,7 +213,7 @@ impl<K: ?Sized, V, S: Store<K, V> + ?Sized> Store<K, V> for &S {
         fn remove(&self, key: &K) -> Result<bool, Error>;
         fn invalidate(&self, key: &K) -> Result<bool, Error>;
         fn clear(&self) -> Result<(), Error>;
-        fn purge(&self) -> Result<u64, Error>;
+        fn purge_stale_for(&self, time: Duration) -> Result<u64, Error>;
         fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>>;
     }
 }

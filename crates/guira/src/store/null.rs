@@ -1,5 +1,7 @@
 //! A cache that keeps nothing.
 
+use std::time::Duration;
+
 use guira_segment::{Add, Put, Replace};
 
 use super::Store;
@@ -71,7 +73,7 @@ impl<K: ?Sized, V> Store<K, V> for Null {
         Ok(())
     }
 
-    fn purge(&self) -> Result<u64, Error> {
+    fn purge_stale_for(&self, _: Duration) -> Result<u64, Error> {
         Ok(0)
     }
 }

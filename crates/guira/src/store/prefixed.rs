@@ -1,5 +1,7 @@
 //! Keys with something before them.
 
+use std::time::Duration;
+
 use guira_segment::{Add, Put, Replace};
 
 use super::Store;
@@ -99,8 +101,8 @@ impl<K: Clone, V, P: Clone + Send + Sync, S: Store<(P, K), V>> Store<K, V> for P
         self.store.clear()
     }
 
-    fn purge(&self) -> Result<u64, Error> {
-        self.store.purge()
+    fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {
+        self.store.purge_stale_for(time)
     }
 
     fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>> {

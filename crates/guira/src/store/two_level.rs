@@ -1,5 +1,7 @@
 //! A near store in front of a far one.
 
+use std::time::Duration;
+
 use guira_segment::{Add, Put, Replace};
 
 use super::Store;
@@ -19,10 +21,29 @@ use crate::options::PutOptions;
 /// Who writes past it to the far store is seen here when the near value's time is over, and a read that races a
 /// write may keep the old value near: [`near_at_most`](TwoLevel::near_at_most) bounds both.
 #[derive(Clone, Debug)]
-pub struct TwoLevel<N, F> {
+pub struct TwoLevel<N, F, P = ()> {
     near: N,
     far: F,
-    near_at_most: Option<std::time::Duration>,
+    near_at_most: Option<Duration>,
+    near_margin: Duration,
+    on_promote: P,
+}
+
+/// Who is told of what a [`TwoLevel`] keeps near of the far store.
+pub trait OnPromote<K: ?Sized, V>: Send + Sync {
+    /// The far store's value of `key`, of which `ttl` is left, is kept near now.
+    fn promoted(&self, key: &K, value: &V, ttl: Ttl);
+}
+
+/// Nobody.
+impl<K: ?Sized, V> OnPromote<K, V> for () {
+    fn promoted(&self, _: &K, _: &V, _: Ttl) {}
+}
+
+impl<K: ?Sized, V, T: Fn(&K, &V, Ttl) + Send + Sync> OnPromote<K, V> for T {
+    fn promoted(&self, key: &K, value: &V, ttl: Ttl) {
+        self(key, value, ttl);
+    }
 }
 
 impl<N, F> TwoLevel<N, F> {
@@ -32,12 +53,54 @@ impl<N, F> TwoLevel<N, F> {
             near,
             far,
             near_at_most: None,
+            near_margin: Duration::ZERO,
+            on_promote: (),
         }
+    }
+
+    /// Calls `observer` with each value that is kept near of the far store: key, value, and what is left of its
+    /// life. By default nobody is told.
+    ///
+    /// ```
+    /// use guira::store::{Store, TwoLevel};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// # let guira = guira::Guira::builder().size(8 << 20).private()?;
+    /// static PROMOTED: AtomicU64 = AtomicU64::new(0);
+    /// let (near, far) = (guira.cache::<u64, u64>("near"), guira.cache::<u64, u64>("far"));
+    /// let both = TwoLevel::new(near, far).on_promote(|_: &u64, _: &u64, _| {
+    ///     PROMOTED.fetch_add(1, Ordering::Relaxed);
+    /// });
+    /// both.put(&7, &49, &guira::Lifetime::never().into())?;
+    /// assert!(both.promote(&7)?); // without the value
+    /// assert_eq!((both.get(&7)?, both.get(&7)?), (Some(49), Some(49)));
+    /// assert_eq!(PROMOTED.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), guira::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_promote<P>(self, observer: P) -> TwoLevel<N, F, P> {
+        TwoLevel {
+            near: self.near,
+            far: self.far,
+            near_at_most: self.near_at_most,
+            near_margin: self.near_margin,
+            on_promote: observer,
+        }
+    }
+}
+
+impl<N, F, P> TwoLevel<N, F, P> {
+    /// Passes over what lies near and does not stay fresh for longer than `margin`: the far store is asked, which may
+    /// have a fresher one. By default only what is stale is passed over.
+    #[must_use]
+    pub const fn near_margin(mut self, margin: Duration) -> Self {
+        self.near_margin = margin;
+        self
     }
 
     /// Keeps nothing near for longer than `ttl`; by default as long as it lives in the far store.
     #[must_use]
-    pub fn near_at_most(mut self, ttl: std::time::Duration) -> Self {
+    pub fn near_at_most(mut self, ttl: Duration) -> Self {
         self.near_at_most = Some(ttl);
         self
     }
@@ -69,15 +132,35 @@ impl<N, F> TwoLevel<N, F> {
     }
 
     /// Keeps near what the far store has. What the near one cannot keep is read from far again.
-    fn promote<K: ?Sized, V>(&self, key: &K, value: &V, ttl: Ttl)
+    fn keep_near<K: ?Sized, V>(&self, key: &K, value: &V, ttl: Ttl)
     where
         N: Store<K, V>,
+        P: OnPromote<K, V>,
     {
-        if let Some(lifetime) = self.near_lifetime(ttl)
-            && let Err(error) = self.near.put(key, value, &lifetime.into())
-        {
-            tracing::debug!(%error, "a value was not kept near");
+        let Some(lifetime) = self.near_lifetime(ttl) else {
+            return;
+        };
+        match self.near.put(key, value, &lifetime.into()) {
+            Ok(_) => self.on_promote.promoted(key, value, ttl),
+            Err(error) => tracing::debug!(%error, "a value was not kept near"),
         }
+    }
+
+    /// Keeps near what the far store has of `key`, as a read does; says whether it has a value.
+    ///
+    /// # Errors
+    /// Those of the far store.
+    pub fn promote<K: ?Sized, V>(&self, key: &K) -> Result<bool, Error>
+    where
+        N: Store<K, V>,
+        F: Store<K, V>,
+        P: OnPromote<K, V>,
+    {
+        let found = self.far.get_ttl(key)?;
+        if let Some((value, ttl)) = &found {
+            self.keep_near(key, value, *ttl);
+        }
+        Ok(found.is_some())
     }
 
     /// After a write to the far store, which ended as `result` says: what lies near is as old.
@@ -90,20 +173,28 @@ impl<N, F> TwoLevel<N, F> {
     }
 }
 
-impl<K: ?Sized, V, N: Store<K, V>, F: Store<K, V>> Store<K, V> for TwoLevel<N, F> {
+impl<K, V, N, F, P> Store<K, V> for TwoLevel<N, F, P>
+where
+    K: ?Sized,
+    N: Store<K, V>,
+    F: Store<K, V>,
+    P: OnPromote<K, V>,
+{
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         Ok(self.get_ttl(key)?.map(|(value, _)| value))
     }
 
     fn get_ttl(&self, key: &K) -> Result<Option<(V, Ttl)>, Error> {
         let near = self.near.get_ttl(key)?;
-        if near.as_ref().is_some_and(|(_, ttl)| !ttl.is_stale()) {
+        let is_enough =
+            |ttl: Ttl| !ttl.is_stale() && (self.near_margin.is_zero() || ttl.outlasts(self.near_margin));
+        if near.as_ref().is_some_and(|(_, ttl)| is_enough(*ttl)) {
             return Ok(near);
         }
         let Some((value, ttl)) = self.far.get_ttl(key)? else {
             return Ok(near);
         };
-        self.promote(key, &value, ttl);
+        self.keep_near(key, &value, ttl);
         Ok(Some((value, ttl)))
     }
 
@@ -162,9 +253,9 @@ impl<K: ?Sized, V, N: Store<K, V>, F: Store<K, V>> Store<K, V> for TwoLevel<N, F
         far
     }
 
-    fn purge(&self) -> Result<u64, Error> {
-        let far = self.far.purge();
-        self.near.purge()?;
+    fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {
+        let far = self.far.purge_stale_for(time);
+        self.near.purge_stale_for(time)?;
         far
     }
 }

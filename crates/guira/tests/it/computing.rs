@@ -3,12 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guira::{Cache, Error, FailureKind, FlightOptions, Guira, Lifetime, PutOptions, Ttl};
 use guira_segment::{Clock, Segment};
 
 use crate::children::await_that;
+use crate::kinds::guira_with_clock;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 type Outcome = Result<u64, String>;
@@ -287,4 +288,50 @@ fn a_value_may_be_due_for_a_refresh_from_the_beginning() {
     assert_eq!(cache.get_or_compute(&1, || 1).expect("no failure"), 1);
     pass(&time, Duration::from_millis(1));
     assert!(cache.ttl(&1).expect("a key").is_some_and(Ttl::is_stale));
+}
+
+#[test]
+fn what_took_long_is_due_long_before_its_end_and_its_cost_is_kept() {
+    const COST: Duration = Duration::from_millis(20);
+    let (guira, _clock) = guira_with_clock();
+    let lifetime = Duration::from_secs(1_000);
+    let compute = || {
+        let end = Instant::now() + COST;
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+        7
+    };
+    let early = guira
+        .cache_builder::<u64, u64>("early")
+        .lifetime(lifetime)
+        .flights(FlightOptions::default().refresh_early(1_000.0))
+        .build()
+        .expect("name");
+    let due_in = |key| {
+        early
+            .metadata(&key)
+            .expect("a key")
+            .expect("kept")
+            .soft_ttl
+            .expect("due")
+    };
+    for key in 0..8 {
+        assert_eq!(early.get_or_compute(&key, compute).expect("a key"), 7);
+        assert_eq!(early.get(&key).expect("a key"), Some(7));
+        let cost = early.cost(&key).expect("a key").expect("stored");
+        assert!(cost >= COST, "{cost:?}");
+        let latest = lifetime - cost * 1_000 + Duration::from_millis(2);
+        assert!(
+            due_in(key) <= latest.max(Duration::from_millis(1)),
+            "{:?}",
+            due_in(key)
+        );
+    }
+    assert!((1..8).any(|key| due_in(key) != due_in(0)), "all draws are alike");
+
+    let plain = guira.cache::<u64, u64>("plain");
+    plain.get_or_compute_with(&1, lifetime, compute).expect("a key");
+    assert_eq!(plain.cost(&1).expect("a key"), None);
+    assert_eq!(plain.metadata(&1).expect("a key").expect("kept").soft_ttl, None);
 }

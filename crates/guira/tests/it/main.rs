@@ -14,6 +14,7 @@ mod dog_pile;
 mod entangled;
 mod kinds;
 mod lockouts;
+mod many_keys;
 mod memo_forms;
 mod memoizing;
 mod processes;

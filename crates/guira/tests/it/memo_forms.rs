@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use guira::memoized::Functions;
 
+use crate::kinds::guira_with_clock;
 use crate::memoizing::{Refused, private};
 
 #[test]
@@ -99,4 +101,27 @@ fn results_are_kept_by_any_codec_and_with_the_settings_of_any_cache() {
         (49, 49)
     );
     assert_eq!(awaited.stats().hits, 1);
+}
+
+#[test]
+fn a_refresh_spares_what_is_younger_than_it_says() {
+    let (guira, clock_ms) = guira_with_clock();
+    let calls = AtomicU64::new(0);
+    let counted = guira
+        .memoize("counted")
+        .function(move |_: u64| calls.fetch_add(1, Ordering::Relaxed) + 1);
+    let age = Duration::from_secs(10);
+    assert_eq!((counted.get(7), counted.refresh_if_older(7, age)), (1, Ok(1)));
+    clock_ms.fetch_add(9_000, Ordering::Relaxed);
+    assert_eq!(counted.refresh_if_older(7, age), Ok(1));
+    clock_ms.fetch_add(1_000, Ordering::Relaxed);
+    assert_eq!(counted.refresh_if_older(7, age), Ok(2));
+    assert_eq!(counted.refresh_if_older(7, Duration::ZERO), Ok(3));
+    counted.expire(&7).expect("a key");
+    assert_eq!(
+        counted.refresh_if_older(7, age),
+        Ok(4),
+        "what is stale is refreshed at any age"
+    );
+    assert_eq!(counted.refresh_if_older(8, age), Ok(5));
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use guira::codec::{Raw, Text};
-use guira::{CodecError, Error, Lifetime, Mismatch, Replace, Swap, Ttl};
+use guira::{CodecError, Error, Lifetime, Mismatch, PutOptions, Replace, Swap, Ttl};
 
 use crate::kinds::{SECOND, guira_with_clock};
 
@@ -119,6 +119,39 @@ fn appending_keeps_the_lifetime_and_the_kind() {
         Err(Error::Codec(CodecError::Mismatch { .. }))
     ));
     assert_eq!(texts.get(&1).expect("a hit"), Some("ab".to_owned()));
+}
+
+#[test]
+fn prepending_keeps_the_lifetime_the_tags_and_the_kind() {
+    let (guira, _clock) = guira_with_clock();
+    let texts = guira
+        .cache_builder::<u64, String>("x")
+        .codec(Text)
+        .schema(7)
+        .build()
+        .expect("name");
+    assert_eq!(texts.prepend(&1, "b").expect("room"), Replace::NotFound);
+    let options = PutOptions::default().lifetime(10 * SECOND).tags(&[b"letters"]);
+    texts.put(&1, &"b".to_owned(), options).expect("room");
+    assert_eq!(texts.prepend(&1, "a").expect("room"), Replace::Stored);
+    assert_eq!(texts.append(&1, "c").expect("room"), Replace::Stored);
+    assert_eq!(texts.get(&1).expect("a hit"), Some("abc".to_owned()));
+    assert_eq!(texts.ttl(&1).expect("no error"), Some(Ttl::Fresh(10 * SECOND)));
+
+    let bytes = guira
+        .cache_builder::<u64, Vec<u8>>("x")
+        .codec(Raw)
+        .build()
+        .expect("name");
+    assert!(matches!(
+        bytes.prepend(&1, b"c"),
+        Err(Error::Codec(CodecError::Mismatch { .. }))
+    ));
+    bytes.put(&2, &vec![2, 3], Lifetime::never()).expect("room");
+    assert_eq!(bytes.prepend(&2, &[0, 1]).expect("room"), Replace::Stored);
+    assert_eq!(bytes.get(&2).expect("a hit"), Some(vec![0, 1, 2, 3]));
+    guira.dependency("letters").invalidate();
+    assert_eq!(texts.get(&1).expect("no error"), None);
 }
 
 #[test]

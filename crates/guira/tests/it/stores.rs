@@ -1,7 +1,7 @@
 //! Stores that are made of others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use guira::store::{Around, Counting, FailOpen, Layered, Null, Operation, Outcome, Router, TwoLevel};
@@ -367,4 +367,35 @@ fn a_mistake_of_the_caller_says_nothing_of_the_store() {
     breakable.is_broken.store(true, Ordering::Relaxed);
     assert_eq!(store.get(&1.0).expect("a miss"), None);
     assert!(store.layer().is_open());
+}
+
+#[test]
+fn a_near_value_of_little_time_is_passed_over_and_who_wants_is_told_of_promotions() {
+    let (guira, clock_ms) = guira_with_clock();
+    let near = guira.cache::<String, String>("near");
+    let far = guira.cache::<String, String>("far");
+    let promoted = Mutex::new(Vec::new());
+    let both = TwoLevel::new(&near, &far)
+        .near_at_most(60 * SECOND)
+        .near_margin(20 * SECOND)
+        .on_promote(|key: &String, value: &String, ttl: Ttl| {
+            let told = (key.clone(), value.clone(), ttl);
+            promoted.lock().expect("no panic").push(told);
+        });
+    let (a, one, two) = (key("a"), key("1"), key("2"));
+    assert!(!both.promote(&a).expect("no error"));
+    both.put(&a, &one, &options(Lifetime::never())).expect("room");
+    assert!(both.promote(&a).expect("no error"));
+    assert_eq!(near.get(&a).expect("no error"), Some(one.clone()));
+    far.put(&a, &two, Lifetime::never()).expect("room");
+    clock_ms.fetch_add(39_000, Ordering::Relaxed);
+    assert_eq!(
+        both.get(&a).expect("no error"),
+        Some(one.clone()),
+        "21 s are left"
+    );
+    clock_ms.fetch_add(1_000, Ordering::Relaxed);
+    assert_eq!(both.get(&a).expect("no error"), Some(two.clone()));
+    let told = [(a.clone(), one, Ttl::Never), (a, two, Ttl::Never)];
+    assert_eq!(*promoted.lock().expect("no panic"), told);
 }

@@ -81,7 +81,8 @@ fn past_the_soft_deadline_a_value_is_stale_and_there() {
         assert_eq!(
             left,
             Ttl::Stale {
-                gone_in: Some(6 * SECOND)
+                gone_in: Some(6 * SECOND),
+                stale_for: Some(Duration::ZERO),
             }
         );
         assert!(left.seconds() < 0.0);
@@ -153,8 +154,11 @@ fn renewing_what_is_stale_makes_it_fresh_and_takes_nothing_from_it() {
         assert_eq!(renewed, Renew::Renewed);
         assert_eq!(ttl(world, "a"), Some(Ttl::Fresh(5 * SECOND)));
         world.pass(5 * SECOND);
-        let gone_in = Some(95 * SECOND);
-        assert_eq!(ttl(world, "a"), Some(Ttl::Stale { gone_in }));
+        let stale = Ttl::Stale {
+            gone_in: Some(95 * SECOND),
+            stale_for: Some(Duration::ZERO),
+        };
+        assert_eq!(ttl(world, "a"), Some(stale));
     });
 }
 
@@ -170,6 +174,33 @@ fn touching_sets_another_lifetime_be_it_shorter() {
         assert_eq!(touch(Lifetime::never()), Replace::Stored);
         assert_eq!(ttl(world, "a"), Some(Ttl::Never));
         assert_eq!(world.get("a"), Some(some("1")));
+    });
+}
+
+#[test]
+fn purging_may_spare_what_became_stale_lately() {
+    each_kind(|world| {
+        let purge = |time| world.store.purge_stale_for(time).expect("no error");
+        for key in 1..=20 {
+            let lifetime = Lifetime::after(1_000 * SECOND).stale_after(key * SECOND);
+            world.put(&key.to_string(), "1", lifetime);
+        }
+        world.put("expired", "1", 1_000 * SECOND);
+        world.store.expire(&"expired".to_owned()).expect("no error");
+        world.pass(15 * SECOND);
+        let left = ttl(world, "5").expect("a value");
+        assert!((left.seconds() + 10.0).abs() < 0.01, "{left:?}");
+        assert_eq!(ttl(world, "expired").expect("a value").seconds(), -1.0);
+        assert_eq!(purge(16 * SECOND), 0);
+        assert_eq!(
+            purge(10 * SECOND),
+            5 + 1,
+            "and what was expired nobody knows when"
+        );
+        for key in 1..=20 {
+            assert_eq!(world.get(&key.to_string()).is_some(), key > 5, "{key}");
+        }
+        assert_eq!(purge(Duration::ZERO), 10);
     });
 }
 
