@@ -246,7 +246,10 @@ fn salvage_believes_no_damaged_entry() {
         }
     }
     assert!((10_000..20_000).contains(&kept), "{kept} kept");
+    assert_eq!(segment.stats().entries, kept);
     assert_works(&segment);
+    // The blocks that were kept have been drained by now, and counted off no more than they counted.
+    assert_eq!(segment.stats().entries, segment.all_entries().count() as u64);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! value check, LIVE. Of two entries of one key neither is kept, for nothing says which is newer.
 //! Large values (runs) are given up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use guira_shm::clock::Clock;
 use guira_shm::region::Region;
@@ -91,7 +91,7 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
             .store(word, Ordering::Relaxed);
     }
     region.word(CONTROL_FLOOR).store(floor, Ordering::Relaxed);
-    rebuild(region, geometry, &kept, &generations, newest);
+    rebuild(region, superblock, &kept, &generations, newest);
     true
 }
 
@@ -217,7 +217,8 @@ fn parse(
     Some((entry_bytes, Some((key, kept))))
 }
 
-fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u32], newest: u64) {
+fn rebuild(region: &Region, superblock: &Superblock, kept: &[Kept], generations: &[u32], newest: u64) {
+    let geometry = &superblock.geometry;
     let meta = |block: u32, field: usize| {
         region.word(geometry.block_meta + block as usize * BLOCK_META_BYTES + field)
     };
@@ -228,10 +229,12 @@ fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u
     }
     let mut clock = newest;
     let mut sealed = 0;
+    let mut linked = HashSet::new();
     for entry in kept {
         if !link(region, geometry, entry) {
             continue;
         }
+        linked.insert(entry.location.offset());
         clock = clock.max(entry.birth);
         let end = entry.location.offset() + entry.bytes - geometry.block_offset(entry.block);
         let tail = meta(entry.block, META_TAIL);
@@ -248,10 +251,42 @@ fn rebuild(region: &Region, geometry: &Geometry, kept: &[Kept], generations: &[u
             sealed += 1;
         }
     }
+    for (block, generation) in generations.iter().enumerate() {
+        if words(block as u32).load(Ordering::Relaxed)
+            == BlockWord::new(*generation, BlockState::Sealed)
+                .with_pool(Pool::Main, 0)
+                .0
+        {
+            bury_others(region, superblock, block as u32, *generation, &linked);
+        }
+    }
     region
         .word(CONTROL_SEAL_SEQUENCE)
         .store(sealed, Ordering::Relaxed);
     region.word(CONTROL_CLOCK).store(clock + 1, Ordering::Relaxed);
+}
+
+/// Marks the entries of a block DEAD that are not linked: LIVE, they would be counted off when it is drained.
+fn bury_others(
+    region: &Region,
+    superblock: &Superblock,
+    block: u32,
+    generation: u32,
+    linked: &HashSet<usize>,
+) {
+    let begin = superblock.geometry.block_offset(block);
+    let mut at = begin;
+    while at + HEADER_BYTES.next_multiple_of(ENTRY_GRID) <= begin + superblock.geometry.block_bytes {
+        let Some((entry_bytes, _)) = parse(region, superblock, block, generation, at) else {
+            break;
+        };
+        let word = region.word(at + ENTRY_STATE);
+        let state = State(word.load(Ordering::Relaxed));
+        if state.kind() == Kind::Live && !linked.contains(&at) {
+            word.store(state.dead().0, Ordering::Relaxed);
+        }
+        at += entry_bytes;
+    }
 }
 
 fn link(region: &Region, geometry: &Geometry, entry: &Kept) -> bool {
@@ -268,4 +303,35 @@ fn link(region: &Region, geometry: &Geometry, entry: &Kept) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::expiry::Expiry;
+    use crate::layout::entry::Kind;
+    use crate::pin::EnginePin;
+    use crate::segment::Segment;
+
+    /// What is not kept is DEAD: LIVE and not counted, it would be counted off when its block is drained.
+    #[test]
+    fn what_is_not_kept_is_buried() {
+        let builder = Segment::builder().size(8 << 20).checked_values(true);
+        let segment = builder.private().expect("it is small");
+        let shared = &*segment.shared;
+        for name in [b"kept", b"lost"] {
+            segment.put(name, b"value", Expiry::never()).expect("room");
+        }
+        let place_of = |name: &[u8]| {
+            let thread = shared.thread().expect("this process is attached");
+            let pin = thread.engine_pin(shared, EnginePin::Read);
+            let found = shared.find(&thread, pin, &segment.key(name)).expect("just put");
+            (found.location, found.value_offset())
+        };
+        let [(kept, _), (lost, value_at)] = [place_of(b"kept"), place_of(b"lost")];
+        shared.region().copy_in(value_at, b"V");
+        let clock = guira_shm::clock::Clock::system();
+        assert!(super::salvage(shared.region(), &shared.superblock, &clock));
+        assert_eq!(shared.load_state(kept).kind(), Kind::Live);
+        assert_eq!(shared.load_state(lost).kind(), Kind::Dead);
+    }
 }

@@ -59,6 +59,8 @@ mutants! {
     UnorderedPin = "unordered-pin",
     /// A pinned block's generation is not compared.
     PinWithoutGeneration = "pin-without-generation",
+    /// A block is drained although a writer is about to go on in it.
+    WritersAreDrained = "writers-are-drained",
     /// A retired block is freed whoever pins it.
     PinsNotLookedAt = "pins-not-looked-at",
     /// Pins are looked at without a fence behind the retirement.

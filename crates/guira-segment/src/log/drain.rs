@@ -1,6 +1,11 @@
 //! Draining: what survives of a block is copied out, then the block is retired by one change of its
 //! control word, and with it every entry that was left.
 //!
+//! No writer is about to go on in a block when its drain begins: whoever appended to it has gone LIVE, or is
+//! dead. (A writer pins the block from before it appends; while such a pin stands the block is no victim. What
+//! one that was drained away from under its writer had been forwarded to, it would take along.) So an entry that
+//! is WRITING has no writer any more, and one that goes LIVE meanwhile is helped by somebody else.
+//!
 //! The drainer owns its block (the control word names its record), so nobody retires it meanwhile,
 //! and alone may swing slots from an entry to its copy. It walks the block a batch of entries at a time
 //! (`survivor` has what is done with them), and has the lines that the next batch asks for on their way before
@@ -18,6 +23,7 @@
 //! would leave LIVE entries behind unmarked, and what is derived from one of those would be missed from the
 //! moment the block is gone until it is LIVE.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use crate::attach::{Counter, ThreadState};
@@ -131,7 +137,7 @@ impl Shared {
             thread.pace.stop();
             return freed > 0;
         }
-        let Some(victim) = self.choose_victim(survey) else {
+        let Some(victim) = self.choose_idle_victim(survey) else {
             return freed > 0;
         };
         let live_bytes = self.live(victim.block).bytes();
@@ -141,6 +147,18 @@ impl Shared {
             .set_for(victim.mode, self.geometry.block_bytes, live_bytes, spare);
         self.claim_victim(thread, &victim);
         true
+    }
+
+    /// A victim that no writer is about to go on in.
+    fn choose_idle_victim(&self, survey: &Survey) -> Option<Victim> {
+        let victim = self.choose_victim(survey)?;
+        let in_writing = self.blocks_in_writing();
+        if !in_writing.contains(&victim.block) || Mutant::WritersAreDrained.is_on() {
+            return Some(victim);
+        }
+        let mut others = Survey::without(in_writing);
+        self.survey_on(&mut others, self.geometry.blocks());
+        self.choose_victim(&others)
     }
 
     /// Now and then, and sooner while something keeps retired blocks, gives back what dead processes
@@ -206,6 +224,14 @@ impl Shared {
         } else {
             DrainMode::EvictMain
         };
+        self.drain_block(thread, block, word, mode);
+    }
+
+    /// Drains a SEALED block now, unless a writer is about to go on in it.
+    pub(crate) fn drain_block(&self, thread: &ThreadState, block: u32, word: BlockWord, mode: DrainMode) {
+        if self.blocks_in_writing().contains(&block) && !Mutant::WritersAreDrained.is_on() {
+            return;
+        }
         self.claim_victim(
             thread,
             &Victim {

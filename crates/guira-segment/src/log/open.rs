@@ -13,6 +13,7 @@ use crate::layout::control::{
 };
 use crate::layout::record::{ENGINE_PINS, GUARD_PINS, LINE_ENGINE_PINS, PinWord};
 use crate::log::place::Purpose;
+use crate::pin::EnginePin;
 use crate::shared::Shared;
 use crate::tuning::{RECLAIM_ROUNDS, RESERVE_PARTS, ROUNDS_BEFORE_EVICTION, ROUNDS_PER_URGENCY};
 
@@ -191,16 +192,36 @@ impl Shared {
             .sum()
     }
 
+    /// Sealed blocks among these are no victims: a writer appended to them and is not done. Whoever appends pins
+    /// the block before it sees that it is OPEN, and one that is SEALED gets no more writers, so what this call
+    /// does not name stays so.
+    pub(crate) fn blocks_in_writing(&self) -> Vec<u32> {
+        // SeqCst: the block was seen SEALED before it, the pins are read after it; pairs with the swap and load
+        // of a pinner.
+        fence(Ordering::SeqCst);
+        let pins = [EnginePin::Lane, EnginePin::Main];
+        let word = |line: u32, pin: EnginePin| {
+            // SeqCst: after the fence; pairs with the swap of a pinner.
+            let word = self.word(self.line_offset(line) + LINE_ENGINE_PINS + pin as usize * 8);
+            PinWord(word.load(Ordering::SeqCst)).block()
+        };
+        (0..self.lines_used())
+            .flat_map(|line| pins.into_iter().filter_map(move |pin| word(line, pin)))
+            .collect()
+    }
+
+    /// Lines that a thread has had.
+    fn lines_used(&self) -> u32 {
+        // SeqCst: a line that is used is below the mark before its first pin.
+        let lines = self.word(CONTROL_LINES_HIGH).load(Ordering::SeqCst);
+        lines.min(self.geometry.counts.lines) as u32
+    }
+
     /// Every block that a pin names; how many of them guards hold is remembered.
     pub(crate) fn pinned_blocks(&self) -> Vec<u32> {
         let mut pinned = Vec::new();
         let mut guarded = 0;
-        // SeqCst: a line that is used is below the mark before its first pin.
-        let lines = self
-            .word(CONTROL_LINES_HIGH)
-            .load(Ordering::SeqCst)
-            .min(self.geometry.counts.lines);
-        for line in 0..lines as u32 {
+        for line in 0..self.lines_used() {
             let offset = self.line_offset(line);
             for pin in 0..ENGINE_PINS + GUARD_PINS {
                 // SeqCst: after the caller's fence; pairs with the swap of a pinner.

@@ -49,6 +49,8 @@ pub(crate) struct Victim {
 pub(crate) struct Survey {
     /// The block that is looked at next.
     next_block: u32,
+    /// Blocks that are no victims.
+    spared: Vec<u32>,
     pub(crate) free: u32,
     pub(crate) retired: Vec<u32>,
     pub(crate) live_entries: u64,
@@ -61,6 +63,16 @@ pub(crate) struct Survey {
     sparsest_main: Option<(usize, u32, BlockWord)>,
     oldest_admission: Option<(u64, u32, BlockWord)>,
     oldest_main: Option<(u64, u32, BlockWord)>,
+}
+
+impl Survey {
+    /// One that will name none of `spared` as a victim.
+    pub(crate) fn without(spared: Vec<u32>) -> Self {
+        Self {
+            spared,
+            ..Self::default()
+        }
+    }
 }
 
 const MODE_KEEP: u64 = 0;
@@ -109,6 +121,9 @@ impl Shared {
 
     fn survey_sealed(&self, block: u32, word: BlockWord, now_ms: u64, survey: &mut Survey) {
         let live = self.survey_live(block, word, survey);
+        if survey.spared.contains(&block) {
+            return;
+        }
         if self.block_meta(block, META_EXPIRES_MS).load(Ordering::Relaxed) <= now_ms {
             survey.expired = survey.expired.or(Some((block, word)));
         }

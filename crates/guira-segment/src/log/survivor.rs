@@ -135,8 +135,8 @@ impl Shared {
                 }
                 return Fate::Done;
             }
-            // Its writer begins anew elsewhere. LIVE, and walked by already, it would be there until the block
-            // is retired.
+            // Its writer is dead. Helped to LIVE, and walked by already, it would be there until the block is
+            // retired.
             Kind::Writing => {
                 return if self.change_state(entry.location, entry.state, entry.state.dead()) {
                     Fate::Done

@@ -6,7 +6,7 @@ use guira_shm::sync::model::{Body, explore, mortal};
 
 use super::run::{catches, holds, holds_at_each_change};
 use super::world::{
-    ONE_BUCKET, Said, World, assert_sound, drain, invalidating, read, reading, seal_block_of, thread,
+    ONE_BUCKET, Said, World, assert_sound, compact, drain, invalidating, read, reading, seal_block_of, thread,
 };
 use crate::layout::block::BlockState;
 use crate::segment::{Add, Segment};
@@ -40,6 +40,21 @@ fn append_append() {
     explore([appending(&segment, b"a"), appending(&segment, b"b")]);
     let value = read(&segment, b"k");
     assert!(matches!(value.as_deref(), Some(b"0ab" | b"0ba")), "{value:?}");
+    assert_sound(&segment);
+}
+
+/// The block that an append goes to, and its base lies in, is sealed and drained meanwhile.
+fn append_in_drained_block() {
+    let segment = World::new(ONE_BUCKET).alone();
+    segment.put(b"k", b"0", Expiry::never()).expect("room");
+    let block = segment.metadata(b"k").expect("just put").block;
+    let draining = thread(&segment, move |segment| {
+        segment.shared.seal_block(block, segment.shared.block(block));
+        compact(segment, block);
+        None
+    });
+    explore([appending(&segment, b"a"), draining]);
+    assert_eq!(read(&segment, b"k").as_deref(), Some(&b"0a"[..]));
     assert_sound(&segment);
 }
 
@@ -114,6 +129,21 @@ fn a_value_that_is_appended_to_is_never_missed() {
 #[test]
 fn no_append_is_lost() {
     holds("append-append", 1, append_append);
+}
+
+#[test]
+fn an_append_is_not_drained_away_from_under_its_writer() {
+    holds("append-lane-drain", 1, append_in_drained_block);
+}
+
+#[test]
+fn a_drain_that_comes_upon_a_writer_is_caught() {
+    catches(
+        "append-lane-drain",
+        Mutant::WritersAreDrained,
+        1,
+        append_in_drained_block,
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::format::{declare_in_use, format_segment, read_clock_offset};
 use crate::layout::block::BlockState;
 use crate::layout::geometry::{Counts, Geometry};
 use crate::layout::superblock::Superblock;
+use crate::log::survey::DrainMode;
 use crate::memory::Memory;
 use crate::segment::Segment;
 use crate::shared::Shared;
@@ -211,11 +212,20 @@ pub(super) fn seal_block_of(segment: &Segment, key: &[u8]) -> u32 {
 
 /// Drains a sealed block: what was read moves, and the block is retired and freed if nothing pins it.
 pub(super) fn drain(segment: &Segment, block: u32) {
+    drain_as(segment, block, DrainMode::EvictMain);
+}
+
+/// The same, and everything moves.
+pub(super) fn compact(segment: &Segment, block: u32) {
+    drain_as(segment, block, DrainMode::Compact);
+}
+
+fn drain_as(segment: &Segment, block: u32, mode: DrainMode) {
     let shared = &segment.shared;
     let thread = shared.thread().expect("an attached process");
     let word = shared.block(block);
     if word.state() == BlockState::Sealed {
-        shared.evict_block(&thread, block, word);
+        shared.drain_block(&thread, block, word, mode);
     }
 }
 

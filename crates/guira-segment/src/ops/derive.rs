@@ -188,8 +188,8 @@ impl Shared {
             self.abandon(key, &written, slot);
             return Ok(Some(Derived::Superseded));
         }
-        // Its writer may have been stopped for long, and its block drained: forwarded to what is DEAD, the present
-        // entry would be gone with it.
+        // Killed by a writer that found nothing forwarded to it: forwarded to what is DEAD, the present entry would
+        // be gone with it.
         if self.load_state(slot.location()) != written.state {
             self.abandon(key, &written, slot);
             return Ok(None);
