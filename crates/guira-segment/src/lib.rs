@@ -118,6 +118,8 @@ pub use expiry::Expiry;
 pub use flight::{Flight, FlightEnd, FlightLead, FlightWait};
 pub use groups::fold_tags;
 pub use guira_shm::clock::Clock;
+#[doc(hidden)]
+pub use guira_shm::exit::at_exit;
 pub use guira_shm::file::FileError;
 #[doc(hidden)]
 pub use inspect::Part;

@@ -5,8 +5,8 @@
 //! appear complete or not at all ([`mod@file`]), locks that the kernel drops at a
 //! process's death ([`lock`]), who a process is and whether it still runs
 //! ([`process`]), what a fork must forget ([`fork`]), waiting across processes
-//! ([`futex`]), a clock on which all processes of one boot agree ([`clock`]) and
-//! what to do when a mapped file is cut ([`truncation`]).
+//! ([`futex`]), a clock on which all processes of one boot agree ([`clock`]),
+//! what to do when a mapped file is cut ([`truncation`]) and when the process ends ([`exit`]).
 //!
 //! Everything here is Linux, 64-bit and little-endian: the lock, futex and
 //! memory-advice calls have no portable equal, and shared words are read by
@@ -34,6 +34,7 @@ compile_error!("guira-shm needs a little-endian machine: shared words are read b
 compile_error!("guira-shm needs a 64-bit machine: shared words are 8 bytes wide");
 
 pub mod clock;
+pub mod exit;
 pub mod file;
 pub mod fork;
 pub mod futex;

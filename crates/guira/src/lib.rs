@@ -42,6 +42,7 @@
 //! | the same line of every worker's log, once | `repeats` |
 //! | how keys become bytes | [`key`] |
 //! | how values do | [`codec`], and [`transform`] for compression, encryption, signatures |
+//! | leaving a file in order | [`shutdown`] |
 //! | settings from outside the program | [`settings`], [`Guira::from_env`] |
 //! | caches made of caches | [`store`] |
 //!
@@ -217,6 +218,7 @@ pub use lifetime::{Lifetime, Ttl};
 pub use macro_support as __private;
 pub use memoized::{AsyncMemoized, Memo, MemoBuilder, MemoStats, Memoized};
 pub use options::PutOptions;
+pub use process_default::shutdown;
 pub use settings::Settings;
 pub use store::Store;
 pub use write_guard::WriteGuard;

@@ -1,9 +1,12 @@
 //! The cache that a process uses where none is named.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Once, PoisonError, RwLock, TryLockError};
+
+use guira_segment::at_exit;
 
 use crate::error::Error;
 use crate::handle::Guira;
+use crate::memoized::close_all;
 use crate::settings::Settings;
 
 static DEFAULT: RwLock<Default> = RwLock::new(Default {
@@ -29,6 +32,7 @@ impl Guira {
     /// ```
     pub fn set_default(&self) {
         DEFAULT.write().unwrap_or_else(PoisonError::into_inner).guira = Some(self.clone());
+        leave_at_exit();
     }
 
     /// What [`Guira::set_default`] was last called on; before that, what [`Guira::from_env`] finds, if the environment or
@@ -51,6 +55,71 @@ impl Guira {
         }
         default.guira.clone()
     }
+}
+
+/// Lets go of the segments that the process holds where nobody can drop them: the process default, and those of
+/// memoized functions, whose calls go to the functions themselves from now on. Calls that are under way end as they
+/// began.
+///
+/// A process leaves a segment when its last hold on it is dropped, and the last process that leaves a file on disk marks
+/// it clean: only then are its entries there after a restart of the machine. Values in statics are never dropped, so
+/// this is done by itself when the process ends in order: by a return from `main` or by [`std::process::exit`], not by
+/// a signal. Whoever calls it before knows when, for leaving a large file on disk takes the time to write it.
+///
+/// Holds of the program's own ([`Guira`]s, caches, a `static` of either) are dropped by the program; while there is
+/// one, or a call is under way, the segment is not left. Then, and after a signal, the file is put in order by the
+/// next process that opens and leaves it before the machine stops, be it `guira stat PATH`.
+///
+/// ```
+/// use guira::{Guira, cached};
+///
+/// #[cached]
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// # let directory = tempfile::tempdir_in("/dev/shm")?;
+/// # let path = directory.path().join("app.guira");
+/// Guira::builder().size(8 << 20).open(&path)?.set_default();
+/// assert_eq!((square(7), square(7)), (49, 49));
+/// guira::shutdown();
+/// assert!(Guira::process_default().is_none());
+/// assert_eq!(square(8), 64); // called as it is
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn shutdown() {
+    shut_down(true);
+}
+
+/// Has the same done when the process ends in order.
+pub(crate) fn leave_at_exit() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if let Err(error) = at_exit(|| shut_down(false)) {
+            tracing::warn!(%error, "segments are not left in order when the process ends, unless by guira::shutdown");
+        }
+    });
+}
+
+fn shut_down(waits: bool) {
+    let default = {
+        let guard = if waits {
+            Some(DEFAULT.write().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            match DEFAULT.try_write() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
+        };
+        guard.and_then(|mut default| {
+            default.has_looked = true;
+            default.guira.take()
+        })
+    };
+    close_all(waits);
+    // Not under the lock: the last hold takes its time to leave.
+    drop(default);
 }
 
 fn of_environment() -> Result<Option<Guira>, Error> {

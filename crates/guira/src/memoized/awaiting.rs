@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::blocking::TagsOf;
 use super::counts::count;
 use super::key::Key;
-use super::memo::{Memo, Quick};
+use super::memo::{Memo, Quick, place_in};
 use super::values::MemoValues;
 use crate::background::{Computing, Unclaimed, claim, hand_over, has_spawner, spawn};
 use crate::codec::{Codec, Postcard};
@@ -259,7 +259,8 @@ where
     }
 
     fn refresh_soon(&self, key: &Key, arguments: A) {
-        let Some((place, _)) = self.place(&key.bytes) else {
+        let held = self.hold();
+        let Some((place, _)) = place_in(held.as_deref(), &key.bytes) else {
             return;
         };
         if place.is_backing_off() {
@@ -286,7 +287,8 @@ where
     C: Codec<V>,
 {
     async fn answer(&self, key: &KeyBytes, arguments: A, purpose: Purpose, has_missed: bool) -> Result<V, E> {
-        let Some((place, cache)) = self.memo.place(key) else {
+        let held = self.memo.hold();
+        let Some((place, cache)) = place_in(held.as_deref(), key) else {
             return (self.function)(arguments).await;
         };
         let tags = self.tags(&arguments);
@@ -304,7 +306,8 @@ where
 
     /// Sees to a fresh value, unless somebody else does.
     async fn refresh_now(&self, key: &KeyBytes, arguments: A) {
-        let Some((place, cache)) = self.memo.place(key) else {
+        let held = self.memo.hold();
+        let Some((place, cache)) = place_in(held.as_deref(), key) else {
             return;
         };
         let tags = self.tags(&arguments);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::counts::count;
 use super::in_background::run_or_hand_over;
 use super::key::Key;
-use super::memo::{Memo, Quick};
+use super::memo::{Memo, Quick, place_in};
 use crate::background::{Computing, Unclaimed, claim, hand_over, run_soon};
 use crate::codec::{Codec, Postcard};
 use crate::dependency;
@@ -242,7 +242,8 @@ where
     }
 
     fn refresh_soon(&self, key: &Key, arguments: A) {
-        let Some((place, _)) = self.place(&key.bytes) else {
+        let held = self.hold();
+        let Some((place, _)) = place_in(held.as_deref(), &key.bytes) else {
             return;
         };
         if place.is_backing_off() {

@@ -3,7 +3,7 @@
 
 use super::counts::count;
 use super::key::Key;
-use super::memo::{Memo, Quick};
+use super::memo::{Memo, Quick, place_in};
 use crate::background::{Computing, Unclaimed, claim, hand_over, in_pool, run_soon};
 use crate::codec::Codec;
 use crate::dependency;
@@ -71,7 +71,8 @@ impl<V: Send + 'static, C: Codec<V>> Memo<V, C> {
         manner: Manner<E>,
         (tags, compute): (Vec<String>, impl FnOnce() -> Result<V, E> + Send + 'static),
     ) {
-        let Some((place, _)) = self.place(&key.bytes) else {
+        let held = self.hold();
+        let Some((place, _)) = place_in(held.as_deref(), &key.bytes) else {
             return;
         };
         if place.is_backing_off() {

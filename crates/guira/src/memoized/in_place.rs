@@ -2,7 +2,7 @@
 //! by the caller only. A stale value is refreshed by the one caller that leads, while the others have it.
 
 use super::key::Key;
-use super::memo::{Memo, Quick};
+use super::memo::{Memo, Quick, place_in};
 use super::values::MemoValues;
 use crate::codec::Codec;
 use crate::flight::{Asking, Manner, Purpose, Turn, answer_awaiting, answer_blocking, compute_blocking};
@@ -106,7 +106,9 @@ impl<V, C: Codec<V>> Memo<V, C> {
         purpose: Purpose,
         (tags, compute): (Vec<String>, impl FnOnce() -> Result<V, E>),
     ) -> Result<V, E> {
-        let Some((place, cache)) = self.place(key).filter(|_| !matches!(quick, Quick::Off)) else {
+        let held = self.hold();
+        let Some((place, cache)) = place_in(held.as_deref(), key).filter(|_| !matches!(quick, Quick::Off))
+        else {
             return compute();
         };
         let values = MemoValues {
@@ -129,7 +131,8 @@ impl<V, C: Codec<V>> Memo<V, C> {
         tags: &[String],
         compute: impl FnOnce() -> Result<V, E>,
     ) {
-        let Some((place, cache)) = self.place(key) else {
+        let held = self.hold();
+        let Some((place, cache)) = place_in(held.as_deref(), key) else {
             return;
         };
         let values = MemoValues {
@@ -160,7 +163,8 @@ impl<V, C: Codec<V>> Memo<V, C> {
         let has_missed = matches!(quick, Quick::Miss);
         let is_off = matches!(quick, Quick::Off);
         drop(quick);
-        let Some((place, cache)) = self.place(&key.bytes).filter(|_| !is_off) else {
+        let held = self.hold();
+        let Some((place, cache)) = place_in(held.as_deref(), &key.bytes).filter(|_| !is_off) else {
             return compute().await;
         };
         let values = MemoValues {

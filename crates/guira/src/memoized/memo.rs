@@ -164,7 +164,7 @@ impl<V, C: Codec<V>> Memo<V, C> {
     /// As [`Memo::peek`].
     pub fn contains<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<bool, Error> {
         let key = KeyBytes::of(key)?;
-        Ok(self.segment()?.contains(&key))
+        Ok(self.cache()?.segment()?.contains(&key))
     }
 
     /// Keeps `value` (or a reference to one) for `key`, as if it had been computed.
@@ -228,7 +228,7 @@ impl<V, C: Codec<V>> Memo<V, C> {
     /// As [`Memo::peek`].
     pub fn invalidate<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<bool, Error> {
         let key = KeyBytes::of(key)?;
-        Ok(self.segment()?.invalidate(&key))
+        Ok(self.cache()?.segment()?.invalidate(&key))
     }
 
     /// Makes what is kept for `key` stale: it is still returned, and the next call refreshes it. Says whether something
@@ -238,7 +238,7 @@ impl<V, C: Codec<V>> Memo<V, C> {
     /// As [`Memo::peek`].
     pub fn expire<Q: Serialize + ?Sized>(&self, key: &Q) -> Result<bool, Error> {
         let key = KeyBytes::of(key)?;
-        Ok(self.segment()?.expire(&key))
+        Ok(self.cache()?.segment()?.expire(&key))
     }
 
     /// What `key` is in the segment.
@@ -269,28 +269,26 @@ impl<V, C: Codec<V>> Memo<V, C> {
             unmemoized: of(|shard| &shard.unmemoized),
             key_failures: of(|shard| &shard.key_failures),
             refreshes_left_out: of(|shard| &shard.refreshes_left_out),
-            flights: self.source.cache().map(Cache::flight_stats).unwrap_or_default(),
+            flights: self.hold().map(|cache| cache.flight_stats()).unwrap_or_default(),
         }
     }
 
-    /// The cache behind it.
+    /// The cache behind it, a hold on the segment like any other.
     ///
     /// # Errors
     /// [`Error::NoCache`].
-    pub fn cache(&self) -> Result<&Cache<(), V, C>, Error> {
-        self.source.cache().ok_or_else(|| Error::NoCache {
-            function: self.name().into(),
-        })
+    pub fn cache(&self) -> Result<Cache<(), V, C>, Error> {
+        match self.hold() {
+            Some(cache) => Ok(Cache::clone(&cache)),
+            None => Err(Error::NoCache {
+                function: self.name().into(),
+            }),
+        }
     }
 
-    fn segment(&self) -> Result<&Segment, Error> {
-        self.cache()?.segment()
-    }
-
-    /// Where a computation takes place; none if there is no cache.
-    pub(super) fn place<'c>(&'c self, key: &'c KeyBytes) -> Option<(Place<'c>, &'c Cache<(), V, C>)> {
-        let cache = self.source.cache()?;
-        Some((cache.place(key).ok()?, cache))
+    /// The cache for the time of a call; none if there is none.
+    pub(super) fn hold(&self) -> Option<Arc<Cache<(), V, C>>> {
+        self.source.cache()
     }
 
     /// Whether what is kept for `key` is in the time of grace.
@@ -302,7 +300,7 @@ impl<V, C: Codec<V>> Memo<V, C> {
 
     /// Whether what is kept is fresh and younger than `age`.
     pub(super) fn is_younger(&self, key: &Key, age: Duration) -> bool {
-        let metadata = || self.segment().ok()?.metadata(&key.bytes);
+        let metadata = || self.hold()?.segment().ok()?.metadata(&key.bytes);
         key.failure.is_none()
             && self.is_enabled()
             && metadata().is_some_and(|metadata| !metadata.is_stale && metadata.age < age)
@@ -324,7 +322,8 @@ impl<V, C: Codec<V>> Memo<V, C> {
     #[inline]
     pub(super) fn quick(&self, key: &KeyBytes) -> Quick<V> {
         if self.is_enabled()
-            && let Some(cache) = self.source.cache()
+            && let opened = self.source.opened()
+            && let Some(cache) = opened.as_deref()
             && let Ok(segment) = cache.segment()
         {
             let counts = self.counts.mine();
@@ -348,9 +347,30 @@ impl<V, C: Codec<V>> Memo<V, C> {
                 }
             };
         }
+        self.quick_unopened(key)
+    }
+
+    /// As `quick`, where nothing is open yet.
+    #[cold]
+    fn quick_unopened(&self, key: &KeyBytes) -> Quick<V> {
+        if self.is_enabled() && self.hold().is_some_and(|cache| cache.segment().is_ok()) {
+            return self.quick(key);
+        }
         count(&self.counts.mine().unmemoized);
         Quick::Off
     }
+}
+
+/// Where a computation in `cache` takes place; none if there is no cache.
+pub(super) fn place_in<'c, V, C>(
+    cache: Option<&'c Cache<(), V, C>>,
+    key: &'c KeyBytes,
+) -> Option<(Place<'c>, &'c Cache<(), V, C>)>
+where
+    C: Codec<V>,
+{
+    let cache = cache?;
+    Some((cache.place(key).ok()?, cache))
 }
 
 impl<V, C> fmt::Debug for Memo<V, C> {

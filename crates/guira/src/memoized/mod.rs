@@ -89,5 +89,7 @@ pub use functions::{CallError, Functions};
 #[doc(hidden)]
 pub use key::Key;
 pub use memo::Memo;
+pub(crate) use source::close_all;
+pub use source::names;
 pub use stats::MemoStats;
 pub use switch::{is_enabled, set_enabled};

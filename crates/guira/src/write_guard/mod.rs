@@ -152,7 +152,8 @@ impl<V, C: Codec<V>> Memo<V, C> {
     /// # Errors
     /// As [`Cache::write_guard`]; [`Error::NoCache`].
     pub fn write_guard<Q: Serialize + ?Sized>(&self, key: &Q, bound: Duration) -> Result<WriteGuard, Error> {
-        WriteGuard::begin(self.cache()?.segment()?, self.name(), self.key(key)?, bound)
+        let cache = self.cache()?;
+        WriteGuard::begin(cache.segment()?, self.name(), self.key(key)?, bound)
     }
 }
 

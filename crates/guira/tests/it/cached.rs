@@ -75,6 +75,7 @@ fn a_function_has_its_companions_beside_it() {
     );
     // What others call the same is the same.
     assert_eq!(number::memo().name(), "number");
+    assert!(guira::memoized::names().contains(&"number".to_owned()));
     number::clear().expect("a row");
     assert_eq!(number::peek(10).expect("a key"), None);
 }
@@ -384,7 +385,8 @@ fn a_closure_sets_up_what_has_no_attribute() {
     assert_eq!((squared(7), squared(3)), (49, 9));
     assert_eq!(squared::peek(7).expect("a key"), Some(49));
     assert_eq!(squared::peek(3).expect("a key"), None, "it is not to be kept");
-    let segment = squared::memo().cache().expect("named").segment().expect("a row");
+    let cache = squared::memo().cache().expect("named");
+    let segment = cache.segment().expect("a row");
     let left = segment
         .ttl(&squared::key(7).expect("a key"))
         .flatten()

@@ -13,6 +13,7 @@ mod dependencies;
 mod dog_pile;
 mod entangled;
 mod kinds;
+mod leaving;
 mod lockouts;
 mod many_keys;
 mod memo_forms;
