@@ -26,7 +26,7 @@ pub(crate) fn companions(
     let (parameters, output) = (signature.parameters(), &signature.output);
     let (value, error, manner) = (signature.value(), signature.error(), signature.manner());
     let own = |name| Ident::new(name, Span::mixed_site());
-    let (encoded, this) = (own("encoded"), own("this"));
+    let (encoded, this, tag_list) = (own("encoded"), own("this"), own("tags"));
 
     let receiver = signature.receiver.as_ref().map(|receiver| quote!(#receiver,));
     let (cloned, lent, this_bound) = match &signature.receiver {
@@ -67,10 +67,10 @@ pub(crate) fn companions(
     let computed = signature.as_result(&quote!(Self::#uncached(#lent #(#given),*)));
     let how = quote! {
         || {
-            let tags = #tags;
+            let #tag_list = #tags;
             #cloned
             #(let #names = #owned;)*
-            (tags, move || #computed)
+            (#tag_list, move || #computed)
         }
     };
     let [lazy, bg, future] = ["lazy", "bg", "future"].map(|suffix| companion(name, suffix));

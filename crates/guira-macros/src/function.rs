@@ -26,7 +26,9 @@ pub(crate) fn expand(function: &ItemFn, attributes: &Attributes, signature: &Sig
 
     let owned_forms = signature.arguments.iter().map(Argument::owned_form);
     let owned = signature.arguments.iter().map(Argument::to_owned_form);
-    let arguments = quote!(((#(#owned,)*), #tags));
+    // The tags first: they borrow what moves then.
+    let tag_list = own("tags");
+    let arguments = quote!({ let #tag_list = #tags; ((#(#owned,)*), #tag_list) });
     let (value, error) = (signature.value(), signature.error());
     let kind = if signature.is_async {
         quote!(AsyncMemoized)

@@ -5,6 +5,7 @@
 //!
 //! * `attributes`: what stands in the parentheses, each with the place of its mistakes;
 //! * `signature`: the function, and what of it can be memoized;
+//! * `borrowed`: references in its types, which cannot go to another thread;
 //! * `settings`: the attributes as settings of a `MemoBuilder`;
 //! * `function`: companions in an empty type of the function's name, which lies in the namespace of types and so does
 //!   not meet the function;
@@ -15,10 +16,13 @@
 
 mod attributes;
 mod background;
+mod borrowed;
 mod function;
 mod method;
 mod settings;
 mod signature;
+#[cfg(test)]
+mod signature_tests;
 
 use proc_macro::TokenStream;
 use syn::{ItemFn, parse_macro_input};

@@ -55,9 +55,14 @@ fn duration(expression: &Expr) -> TokenStream {
         "{:?} is no duration: write whole numbers with their units, such as 250ms, 5m or 1h30m",
         text.value()
     );
+    let zero = format!(
+        "{:?} is no time at all: leave the attribute out, or call the function itself",
+        text.value()
+    );
     quote_spanned! {expression.span()=>
         const {
             match ::guira::units::duration(#text) {
+                ::core::result::Result::Ok(duration) if duration.is_zero() => ::core::panic!(#zero),
                 ::core::result::Result::Ok(duration) => duration,
                 ::core::result::Result::Err(_) => ::core::panic!(#message),
             }

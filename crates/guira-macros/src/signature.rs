@@ -4,11 +4,12 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{
-    Error, FnArg, GenericArgument, GenericParam, Ident, ItemFn, Pat, PathArguments, Receiver, Result,
-    ReturnType, Type,
+    Attribute, Error, FnArg, GenericArgument, GenericParam, Ident, ItemFn, Pat, PathArguments, Receiver,
+    Result, ReturnType, Type, TypeReference,
 };
 
 use crate::attributes::Attributes;
+use crate::borrowed::Borrowed;
 
 /// What is memoized of a function.
 pub(crate) struct Signature {
@@ -98,10 +99,32 @@ impl Signature {
                     if this.mutability.is_some() && this.reference.is_some() {
                         return refuse(this, "a method that changes `self` cannot be memoized");
                     }
-                    receiver = Some(this.clone());
+                    // Only the body changes it.
+                    receiver = Some(Receiver {
+                        mutability: None,
+                        ..this.clone()
+                    });
                 }
-                FnArg::Typed(argument) => arguments.push(Argument::of(&argument.pat, &argument.ty)?),
+                FnArg::Typed(argument) => {
+                    if let Some(condition) = argument.attrs.iter().find(|attribute| is_condition(attribute)) {
+                        let message = "an argument that is there on a condition cannot be memoized: write two functions, each on a condition";
+                        return refuse(condition, message);
+                    }
+                    arguments.push(Argument::of(&argument.pat, &argument.ty)?);
+                }
             }
+        }
+        if receiver.is_none() || signature.asyncness.is_none() {
+            arguments.iter().try_for_each(Argument::check_can_be_owned)?;
+        }
+        let parts = parts(&output);
+        let value = parts.as_ref().map_or(&output, |(value, _)| value);
+        if let Some(borrowed) = Borrowed::within(value, true) {
+            let message = match borrowed {
+                Borrowed::Reference => "a kept value is returned by value: it comes from shared memory",
+                Borrowed::Opaque => "a kept value has a definite type: name it",
+            };
+            return refuse(value, message);
         }
         let key = key(&arguments, receiver.as_ref(), attributes)?;
         Ok(Self {
@@ -109,7 +132,7 @@ impl Signature {
             receiver,
             arguments,
             is_result: is_result(&output),
-            parts: parts(&output),
+            parts,
             output,
             is_async: signature.asyncness.is_some(),
             key,
@@ -208,6 +231,7 @@ impl Argument {
                 let message = "a function that changes its arguments cannot be memoized";
                 return Err(Error::new(form.span(), message));
             }
+            Type::Reference(reference) if is_static(reference) => None,
             Type::Reference(reference) => Some((*reference.elem).clone()),
             Type::ImplTrait(_) => {
                 let message = "an argument of a memoized function has a definite type";
@@ -220,6 +244,22 @@ impl Argument {
             form: form.clone(),
             referent,
         })
+    }
+
+    /// It goes to another thread if it is computed in the background.
+    fn check_can_be_owned(&self) -> Result<()> {
+        let within = self.referent.as_ref().unwrap_or(&self.form);
+        match Borrowed::within(within, false) {
+            None => Ok(()),
+            Some(Borrowed::Reference) => {
+                let message = "a reference within an argument cannot be kept for the background: take a reference to all of it, such as &[String], or what owns it, such as Option<String>";
+                Err(Error::new(self.form.span(), message))
+            }
+            Some(Borrowed::Opaque) => {
+                let message = "an argument of a memoized function has a definite type";
+                Err(Error::new(self.form.span(), message))
+            }
+        }
     }
 
     /// The type in which it goes to another thread.
@@ -260,6 +300,17 @@ impl Argument {
             None => quote!(#name),
         }
     }
+}
+
+fn is_static(reference: &TypeReference) -> bool {
+    reference
+        .lifetime
+        .as_ref()
+        .is_some_and(|lifetime| lifetime.ident == "static")
+}
+
+fn is_condition(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr")
 }
 
 /// What the key is made of: one thing as it is, several as a tuple.
@@ -369,83 +420,4 @@ fn parts(output: &Type) -> Option<(Type, Type)> {
 /// The name of a companion of a method.
 pub(crate) fn companion(method: &Ident, name: &str) -> Ident {
     format_ident!("{method}_{name}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mistake(attributes: &str, function: &str) -> String {
-        let attributes: Attributes = syn::parse_str(attributes).expect("good attributes");
-        let function: ItemFn = syn::parse_str(function).expect("a function");
-        match Signature::of(&function, &attributes) {
-            Ok(_) => panic!("no mistake"),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_memoized_is_refused_with_the_way_out() {
-        for (function, words) in [
-            (
-                "fn f<T>(x: T) -> u8 { 0 }",
-                "a function of definite types for each",
-            ),
-            ("fn f<const N: usize>(x: u8) -> u8 { 0 }", "of types or constants"),
-            ("fn f<'a>(x: &'a u8) -> u8 { 0 }", "leave them out"),
-            ("fn f(x: impl Into<u8>) -> u8 { 0 }", "definite type"),
-            ("fn f(x: u8) { }", "nothing to keep"),
-            ("fn f(x: u8) -> &'static str { \"\" }", "by value"),
-            ("fn f(x: u8) -> impl Iterator { 0 }", "definite type"),
-            ("fn f(x: &mut u8) -> u8 { 0 }", "changes its arguments"),
-            ("fn f((x, y): (u8, u8)) -> u8 { 0 }", "has a name"),
-            ("fn f(&mut self) -> u8 { 0 }", "changes `self`"),
-            ("fn f(&self) -> u8 { 0 }", "`skip(self)`"),
-            ("fn f(x: u8) -> Option<Self> { None }", "write the type's name"),
-            ("unsafe fn f(x: u8) -> u8 { 0 }", "wrap it in a safe one"),
-            ("const fn f(x: u8) -> u8 { 0 }", "const"),
-            ("extern \"C\" fn f(x: u8) -> u8 { 0 }", "ABI"),
-        ] {
-            let mistake = mistake("", function);
-            assert!(mistake.contains(words), "{function}: {mistake}");
-        }
-        let mistake = mistake("skip(y)", "fn f(x: u8) -> u8 { 0 }");
-        assert_eq!(mistake, "the function has no argument `y` to skip");
-    }
-
-    #[test]
-    fn a_function_that_says_its_type_stands_in_an_impl() {
-        let is_associated = |attributes: &str, function: &str| {
-            let attributes: Attributes = syn::parse_str(attributes).expect("good attributes");
-            let function: ItemFn = syn::parse_str(function).expect("a function");
-            Signature::of(&function, &attributes)
-                .expect("it can be memoized")
-                .is_associated
-        };
-        assert!(!is_associated("", "fn f(x: u8) -> u8 { x }"));
-        assert!(!is_associated("skip(x)", "fn f(x: u8) -> u8 { x }"));
-        assert!(is_associated("skip(Self)", "fn f(x: u8) -> u8 { x }"));
-        assert!(is_associated("key = (Self::ID, x)", "fn f(x: u8) -> u8 { x }"));
-        assert!(is_associated("", "fn f(x: u8) -> u8 { (x + Self::ID) }"));
-        assert!(is_associated("", "fn f(x: [u8; Self::N]) -> u8 { 0 }"));
-        assert!(is_associated("skip(self)", "fn f(&self) -> u8 { 0 }"));
-    }
-
-    #[test]
-    fn one_argument_is_the_key_and_several_are_a_tuple() {
-        let key_of = |attributes: &str, function: &str| {
-            let attributes: Attributes = syn::parse_str(attributes).expect("good attributes");
-            let function: ItemFn = syn::parse_str(function).expect("a function");
-            let signature = Signature::of(&function, &attributes).expect("it can be memoized");
-            signature.key.to_string()
-        };
-        assert_eq!(key_of("", "fn f() -> u8 { 0 }"), "& ()");
-        assert_eq!(key_of("", "fn f(x: u8) -> u8 { 0 }"), "& x");
-        assert_eq!(key_of("", "fn f(x: u8, y: &str) -> u8 { 0 }"), "& (& x , & y)");
-        assert_eq!(key_of("skip(y)", "fn f(x: u8, y: &str) -> u8 { 0 }"), "& x");
-        assert_eq!(
-            key_of("key = self.id", "fn f(&self) -> u8 { 0 }"),
-            "& (self . id)"
-        );
-    }
 }

@@ -431,3 +431,42 @@ fn without_a_cache_the_function_is_called() {
     assert!(matches!(plain::peek(7), Err(guira::Error::NoCache { .. })));
     assert_eq!(plain::stats().unmemoized, 2);
 }
+
+#[test]
+fn tags_are_made_of_arguments_that_are_taken_by_value() {
+    #[cached(cache = &*GUIRA, tags = [format!("owner:{owner}")])]
+    fn greeting(owner: String, word: &'static str) -> String {
+        format!("{word} {owner}")
+    }
+
+    let greet = || greeting("plum".to_owned(), "hello");
+    assert_eq!(greet(), "hello plum");
+    assert!(greeting::contains("plum".to_owned(), "hello").expect("a key"));
+    GUIRA.segment().invalidate_tag(b"owner:plum");
+    assert!(!greeting::contains("plum".to_owned(), "hello").expect("a key"));
+    assert_eq!(greet(), "hello plum");
+}
+
+#[test]
+fn a_method_may_change_its_copy_of_self() {
+    #[derive(Clone, Copy)]
+    struct Step(u64);
+
+    impl Step {
+        #[cached(cache = &*GUIRA, key = (self.0, n))]
+        fn beyond(mut self, n: u64) -> u64 {
+            self.0 += 1;
+            self.0 * n
+        }
+
+        // Names that the companions use themselves.
+        #[cached(cache = &*GUIRA, skip(self), tags = ["step"])]
+        fn joined(self, tags: String, encoded: u64, value: u64) -> String {
+            format!("{tags} {encoded} {value}")
+        }
+    }
+
+    assert_eq!((Step(1).beyond(10), Step(2).beyond(10)), (20, 30));
+    assert_eq!(Step(1).beyond_peek(10).expect("a key"), Some(20));
+    assert_eq!(Step(1).joined_bg("a".to_owned(), 1, 2), "a 1 2");
+}
