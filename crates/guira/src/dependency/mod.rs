@@ -46,7 +46,7 @@
 //!
 //! A computation that uses values of others depends on what those depend on, if it asks for that with
 //! [`inherit`]: from then on the names come with each value that this thread or task is given by a memoized
-//! function, [`Cache::get_or_compute`](crate::Cache::get_or_compute) and the reads of a [`Cache`](crate::Cache), be it
+//! function, [`Cache::get_or_compute`](crate::Cache::get_or_compute) and the reads of a [`Cache`], be it
 //! found or computed. Where nobody can tell the names (a placeholder, a value that was computed elsewhere and
 //! not stored, the outcome of a background computation), the outer value is returned and not stored.
 //!
