@@ -82,12 +82,17 @@ impl Drop for Claim {
     }
 }
 
-/// Does `work` on a thread of the pool.
+/// Does `work` on a thread of the pool; on this one if the system gives none.
 pub(crate) fn run_soon(work: Work) {
     let mut guard = lock();
     let pool = of_this_process(&mut guard);
     pool.queue.push_back(work);
-    start(pool);
+    if start(pool) {
+        return;
+    }
+    let left = std::mem::take(&mut pool.queue);
+    drop(guard);
+    left.into_iter().for_each(run_one);
 }
 
 fn lock() -> MutexGuard<'static, Option<Pool>> {
@@ -107,8 +112,8 @@ fn of_this_process<'g>(guard: &'g mut MutexGuard<'static, Option<Pool>>) -> &'g 
     })
 }
 
-/// Wakes a thread for what was queued, or starts one.
-fn start(pool: &mut Pool) {
+/// Wakes a thread for what was queued, or starts one; false if there is none.
+fn start(pool: &mut Pool) -> bool {
     let max = match MAX_THREADS.load(Ordering::Relaxed) {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         threads => threads,
@@ -124,6 +129,14 @@ fn start(pool: &mut Pool) {
         }
     }
     WORK.notify_one();
+    pool.threads > 0
+}
+
+/// Whoever waits for it is told of a panic by what it left; here it ends nothing but the job.
+fn run_one(work: Work) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        tracing::error!("a computation in the background panicked");
+    }
 }
 
 fn run() {
@@ -133,10 +146,7 @@ fn run() {
         let Some(pool) = guard.as_mut() else { return };
         if let Some(work) = pool.queue.pop_front() {
             drop(guard);
-            // Whoever waits for it is told of a panic by what it left; here it ends nothing but the job.
-            if catch_unwind(AssertUnwindSafe(work)).is_err() {
-                tracing::error!("a computation in the background panicked");
-            }
+            run_one(work);
             guard = lock();
             continue;
         }

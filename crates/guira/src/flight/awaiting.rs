@@ -17,7 +17,7 @@ use super::entangled;
 use super::manner::{Manner, Values};
 use super::records::KeyId;
 use super::tally::count;
-use super::waiters::landed;
+use super::waiters::{Watched, landed};
 use crate::dependency::{Collecting, Declared};
 use crate::failure::Failure;
 
@@ -107,8 +107,11 @@ impl<'c> Waiting<'c> {
                 (Some(until), Some(end)) => Some(until.min(end)),
                 (until, end) => until.or(end),
             };
-            if landed(self.target(), wake_at).await {
-                return Waited::Landed(number);
+            match landed(self.target(), wake_at).await {
+                Watched::Landed => return Waited::Landed(number),
+                Watched::Enough => {}
+                // A task must not block instead.
+                Watched::Nobody => return Waited::Endless,
             }
             if self.until.is_some_and(|until| until <= Instant::now()) {
                 return Waited::Enough;

@@ -10,7 +10,7 @@ use super::computation::Computation;
 use super::crowd;
 use super::manner::{Manner, Values};
 use super::tally::count;
-use super::waiters::landed;
+use super::waiters::{Watched, landed};
 use crate::background::block_on;
 use crate::dependency::{Collecting, Declared};
 use crate::failure::Failure;
@@ -95,8 +95,11 @@ impl<'c> Waiting<'c> {
     fn block(self) -> Waited<'c> {
         let number = self.flight.number();
         let member = crowd::join(self.id, number);
-        if !member.is_in_front && self.edge.is_none() {
-            return self.block_in_crowd(number);
+        if !member.is_in_front
+            && self.edge.is_none()
+            && let Some(waited) = self.block_in_crowd(number)
+        {
+            return waited;
         }
         let mut slice = if self.edge.is_some() { FIRST_SLICE } else { LONGEST };
         loop {
@@ -121,13 +124,12 @@ impl<'c> Waiting<'c> {
         }
     }
 
-    /// Leaves the watching to another thread.
-    fn block_in_crowd(self, number: u128) -> Waited<'c> {
-        let target = self.target();
-        if block_on(landed(target, self.until)) {
-            Waited::Landed(number)
-        } else {
-            Waited::Enough
+    /// Leaves the watching to another thread; none if there is none.
+    fn block_in_crowd(&self, number: u128) -> Option<Waited<'c>> {
+        match block_on(landed(self.target(), self.until)) {
+            Watched::Landed => Some(Waited::Landed(number)),
+            Watched::Enough => Some(Waited::Enough),
+            Watched::Nobody => None,
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Target {
     pub(crate) number: u128,
 }
 
-/// Completes when the flight has landed (true) or `until` has passed (false).
+/// Completes when the flight has landed or `until` has passed.
 #[derive(Debug)]
 pub(crate) struct Landed {
     watch: Arc<Watch>,
@@ -49,11 +49,23 @@ pub(crate) struct Landed {
     until: Option<Instant>,
 }
 
+/// What became of a wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Watched {
+    /// It landed, or somebody is to look.
+    Landed,
+    /// The time has passed.
+    Enough,
+    /// The system gives no thread to watch it.
+    Nobody,
+}
+
 #[derive(Debug)]
 struct Watch {
     target: Target,
     /// Set before the tasks are woken: all of a crowd look at once, and none waits for the lock.
     has_landed: AtomicBool,
+    is_unwatched: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -110,6 +122,7 @@ pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
             let watch = Arc::new(Watch {
                 target,
                 has_landed: AtomicBool::new(false),
+                is_unwatched: AtomicBool::new(false),
                 state: Mutex::default(),
             });
             desk.watches.push(Arc::clone(&watch));
@@ -122,12 +135,13 @@ pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
         let thread = std::thread::Builder::new().name("guira-waiter".to_owned());
         match thread.spawn(run) {
             Ok(_) => desk.threads += 1,
-            // The watch stays in the queue for the threads there are; without any the tasks look themselves.
+            // The watch stays in the queue for the threads there are; without any nobody would wake the tasks.
             Err(error) if desk.threads == 0 => {
                 tracing::error!(%error, "no thread to wait for computations");
                 desk.queue.clear();
                 desk.watches.clear();
-                watch.land();
+                // No task has left a waker yet: it was new, and the desk is locked.
+                watch.is_unwatched.store(true, Ordering::Relaxed);
             }
             Err(_) => {}
         }
@@ -156,7 +170,11 @@ fn run() {
             } else {
                 desk.watches.retain(|other| !Arc::ptr_eq(other, &watch));
                 // Under the desk's lock: nobody can join the watch any more.
-                watch.land();
+                let wakers = watch.land();
+                drop(guard);
+                // Not under it: a waker does what its runtime likes, and may come here again.
+                wakers.into_iter().for_each(Waker::wake);
+                guard = lock(&DESK);
             }
             continue;
         }
@@ -228,34 +246,36 @@ impl Watch {
         next
     }
 
-    fn land(&self) {
+    /// Whom to wake.
+    fn land(&self) -> Vec<Waker> {
         let mut state = lock(&self.state);
         // Release: pairs with the Acquire of a task that looks; what landed is before it. Under the lock, so that no
         // task leaves a waker after they were taken.
         self.has_landed.store(true, Ordering::Release);
-        let wakers: Vec<Waker> = state
+        state
             .tasks
             .iter_mut()
             .filter_map(|task| task.waker.take())
-            .collect();
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+            .collect()
     }
 }
 
 impl Future for Landed {
-    type Output = bool;
+    type Output = Watched;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Watched> {
         if self.watch.has_landed() {
-            return Poll::Ready(true);
+            return Poll::Ready(Watched::Landed);
         }
         let mut state = lock(&self.watch.state);
         if self.watch.has_landed() {
-            return Poll::Ready(true);
+            return Poll::Ready(Watched::Landed);
         }
         if self.until.is_some_and(|until| until <= Instant::now()) {
-            return Poll::Ready(false);
+            return Poll::Ready(Watched::Enough);
+        }
+        if self.watch.is_unwatched.load(Ordering::Relaxed) {
+            return Poll::Ready(Watched::Nobody);
         }
         if let Some(task) = state.tasks.iter_mut().find(|task| task.ticket == self.ticket) {
             match &mut task.waker {

@@ -1,8 +1,8 @@
 //! Computing in tasks: any runtime, no blocking in a poll, and nobody is hurt by a future that is dropped.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -200,4 +200,55 @@ fn a_task_that_needs_its_own_key_computes_it_inline() {
     }));
     assert_eq!(value.expect("no failure"), 49);
     assert_eq!(cache.flight_stats().entangled, 1);
+}
+
+/// A runtime that polls its task where it is woken.
+struct Inline {
+    task: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    is_polled: AtomicBool,
+}
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        let task = self.task.lock().expect("nobody panics").take();
+        if let Some(mut task) = task {
+            assert!(
+                task.as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                    .is_pending()
+            );
+            *self.task.lock().expect("nobody panics") = Some(task);
+            self.is_polled.store(true, Ordering::Release);
+        }
+    }
+}
+
+#[test]
+fn a_waker_may_poll_a_task_that_waits_for_another_computation() {
+    let cache = squares();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut first = Box::pin(cache.get_or_compute_async(&1, std::future::pending::<u64>));
+    let mut second = Box::pin(cache.get_or_compute_async(&2, std::future::pending::<u64>));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    assert!(second.as_mut().poll(&mut context).is_pending());
+
+    let next = cache.clone();
+    let inline = Arc::new(Inline {
+        task: Mutex::new(Some(Box::pin(async move {
+            drop(next.get_or_compute_async(&2, async || 4).await);
+        }))),
+        is_polled: AtomicBool::new(false),
+    });
+    let mut waiting = Box::pin(cache.get_or_compute_async(&1, async || 1));
+    let waker = Waker::from(Arc::clone(&inline));
+    assert!(
+        waiting
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    drop(first);
+    await_that("the poll", || inline.is_polled.load(Ordering::Acquire));
+    assert_eq!(block_on(waiting).expect("no failure"), 1);
+    drop(second);
 }
