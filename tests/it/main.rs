@@ -37,6 +37,8 @@ mod oracle;
 mod places;
 /// Many, killed, stopped, forgotten and separated processes.
 mod processes;
+/// Short races of invalidations with computations.
+mod races;
 /// Damage that shows when space is used again.
 mod repair;
 /// Detaching in order, reboots, salvage.

@@ -1,6 +1,7 @@
 //! What all experiments with processes have in common: where things lie, and how a worker finds them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use guira_segment::{OpenError, Segment, SegmentBuilder};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
 use crate::conductor::Schedule;
+use crate::races::RacesPlan;
 use crate::stale::StalePlan;
 use crate::storm::StormPlan;
 
@@ -61,6 +63,8 @@ pub enum Plan {
     Storm(StormPlan),
     /// See [`crate::stale`].
     Stale(StalePlan),
+    /// See [`crate::races`].
+    Races(RacesPlan),
 }
 
 /// Why an experiment could not be made.
@@ -204,6 +208,7 @@ impl Plan {
         match self {
             Self::Storm(plan) => &plan.world,
             Self::Stale(plan) => &plan.world,
+            Self::Races(plan) => &plan.world,
         }
     }
 
@@ -219,6 +224,11 @@ impl Plan {
             Self::Stale(plan) => {
                 let segment = world.open_segment()?;
                 world.on_threads(|thread| crate::stale::work(plan, &board, &segment, assignment, thread))
+            }
+            Self::Races(plan) => {
+                let segment = world.open_segment()?;
+                let board = Arc::new(board);
+                world.on_threads(|thread| crate::races::work(plan, &board, &segment, assignment, thread))
             }
         }
     }

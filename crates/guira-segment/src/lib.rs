@@ -121,6 +121,9 @@ pub use guira_shm::clock::Clock;
 #[doc(hidden)]
 pub use guira_shm::exit::at_exit;
 pub use guira_shm::file::FileError;
+/// For the proofs: see there.
+#[doc(hidden)]
+pub use guira_shm::mutant;
 #[doc(hidden)]
 pub use inspect::Part;
 pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, Verified};

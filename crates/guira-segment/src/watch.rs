@@ -9,6 +9,7 @@
 //! left behind with the block. The key's stamp is compared too, so that an entry which lost its place in the
 //! index (and so is found by no writer) is not believed after a put or an invalidation.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::{Ordering, fence};
 
 use crate::layout::block::{BlockState, BlockWord};
@@ -85,8 +86,9 @@ impl Segment {
         let birth = watch.birth;
         // Acquire, in `load_state` and here: what follows is loaded after; pairs with the SeqCst maximum that
         // raised a stamp.
-        if shared.load_state(watch.location) != watch.state
-            || KeyStamp(shared.word(watch.stamp_offset).load(Ordering::Acquire)) != watch.stamp
+        let is_touched = shared.load_state(watch.location) != watch.state
+            || KeyStamp(shared.word(watch.stamp_offset).load(Ordering::Acquire)) != watch.stamp;
+        if (is_touched && !Mutant::WatchNotLookedAt.is_on())
             || birth < shared.floor()
             || birth < shared.namespace_stamp(self.namespace).load(Ordering::Acquire)
             || watch

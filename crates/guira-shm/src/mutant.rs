@@ -100,6 +100,10 @@ mutants! {
     LostDerivation = "lost-derivation",
     /// An entry is as young as its present look: clearing and tags do not reach what was made of it.
     RebornDerivation = "reborn-derivation",
+    /// What was read once is believed to be its key's value, whatever became of the entry and of the key's stamp.
+    WatchNotLookedAt = "watch-not-looked-at",
+    /// A value that was superseded while it was computed is given to whoever waited, however late the waiter came.
+    LandingForAll = "landing-for-all",
 }
 
 impl Mutant {

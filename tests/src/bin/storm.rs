@@ -1,4 +1,7 @@
-//! Experiments with worker processes: `storm` kills and stops them, `stale` hunts for stale reads.
+//! Experiments with worker processes: `storm` kills and stops them, `stale` hunts for stale reads, `races` for stale
+//! answers of the typed layer.
+//!
+//! Long because: the options of every experiment, which share those of the world.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -18,10 +21,12 @@ use guira_tests::experiment::{Assignment, ExperimentError, Plan, World};
 use guira_tests::latency::{self, LatencyPlan};
 use guira_tests::lock_release;
 use guira_tests::namespaces;
+use guira_tests::races::{self, RacesPlan, RacesReport};
 use guira_tests::scratch::directory_in;
 use guira_tests::stale::{self, StalePlan};
 use guira_tests::storm::{self, LegsReport, StormPlan};
 use guira_tests::summary::{Summary, fresh_seed};
+use guira_tests::verdict::MutantVerdict;
 use serde::Serialize;
 
 /// Experiments with worker processes that are killed and stopped.
@@ -40,6 +45,8 @@ enum Task {
     Latency(LatencyArguments),
     /// Fills, puts and invalidations of a few keys race: no read may be stale
     Stale(StaleArguments),
+    /// Invalidations race computations through the public interface: no call may give a stale value
+    Races(RacesArguments),
     /// How long after its death a process's lock is free, by the size of the segment
     LockRelease(LockReleaseArguments),
     /// Holds a segment until it is killed; what `lock-release` starts
@@ -207,6 +214,71 @@ struct StaleArguments {
     /// Keys that only fill the segment
     #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..))]
     cold_keys: u64,
+}
+
+#[derive(Debug, Args)]
+struct RacesArguments {
+    #[command(flatten)]
+    world: WorldArguments,
+    /// Rounds after which it ends, as 1e7 or 10000000: an invalidation each, and the calls around it
+    #[arg(long, default_value = "1e7", value_parser = parse_count)]
+    rounds: u64,
+    /// The time over which kills and stops are spread, s
+    #[arg(long, default_value = "60", value_parser = parse_time)]
+    seconds: f64,
+    /// Keys that everybody fights over, of a cache and of a memoized function each
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    keys: u64,
+    /// Breaks this on purpose and succeeds if it is noticed; `all` for each that is to be noticed
+    #[arg(long, value_name = "NAME")]
+    mutant: Option<String>,
+}
+
+impl RacesArguments {
+    fn run(&self) -> Result<ExitCode, ExperimentError> {
+        let Some(mutant) = &self.mutant else {
+            let report = self.race(None)?;
+            return self
+                .world
+                .conclude(&report, &report.summary(), &report.anomalies());
+        };
+        let mutants = if mutant == "all" {
+            races::MUTANTS
+        } else {
+            &[mutant.as_str()]
+        };
+        let mut all_are_noticed = true;
+        for &mutant in mutants {
+            let report = self.race(Some(mutant))?;
+            let verdict = MutantVerdict {
+                mutant: mutant.to_owned(),
+                is_noticed: report.wrong != 0,
+                told: format!("{} stale values in {} rounds", report.wrong, report.rounds),
+            };
+            all_are_noticed &= verdict.is_noticed;
+            println!("{verdict}");
+            if let Some(line) = report.journal.first() {
+                println!("  {line}");
+            }
+        }
+        Ok(if all_are_noticed {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn race(&self, mutant: Option<&str>) -> Result<RacesReport, ExperimentError> {
+        let world = &self.world;
+        let directory = directory_in(world.path.as_deref().unwrap_or(Path::new("/dev/shm")))?;
+        let plan = RacesPlan {
+            world: world.world(directory.path().to_owned(), self.seconds, 8 << 20),
+            rounds: self.rounds,
+            keys: self.keys,
+            mutant: mutant.map(str::to_owned),
+        };
+        races::run(Path::new(PROGRAM), &plan)
+    }
 }
 
 fn parse_count(text: &str) -> Result<u64, String> {
@@ -421,6 +493,7 @@ fn run(task: Task) -> Result<ExitCode, ExperimentError> {
             let report = latency::run(Path::new(PROGRAM), &plan)?;
             world.conclude(&report, &report.summary(), &report.anomalies())
         }
+        Task::Races(arguments) => arguments.run(),
         Task::LockRelease(arguments) => arguments.run(),
         Task::Hold { path, populated } => {
             die_with_parent()?;

@@ -17,17 +17,7 @@ pub const MUTANTS: &[&str] = &[
 /// Makes this process run with the world's mutant.
 #[cfg(any(guira_points, guira_model))]
 pub(crate) fn switch_on(world: &World) -> Result<(), ExperimentError> {
-    let mutant = match &world.mutant {
-        None => None,
-        Some(name) => Some(guira_shm::mutant::Mutant::from_name(name).ok_or_else(|| {
-            ExperimentError::Io(std::io::Error::other(format!(
-                "there is no mutant `{name}`; there are {}",
-                crate::verdict::mutant_names()
-            )))
-        })?),
-    };
-    guira_shm::mutant::switch_on(mutant);
-    Ok(())
+    crate::mutants::switch_on(world.mutant.as_deref())
 }
 
 /// There are none in this build.

@@ -8,22 +8,7 @@ use crate::error::XtaskError;
 
 /// Runs one experiment of the tests' `storm` binary.
 pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(), XtaskError> {
-    let mut command = cargo(
-        root,
-        &[
-            "run",
-            "--profile",
-            "proof",
-            "-p",
-            "guira-tests",
-            "--bin",
-            "storm",
-            "--",
-            name,
-        ],
-    );
-    command.args(from_here(passed_on)?);
-    run_command(command)
+    with_points(root, "storm", Some(name), passed_on)
 }
 
 /// Runs the oracle: with debug assertions and overflow checks, which are part of what it is to find.
@@ -42,19 +27,21 @@ fn checked(root: &Path, binary: &str, passed_on: &[OsString]) -> Result<(), Xtas
     run_command(command)
 }
 
-/// Runs histories and their checker. Mutants and delays inside the engine need a build with points.
+/// Runs histories and their checker.
 pub(crate) fn linearize(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    with_points(root, "linearize", None, passed_on)
+}
+
+/// Runs one of the tests' binaries. Mutants and delays inside the engine need a build with points.
+fn with_points(
+    root: &Path,
+    binary: &str,
+    name: Option<&str>,
+    passed_on: &[OsString],
+) -> Result<(), XtaskError> {
     let mut command = cargo(
         root,
-        &[
-            "run",
-            "--profile",
-            "proof",
-            "-p",
-            "guira-tests",
-            "--bin",
-            "linearize",
-        ],
+        &["run", "--profile", "proof", "-p", "guira-tests", "--bin", binary],
     );
     if passed_on.iter().any(|argument| needs_points(argument)) {
         let target = target_folder(root)?.join(crate::kill::FOLDER);
@@ -62,7 +49,7 @@ pub(crate) fn linearize(root: &Path, passed_on: &[OsString]) -> Result<(), Xtask
             .env("RUSTFLAGS", crate::kill::FLAGS)
             .env("CARGO_TARGET_DIR", target);
     }
-    command.arg("--").args(from_here(passed_on)?);
+    command.arg("--").args(name).args(from_here(passed_on)?);
     run_command(command)
 }
 

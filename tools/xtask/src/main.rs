@@ -106,6 +106,18 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Invalidations race computations through the public interface, and no call may give a stale value
+    /// (--help for more)
+    #[command(disable_help_flag = true)]
+    Races {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "RACES_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
     /// Every interleaving of small worlds, by a model checker, and the mutants it must catch
     Model(model::Options),
     /// A process dies, or stops, at each change that each operation makes to shared memory
@@ -238,6 +250,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         }
         Task::Stale { passed_on } => {
             steps.run("stale", || experiment::run(&root, "stale", &passed_on));
+        }
+        Task::Races { passed_on } => {
+            steps.run("races", || experiment::run(&root, "races", &passed_on));
         }
         Task::Proof { action } => match action {
             ProofAction::Run { name, passed_on } => {

@@ -7,9 +7,10 @@ use std::path::Path;
 use crate::error::XtaskError;
 
 /// What can be run and kept.
-pub(crate) const PROOFS: [&str; 14] = [
+pub(crate) const PROOFS: [&str; 15] = [
     "storm",
     "stale",
+    "races",
     "latency",
     "lock-release",
     "model",
