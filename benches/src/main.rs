@@ -4,6 +4,7 @@
 
 mod bench;
 mod error;
+mod flights;
 mod hit_ratio;
 mod memoized;
 mod open;
@@ -46,6 +47,13 @@ enum Question {
     Memoized(memoized::MemoizedArguments),
     /// What a kill costs those who survive it, and those who come after it
     Recovery(recovery::RecoveryArguments),
+    /// From the end of a computation to the answers of many who wait for it
+    Wake(flights::WakeArguments),
+    /// From the death of one that computes to the answers of many who wait for it
+    Takeover(flights::TakeoverArguments),
+    /// A process whose threads wait; started by `wake` and `takeover`
+    #[command(hide = true)]
+    Waiters(flights::WaitersArguments),
     /// A process that fills a peer; started by `space`
     #[command(hide = true)]
     Footprint(space::footprint::FootprintArguments),
@@ -63,6 +71,9 @@ fn main() -> ExitCode {
         Some(Question::Open(arguments)) => open::run(&arguments),
         Some(Question::Memoized(arguments)) => memoized::run(&arguments),
         Some(Question::Recovery(arguments)) => recovery::run(&arguments),
+        Some(Question::Wake(arguments)) => flights::run_wake(&arguments),
+        Some(Question::Takeover(arguments)) => flights::run_takeover(&arguments),
+        Some(Question::Waiters(arguments)) => flights::run_waiters(&arguments),
         Some(Question::Footprint(arguments)) => space::footprint::run(&arguments),
         Some(Question::Worker(arguments)) => worker::run(&arguments),
     };

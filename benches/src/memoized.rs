@@ -2,16 +2,19 @@
 //!
 //! All subjects read one and the same entries: a `u64` leads to a struct of four fields. The raw read has the
 //! encoded key ready and copies the stored bytes out; the others encode the key and decode the value. quick_cache
-//! and moka hold the structs themselves, as what a level of decoded objects is measured against.
+//! and moka hold the structs themselves, as what the level of decoded objects is measured against; it is built on
+//! quick_cache's table for all threads, in which values are shared by an `Arc`.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use guira::key::KeyBytes;
+use guira::store::Decoded;
 use guira::{AsyncMemoized, Cache, Guira, Memoized};
 use guira_segment::Segment;
 use rand::RngExt;
@@ -28,6 +31,8 @@ const CALLS_PER_LOOK: usize = 256;
 const CALLS_OF_STREAM: usize = 1 << 18;
 /// The longest a memoized hit of a small struct may take, in reads of its bytes.
 const GOAL_RATIO: f64 = 1.5;
+/// The longest a hit of the decoded level may take, in gets of the table that it is built on.
+const GOAL_RATIO_OF_DECODED: f64 = 1.3;
 
 /// What a memoized hit costs.
 #[derive(Debug, Args)]
@@ -70,16 +75,23 @@ enum Subject {
     Typed,
     Memoized,
     Awaited,
+    Decoded,
+    Shared,
     QuickCache,
     Moka,
 }
 
-const SUBJECTS: [(Subject, &str); 6] = [
+const SUBJECTS: [(Subject, &str); 8] = [
     (Subject::Raw, "get_into, the key encoded before"),
     (Subject::Typed, "Cache::get"),
     (Subject::Memoized, "Memoized::get"),
     (Subject::Awaited, "AsyncMemoized::get, polled once"),
-    (Subject::QuickCache, "quick_cache, the struct itself"),
+    (Subject::Decoded, "Decoded::get_shared"),
+    (Subject::Shared, "quick_cache of all threads, an Arc"),
+    (
+        Subject::QuickCache,
+        "quick_cache of one thread, the struct itself",
+    ),
     (Subject::Moka, "moka, the struct itself"),
 ];
 
@@ -89,6 +101,8 @@ struct Subjects {
     typed: Cache<u64, Score>,
     memoized: Memoized<u64, Score>,
     awaited: AsyncMemoized<u64, Score>,
+    decoded: Decoded<u64, Score>,
+    shared: quick_cache::sync::Cache<u64, Arc<Score>>,
     quick: quick_cache::unsync::Cache<u64, Score>,
     moka: moka::sync::Cache<u64, Score>,
     stream: Vec<u64>,
@@ -139,6 +153,15 @@ pub(crate) fn run(arguments: &MemoizedArguments) -> Result<(), BenchError> {
             .zip(&laps[2])
             .map(|(awaited, blocking)| awaited - blocking),
     );
+    let decoded = Spread::of(ratios(&laps[4], &laps[5]));
+    let verdict = if decoded.median <= GOAL_RATIO_OF_DECODED {
+        "MET"
+    } else {
+        "MISSED"
+    };
+    say(&format!(
+        "{verdict}: a decoded value costs at most {GOAL_RATIO_OF_DECODED} gets of quick_cache (measured {decoded})"
+    ));
     let verdict = if later.median <= 60.0 { "MET" } else { "MISSED" };
     say(&format!(
         "{verdict}: an async hit costs at most 60 ns more (measured {later:.0})"
@@ -157,11 +180,13 @@ impl Subjects {
         let awaited = guira
             .memoize("scores")
             .async_function(|user: u64| async move { score(user) });
+        let shared = quick_cache::sync::Cache::new(keys as usize * 2);
         let mut quick = quick_cache::unsync::Cache::new(keys as usize * 2);
         let moka = moka::sync::Cache::new(keys * 2);
         for user in 0..keys {
             memoized.get(user);
             quick.insert(user, score(user));
+            shared.insert(user, Arc::new(score(user)));
             moka.insert(user, score(user));
         }
         moka.run_pending_tasks();
@@ -179,9 +204,11 @@ impl Subjects {
         Ok(Self {
             segment,
             keys: encoded?,
+            decoded: Decoded::new(typed.clone(), keys as usize * 2),
             typed,
             memoized,
             awaited,
+            shared,
             quick,
             moka,
             stream,
@@ -225,6 +252,18 @@ impl Subjects {
             Subject::Typed => self.typed.get(&user).ok().flatten(),
             Subject::Memoized => Some(self.memoized.get(user)),
             Subject::Awaited => at_once(self.awaited.get(user)),
+            Subject::Decoded => {
+                let score = self.decoded.get_shared(&user).ok().flatten();
+                assert_eq!(black_box(score).map(|score| score.user), Some(user));
+                return;
+            }
+            Subject::Shared => {
+                assert_eq!(
+                    black_box(self.shared.get(&user)).map(|score| score.user),
+                    Some(user)
+                );
+                return;
+            }
             Subject::QuickCache => self.quick.get(&user).copied(),
             Subject::Moka => self.moka.get(&user),
         };

@@ -84,6 +84,10 @@ struct Claim {
 /// Slices of a wait, between which the owner's life is probed.
 const FIRST_SLICE_MS: u64 = 5;
 const LAST_SLICE_MS: u64 = 100;
+/// Slices of the thread that looks out for all of its process.
+const LOOKOUT_SLICE_MS: u64 = 3;
+/// Where an owner's word tells the flights of one process apart.
+const FLIGHT_BITS: u64 = 0xffff << 16;
 /// Rounds of claiming a cell against others.
 const CLAIM_ROUNDS: u32 = 64;
 /// The round after which a taker that has not described its flight is asked whether it lives.
@@ -313,7 +317,7 @@ impl Shared {
         let taker = LineOwner(owner);
         let is_nobody = match taker.record() {
             Some(record) if u64::from(record) < self.geometry.counts.records => {
-                self.is_dead(attachment, record, taker.incarnation())
+                self.is_dead(attachment, record, taker.incarnation(), true)
             }
             _ => true,
         };
@@ -326,7 +330,7 @@ impl Shared {
     pub(crate) fn release_flights(&self, owner: LineOwner) {
         for cell in 0..self.geometry.counts.flights as usize {
             let word = self.flight_word(cell, FLIGHT_OWNER).load(Ordering::Relaxed);
-            if word & !(0xffff << 16) == owner.0 {
+            if word & !FLIGHT_BITS == owner.0 {
                 self.end_flight(cell, word);
             }
         }
@@ -399,7 +403,8 @@ impl<'s> FlightWait<'s> {
     }
 
     /// Waits until the computation ends, its owner dies or overruns its deadline, or `timeout`
-    /// passes; then it may be waited for again. The owner's life is probed at least every 100 ms.
+    /// passes; then it may be waited for again. The owner's life is probed at least every 100 ms, and every 3 ms by
+    /// one of the threads of this process that wait, which does so for all of them.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> FlightEnd<'s> {
         let shared = self.shared;
@@ -409,38 +414,86 @@ impl<'s> FlightWait<'s> {
         let futex_word = shared.flight_word(self.cell, FLIGHT_FUTEX);
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let end_ms = shared.clock.boot_clock().now_ms().saturating_add(timeout_ms);
+        let attachment = shared.current_attachment();
+        let leader = self.leader();
+        if let Some(attachment) = &attachment {
+            attachment.lookout.add(leader);
+        }
+        let mut post = None;
         let mut slice_ms = FIRST_SLICE_MS;
+        let mut thorough_ms = 0;
         loop {
-            // SeqCst: compared after this waiter was counted; pairs with `wake_flight`.
-            let owner = shared.flight_word(self.cell, FLIGHT_OWNER).load(Ordering::SeqCst);
-            if futex_word.load(Ordering::SeqCst) as u32 != self.sequence || owner != self.owner {
+            if self.has_landed() {
                 return FlightEnd::Landed;
             }
-            if let Some(lead) = self.take_over() {
+            let now_ms = shared.clock.boot_clock().now_ms();
+            let is_thorough = now_ms >= thorough_ms;
+            if let Some(lead) = self.take_over(is_thorough) {
                 return FlightEnd::TakenOver(lead);
             }
-            let now_ms = shared.clock.boot_clock().now_ms();
             if now_ms >= end_ms {
                 return FlightEnd::TimedOut;
             }
-            let wait_ms = slice_ms.min(end_ms - now_ms);
+            if is_thorough {
+                thorough_ms = now_ms + slice_ms;
+                slice_ms = (slice_ms * 2).min(LAST_SLICE_MS);
+            }
+            let mut wait_ms = (thorough_ms - now_ms).min(end_ms - now_ms);
+            if let Some(attachment) = &attachment {
+                post = post.or_else(|| attachment.lookout.take());
+                if let Some(post) = &post {
+                    shared.look_out(attachment, post, leader);
+                    wait_ms = wait_ms.min(LOOKOUT_SLICE_MS);
+                }
+            }
             futex::wait(futex_word, self.sequence, Duration::from_millis(wait_ms));
-            slice_ms = (slice_ms * 2).min(LAST_SLICE_MS);
         }
     }
 
+    /// Sleeps until the computation ends or `timeout` passes; whether it ended. The owner's life and deadline are
+    /// nothing to it: for those of a crowd, of which somebody else waits by [`FlightWait::wait`] all the while.
+    #[must_use]
+    pub fn sleep(&self, timeout: Duration) -> bool {
+        let shared = self.shared;
+        let futex_word = shared.flight_word(self.cell, FLIGHT_FUTEX);
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let end_ms = shared.clock.boot_clock().now_ms().saturating_add(timeout_ms);
+        loop {
+            if self.has_landed() {
+                return true;
+            }
+            let left_ms = end_ms.saturating_sub(shared.clock.boot_clock().now_ms());
+            if left_ms == 0 {
+                return false;
+            }
+            futex::wait(futex_word, self.sequence, Duration::from_millis(left_ms));
+        }
+    }
+
+    fn has_landed(&self) -> bool {
+        let word = |field| self.shared.flight_word(self.cell, field);
+        // SeqCst: compared after this waiter was counted; pairs with `wake_flight`.
+        let owner = word(FLIGHT_OWNER).load(Ordering::SeqCst);
+        word(FLIGHT_FUTEX).load(Ordering::SeqCst) as u32 != self.sequence || owner != self.owner
+    }
+
+    /// The process that computes: the owner's word without what tells its flights apart.
+    const fn leader(&self) -> LineOwner {
+        LineOwner(self.owner & !FLIGHT_BITS)
+    }
+
     /// Takes the flight over if its owner is dead or late and nobody was faster.
-    fn take_over(&self) -> Option<FlightLead<'s>> {
+    fn take_over(&self, thoroughly: bool) -> Option<FlightLead<'s>> {
         let shared = self.shared;
         let attachment = shared.current_attachment()?;
-        let record = LineOwner(self.owner).record()?;
+        let record = self.leader().record()?;
         let deadline_ms = shared
             .flight_word(self.cell, FLIGHT_DEADLINE_MS)
             .load(Ordering::Relaxed);
         // Before it is described the deadline is the last flight's.
         let late =
             shared.is_flight_of(self.cell, self.owner, self.hash) && shared.clock.has_passed(deadline_ms);
-        if !late && !shared.is_dead(&attachment, record, LineOwner(self.owner).incarnation()) {
+        if !late && !shared.is_dead(&attachment, record, self.leader().incarnation(), thoroughly) {
             return None;
         }
         let stamp = shared.key_stamp(self.hash);

@@ -116,15 +116,22 @@ impl Shared {
         }
     }
 
-    /// Whether `incarnation` of `record` is gone: dead, detached, or followed by another.
-    pub(crate) fn is_dead(&self, attachment: &Attachment, record: u16, incarnation: u32) -> bool {
+    /// Whether `incarnation` of `record` is gone: dead, detached, or followed by another. `thoroughly` as for
+    /// [`Shared::liveness`].
+    pub(crate) fn is_dead(
+        &self,
+        attachment: &Attachment,
+        record: u16,
+        incarnation: u32,
+        thoroughly: bool,
+    ) -> bool {
         if record == attachment.record {
             return incarnation != attachment.incarnation;
         }
         let owner = self.record_owner(record);
         owner.incarnation() != incarnation
             || matches!(
-                self.liveness(attachment, record, owner, true),
+                self.liveness(attachment, record, owner, thoroughly),
                 Liveness::Free | Liveness::Dead | Liveness::DeadLockInherited
             )
     }

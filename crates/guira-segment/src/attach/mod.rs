@@ -24,6 +24,7 @@
 //! lock alone) and attaches as a process of its own. It never touches its parent's pins.
 
 mod liveness;
+mod lookout;
 mod ours;
 mod recovery;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use guira_shm::process::ProcessIdentity;
 use guira_shm::sync::{AtomicU64, Ordering};
 
 pub(crate) use liveness::Liveness;
+use lookout::Lookout;
 pub(crate) use thread::{Counter, Line, PrivateLane, ThreadRef, ThreadState};
 
 use crate::error::OpenError;
@@ -79,6 +81,8 @@ pub(crate) struct Attachment {
     commons: ForkLock<Box<ThreadState>>,
     /// Byte locks do not exclude threads of one process from each other; this does.
     recovering: ForkLock<()>,
+    /// Over those whose computations this process waits for.
+    pub(crate) lookout: Lookout,
 }
 
 impl Attachment {
@@ -171,6 +175,7 @@ impl Shared {
             idle: ForkLock::new(Vec::new()),
             commons: ForkLock::new(Box::new(ThreadState::new(self, line, owner, true))),
             recovering: ForkLock::new(()),
+            lookout: Lookout::default(),
         })
     }
 

@@ -18,4 +18,4 @@ pub(crate) use handover::hand_over;
 pub use pool::{MAX_REFRESHES, set_threads};
 pub(crate) use pool::{Unclaimed, claim, in_pool, run_soon};
 pub use spawner::{BoxFuture, set_spawner};
-pub(crate) use spawner::{block_on, has_spawner, spawn};
+pub(crate) use spawner::{has_spawner, spawn};

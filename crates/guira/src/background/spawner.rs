@@ -46,7 +46,7 @@ pub(crate) fn spawn(future: BoxFuture) {
 }
 
 /// Runs a future on this thread.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);

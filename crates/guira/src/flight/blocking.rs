@@ -10,8 +10,7 @@ use super::computation::Computation;
 use super::crowd;
 use super::manner::{Manner, Values};
 use super::tally::count;
-use super::waiters::{Watched, landed};
-use crate::background::block_on;
+use super::waiters::sleeper;
 use crate::dependency::{Collecting, Declared};
 use crate::failure::Failure;
 
@@ -20,6 +19,8 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// Slices of a wait from within a computation, between which is looked whether it has become endless.
 const FIRST_SLICE: Duration = Duration::from_millis(5);
 const LAST_SLICE: Duration = Duration::from_secs(1);
+/// Between two looks of a thread of a crowd whether somebody still watches.
+const SLEEP: Duration = Duration::from_secs(10);
 
 /// The answer to `asking`, computed by `compute` if this caller has to.
 ///
@@ -97,7 +98,7 @@ impl<'c> Waiting<'c> {
         let member = crowd::join(self.id, number);
         if !member.is_in_front
             && self.edge.is_none()
-            && let Some(waited) = self.block_in_crowd(number)
+            && let Some(waited) = self.sleep_in_crowd(number)
         {
             return waited;
         }
@@ -124,12 +125,20 @@ impl<'c> Waiting<'c> {
         }
     }
 
-    /// Leaves the watching to another thread; none if there is none.
-    fn block_in_crowd(&self, number: u128) -> Option<Waited<'c>> {
-        match block_on(landed(self.target(), self.until)) {
-            Watched::Landed => Some(Waited::Landed(number)),
-            Watched::Enough => Some(Waited::Enough),
-            Watched::Nobody => None,
+    /// Sleeps, while another thread looks at the leader's life. None if there is no such thread.
+    fn sleep_in_crowd(&self, number: u128) -> Option<Waited<'c>> {
+        let sleeper = sleeper(self.target())?;
+        while !sleeper.has_landed() {
+            let left = self
+                .until
+                .map_or(LONGEST, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Some(Waited::Enough);
+            }
+            if self.flight.sleep(left.min(SLEEP)) {
+                return Some(Waited::Landed(number));
+            }
         }
+        None
     }
 }

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -65,7 +65,10 @@ struct Watch {
     target: Target,
     /// Set before the tasks are woken: all of a crowd look at once, and none waits for the lock.
     has_landed: AtomicBool,
+    /// The system gave no thread for it.
     is_unwatched: AtomicBool,
+    /// Threads that sleep on the flight's futex, and are woken by it.
+    sleepers: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -101,8 +104,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A flight is watched for a thread that sleeps on its futex, while this lives.
+#[derive(Debug)]
+pub(crate) struct Sleeper(Arc<Watch>);
+
 /// A future of the landing of a flight.
 pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
+    let (watch, ticket) = watched(target, |watch| watch.enlist(until));
+    Landed { watch, ticket, until }
+}
+
+/// Has the flight watched for a sleeping thread, so that somebody sees to its leader's death. None if there is nobody
+/// to do it.
+pub(crate) fn sleeper(target: Target) -> Option<Sleeper> {
+    let (watch, ()) = watched(target, |watch| {
+        watch.sleepers.fetch_add(1, Ordering::Relaxed);
+    });
+    let sleeper = Sleeper(watch);
+    let is_watched = !sleeper.has_landed() && !sleeper.0.is_unwatched.load(Ordering::Relaxed);
+    is_watched.then_some(sleeper)
+}
+
+/// The watch of a flight; `join` makes sure that it is wanted.
+fn watched<J>(target: Target, join: impl FnOnce(&Watch) -> J) -> (Arc<Watch>, J) {
     let mut desk = lock(&DESK);
     let process = std::process::id();
     let desk = match &mut *desk {
@@ -123,6 +147,7 @@ pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
                 target,
                 has_landed: AtomicBool::new(false),
                 is_unwatched: AtomicBool::new(false),
+                sleepers: AtomicUsize::new(0),
                 state: Mutex::default(),
             });
             desk.watches.push(Arc::clone(&watch));
@@ -130,7 +155,7 @@ pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
             watch
         }
     };
-    let ticket = watch.enlist(until);
+    let joined = join(&watch);
     if desk.idle < desk.queue.len() && desk.threads < MAX_THREADS {
         let thread = std::thread::Builder::new().name("guira-waiter".to_owned());
         match thread.spawn(run) {
@@ -147,7 +172,7 @@ pub(crate) fn landed(target: Target, until: Option<Instant>) -> Landed {
         }
     }
     WORK.notify_one();
-    Landed { watch, ticket, until }
+    (watch, joined)
 }
 
 /// Takes watches and waits for them, until there was none for a while.
@@ -211,7 +236,7 @@ impl Watch {
     }
 
     fn is_wanted(&self) -> bool {
-        !lock(&self.state).tasks.is_empty()
+        self.sleepers.load(Ordering::Relaxed) != 0 || !lock(&self.state).tasks.is_empty()
     }
 
     /// Waits for at most `slice`; whether the flight is still under way.
@@ -284,6 +309,19 @@ impl Future for Landed {
             }
         }
         Poll::Pending
+    }
+}
+
+impl Sleeper {
+    /// Whether nobody watches any more.
+    pub(crate) fn has_landed(&self) -> bool {
+        self.0.has_landed()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        self.0.sleepers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
