@@ -169,7 +169,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
 
     /// Encrypts values with XChaCha20-Poly1305 and a random nonce each; by default they are not. What is not
     /// encrypted, with a key of the ring, under the key it is read by, is not read. Keys and tags are not
-    /// encrypted.
+    /// encrypted, nor is what an error says that those are told who wait for a computation that fails.
     ///
     /// ```
     /// use guira::transform::KeyRing;
