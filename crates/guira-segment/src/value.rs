@@ -31,12 +31,16 @@ enum Hold<'s> {
         found: ManuallyDrop<Found<'s>>,
         attachment: u64,
     },
-    Copied {
-        bytes: Vec<u8>,
-        metadata: Metadata,
-        identity: Identity,
-        tags: Tags,
-    },
+    Copied(Box<OwnCopy>),
+}
+
+/// What would be looked up in the entry.
+#[derive(Debug)]
+struct OwnCopy {
+    bytes: Vec<u8>,
+    metadata: Metadata,
+    identity: Identity,
+    tags: Tags,
 }
 
 /// Which entry a value was read from: where it lay, and the generation it carried.
@@ -51,7 +55,7 @@ impl<'s> ValueRef<'s> {
     pub(crate) fn identity(&self) -> Identity {
         match &self.hold {
             Hold::Pinned { found, .. } => identity_of(found),
-            Hold::Copied { identity, .. } => *identity,
+            Hold::Copied(copy) => copy.identity,
         }
     }
 
@@ -92,12 +96,12 @@ impl<'s> ValueRef<'s> {
         let metadata = shared.metadata(found, found.state);
         Self {
             shared,
-            hold: Hold::Copied {
+            hold: Hold::Copied(Box::new(OwnCopy {
                 bytes: shared.value_of(found),
                 metadata,
                 identity: identity_of(found),
                 tags: shared.tags_of(found),
-            },
+            })),
         }
     }
 
@@ -109,7 +113,7 @@ impl<'s> ValueRef<'s> {
     /// The pinned entry; panics in a forked child, where the pin is not this process's.
     fn entry(&self) -> Option<&Found<'s>> {
         match &self.hold {
-            Hold::Copied { .. } => None,
+            Hold::Copied(_) => None,
             Hold::Pinned { found, attachment } => {
                 assert!(
                     self.shared.attachment.id() == *attachment,
@@ -124,7 +128,7 @@ impl<'s> ValueRef<'s> {
     #[must_use]
     pub fn metadata(&self) -> Metadata {
         match (self.entry(), &self.hold) {
-            (None, Hold::Copied { metadata, .. }) => *metadata,
+            (None, Hold::Copied(copy)) => copy.metadata,
             (None, Hold::Pinned { found, .. }) => self.shared.metadata(found, found.state),
             (Some(found), _) => self.shared.metadata(found, found.state),
         }
@@ -135,7 +139,7 @@ impl<'s> ValueRef<'s> {
     pub fn is_stale(&self) -> bool {
         match (self.entry(), &self.hold) {
             (Some(found), _) => self.shared.is_stale_entry(found, found.state),
-            (None, Hold::Copied { metadata, .. }) => metadata.is_stale,
+            (None, Hold::Copied(copy)) => copy.metadata.is_stale,
             (None, Hold::Pinned { .. }) => false,
         }
     }
@@ -145,7 +149,7 @@ impl<'s> ValueRef<'s> {
     pub fn tags(&self) -> Vec<Vec<u8>> {
         match (self.entry(), &self.hold) {
             (Some(found), _) => self.shared.tags_of(found).names(),
-            (None, Hold::Copied { tags, .. }) => tags.names(),
+            (None, Hold::Copied(copy)) => copy.tags.names(),
             (None, Hold::Pinned { .. }) => Vec::new(),
         }
     }
@@ -179,7 +183,7 @@ impl Deref for ValueRef<'_> {
             };
         }
         match &self.hold {
-            Hold::Copied { bytes, .. } => bytes,
+            Hold::Copied(copy) => &copy.bytes,
             Hold::Pinned { .. } => &[],
         }
     }

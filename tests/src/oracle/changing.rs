@@ -238,6 +238,34 @@ impl Episode<'_, '_> {
     pub(super) fn append(&mut self, place: Place, length: Length) {
         let suffix = self.new_value(length);
         let outcome = self.call(place, |segment| segment.append(place.name(), &suffix));
+        self.lengthened(place, outcome, |base| Some([base, &suffix].concat()));
+    }
+
+    /// `is_headless` if the value is to begin with something else than it does.
+    pub(super) fn prepend(&mut self, place: Place, length: Length, head_bytes: usize, is_headless: bool) {
+        let prefix = self.new_value(length);
+        let held = self
+            .model
+            .get(place)
+            .map(|held| held.value.clone())
+            .unwrap_or_default();
+        let mut head = held.get(..head_bytes).unwrap_or(&held).to_vec();
+        if is_headless {
+            head.push(held.get(head.len()).map_or(0, |byte| byte ^ 1));
+        }
+        let outcome = self.call(place, |segment| segment.prepend(place.name(), &head, &prefix));
+        self.lengthened(place, outcome, |base| {
+            Some([&head, &prefix, base.strip_prefix(&*head)?].concat())
+        });
+    }
+
+    /// `longer` makes the new value of the one that is there, or says that it does not fit.
+    fn lengthened(
+        &mut self,
+        place: Place,
+        outcome: Result<Replace, StoreError>,
+        longer: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    ) {
         if let Some(refusal) = Refusal::of_key(place) {
             self.tally.note("append refused");
             return refusal.compare(outcome.err());
@@ -245,21 +273,24 @@ impl Episode<'_, '_> {
         match outcome {
             Ok(replace) => {
                 self.model.counters.stores += 1;
+                let held = self.model.get(place).cloned();
+                if held.is_some_and(|held| longer(&held.value).is_none()) {
+                    assert_eq!(replace, Replace::NotFound, "{place:?}: it begins otherwise");
+                    return self.tally.note("prepend behind another head");
+                }
                 let Some(base) = self.meet_replaced(place, replace) else {
                     return self.tally.note("append not found");
                 };
                 self.tally.note("append stored");
-                let held = self
-                    .model
-                    .derived(&base, [base.value.as_slice(), &suffix].concat());
+                let value = longer(&base.value).expect("as just seen");
+                let held = self.model.derived(&base, value);
                 assert!(self.model.world.size(place, &held).fits());
                 self.model.write(place, Some(held));
             }
             Err(error) => {
                 let base = self.meet_before_error(place);
-                let held = self
-                    .model
-                    .derived(&base, [base.value.as_slice(), &suffix].concat());
+                let value = longer(&base.value).expect("nothing was to be stored");
+                let held = self.model.derived(&base, value);
                 let size = self.model.world.size(place, &held);
                 if !size.fits() {
                     self.tally.note("append too large");

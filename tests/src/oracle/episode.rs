@@ -207,6 +207,12 @@ impl<'s, 'm> Episode<'s, 'm> {
                 lifetime,
             } => self.decrement(place, delta, initial, lifetime),
             Operation::Append { place, length } => self.append(place, length),
+            Operation::Prepend {
+                place,
+                length,
+                head_bytes,
+                is_headless,
+            } => self.prepend(place, length, head_bytes, is_headless),
             Operation::AddTags { place, tags } => self.add_tags(place, tags),
             Operation::Touch { place, lifetime } => self.touch(place, lifetime),
             Operation::Expire(place) => self.expire(place),

@@ -76,6 +76,7 @@ impl<'s> Episode<'s, '_> {
                 let guard = &self.leads[at].guard;
                 assert_eq!(wait.number(), guard.number(), "{place:?}");
                 assert!(guard.is_awaited(), "{place:?}");
+                assert!(!wait.sleep(Duration::ZERO), "{place:?}: nobody ended it");
                 let end = wait.wait(Duration::ZERO);
                 drop(wait);
                 assert!(!self.leads[at].guard.is_awaited(), "{place:?}");

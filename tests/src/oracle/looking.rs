@@ -186,6 +186,7 @@ impl Episode<'_, '_> {
         let segment = self.segment(0);
         assert_eq!(segment.recover(), 0, "nobody died");
         segment.attach().expect("it is attached");
+        assert_eq!(segment.id(), self.segment(1).id(), "whatever the namespace");
         assert_eq!(segment.path(), self.path.unwrap_or("".as_ref()));
     }
 }

@@ -95,6 +95,12 @@ pub(super) enum Operation {
         place: Place,
         length: Length,
     },
+    Prepend {
+        place: Place,
+        length: Length,
+        head_bytes: usize,
+        is_headless: bool,
+    },
     AddTags {
         place: Place,
         tags: TagList,
@@ -255,7 +261,7 @@ impl Operation {
             2 => Some(i64::MAX - random.below(1_000) as i64),
             _ => Some(1_000_000 + random.below(1_000_000) as i64),
         };
-        match random.below(18) {
+        match random.below(19) {
             0..3 => Self::Replace {
                 place,
                 length: Length::random(random),
@@ -295,6 +301,12 @@ impl Operation {
             16 => Self::AddTags {
                 place,
                 tags: options.tags,
+            },
+            17 => Self::Prepend {
+                place,
+                length: Length::short(random),
+                head_bytes: random.below(8) as usize,
+                is_headless: random.one_in(4),
             },
             _ => Self::Expire(place),
         }

@@ -113,6 +113,7 @@ const OUTCOMES: &[&str] = &[
     "append not found",
     "append refused",
     "append too large",
+    "prepend behind another head",
     "tags added",
     "tags not added: not found",
     "tags not added: refused",
