@@ -288,6 +288,16 @@ impl Segment {
         self.peek(key, |shared, found| shared.metadata(found, found.state).ttl)
     }
 
+    /// Whether the segment is a file that is still there after a restart of the machine, so that it matters in
+    /// which order it is left.
+    #[must_use]
+    pub fn survives_reboot(&self) -> bool {
+        self.shared
+            .memory
+            .file()
+            .is_some_and(guira_shm::file::MappedFile::survives_reboot)
+    }
+
     /// The tags of `key`'s entry.
     #[must_use]
     pub fn tags(&self, key: &[u8]) -> Option<Vec<Vec<u8>>> {

@@ -57,9 +57,9 @@ impl Guira {
     }
 }
 
-/// Lets go of the segments that the process holds where nobody can drop them: the process default, and those of
+/// Lets go of the segments that the process holds where nobody can drop them: the process default, and those on disk of
 /// memoized functions, whose calls go to the functions themselves from now on. Calls that are under way end as they
-/// began.
+/// began. What is gone with the machine anyway (`/dev/shm`, private memory) memoized functions go on to use.
 ///
 /// A process leaves a segment when its last hold on it is dropped, and the last process that leaves a file on disk marks
 /// it clean: only then are its entries there after a restart of the machine. Values in statics are never dropped, so
@@ -84,7 +84,7 @@ impl Guira {
 /// assert_eq!((square(7), square(7)), (49, 49));
 /// guira::shutdown();
 /// assert!(Guira::process_default().is_none());
-/// assert_eq!(square(8), 64); // called as it is
+/// assert_eq!(square(8), 64);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn shutdown() {

@@ -321,40 +321,52 @@ impl<V, C: Codec<V>> Memo<V, C> {
     /// The first look of a call.
     #[inline]
     pub(super) fn quick(&self, key: &KeyBytes) -> Quick<V> {
-        if self.is_enabled()
-            && let opened = self.source.opened()
-            && let Some(cache) = opened.as_deref()
-            && let Ok(segment) = cache.segment()
-        {
-            let counts = self.counts.mine();
-            return match cache.read(segment, key) {
-                Ok((Read::Fresh, Some(value))) => {
-                    count(&counts.hits);
-                    Quick::Hit(value)
-                }
-                Ok((Read::Stale, Some(value))) if !self.is_past(cache, segment, key) => {
-                    count(&counts.stale_hits);
-                    Quick::Stale(value)
-                }
-                Ok((Read::Miss, _)) => {
-                    count(&counts.misses);
-                    Quick::Miss
-                }
-                // What is past its life, or no value of this cache.
-                _ => {
-                    count(&counts.misses);
-                    Quick::Unclear
-                }
-            };
+        if self.is_enabled() {
+            if let Some(cache) = self.source.lasting() {
+                return self.quick_in(cache, key);
+            }
+            if let Some(cache) = self.source.opened().as_deref() {
+                return self.quick_in(cache, key);
+            }
         }
         self.quick_unopened(key)
+    }
+
+    #[inline]
+    fn quick_in(&self, cache: &Cache<(), V, C>, key: &KeyBytes) -> Quick<V> {
+        let counts = self.counts.mine();
+        let Ok(segment) = cache.segment() else {
+            count(&counts.unmemoized);
+            return Quick::Off;
+        };
+        match cache.read(segment, key) {
+            Ok((Read::Fresh, Some(value))) => {
+                count(&counts.hits);
+                Quick::Hit(value)
+            }
+            Ok((Read::Stale, Some(value))) if !self.is_past(cache, segment, key) => {
+                count(&counts.stale_hits);
+                Quick::Stale(value)
+            }
+            Ok((Read::Miss, _)) => {
+                count(&counts.misses);
+                Quick::Miss
+            }
+            // What is past its life, or no value of this cache.
+            _ => {
+                count(&counts.misses);
+                Quick::Unclear
+            }
+        }
     }
 
     /// As `quick`, where nothing is open yet.
     #[cold]
     fn quick_unopened(&self, key: &KeyBytes) -> Quick<V> {
-        if self.is_enabled() && self.hold().is_some_and(|cache| cache.segment().is_ok()) {
-            return self.quick(key);
+        if self.is_enabled()
+            && let Some(cache) = self.hold()
+        {
+            return self.quick_in(&cache, key);
         }
         count(&self.counts.mine().unmemoized);
         Quick::Off

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 
 use arc_swap::{ArcSwapOption, Guard};
 
@@ -18,6 +18,8 @@ pub(super) struct Source<V, C> {
     pub(super) name: Box<str>,
     settings: Settings<V, C>,
     held: Arc<Held<V, C>>,
+    /// The cache again if it need not be given up, for it is gone with the machine: cheaper for hits.
+    lasting: OnceLock<Arc<Cache<(), V, C>>>,
     has_complained: AtomicBool,
 }
 
@@ -66,8 +68,15 @@ impl<V, C> Source<V, C> {
             name,
             settings,
             held,
+            lasting: OnceLock::new(),
             has_complained: AtomicBool::new(false),
         }
+    }
+
+    /// What is open for good, which is nothing on a disk.
+    #[inline]
+    pub(super) fn lasting(&self) -> Option<&Cache<(), V, C>> {
+        self.lasting.get().map(|cache| &**cache)
     }
 
     /// What is open by now, without a look for more: for hits.
@@ -81,7 +90,10 @@ impl<V, C> Source<V, C> {
     where
         C: Codec<V>,
     {
-        self.held.cache.load_full().or_else(|| self.open())
+        let lasting = self.lasting.get().cloned();
+        lasting
+            .or_else(|| self.held.cache.load_full())
+            .or_else(|| self.open())
     }
 
     #[cold]
@@ -110,8 +122,15 @@ impl<V, C> Source<V, C> {
             return None;
         };
         let cache = Arc::new((self.settings)(guira.cache_builder(&self.name)).open());
-        if let Err(error) = cache.segment() {
-            self.complain(|name| tracing::error!(function = name, %error, "called uncached"));
+        match cache.segment() {
+            Ok(segment) if !segment.survives_reboot() => {
+                // Under the lock: nobody else sets it.
+                let _ = self.lasting.set(Arc::clone(&cache));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.complain(|name| tracing::error!(function = name, %error, "called uncached"));
+            }
         }
         self.held.cache.store(Some(Arc::clone(&cache)));
         *state = State::Open;
