@@ -65,7 +65,7 @@ fn score(user: u64) -> Score {
         user,
         value: user as f64 / 7.0,
         rank: user as u32 % 1000,
-        is_new: user % 2 == 0,
+        is_new: user.is_multiple_of(2),
     }
 }
 
