@@ -121,6 +121,9 @@ pub use guira_shm::clock::Clock;
 #[doc(hidden)]
 pub use guira_shm::exit::at_exit;
 pub use guira_shm::file::FileError;
+/// For what layers above keep for a process: its locks are not those of a forked child.
+#[doc(hidden)]
+pub use guira_shm::fork;
 /// For the proofs: see there.
 #[doc(hidden)]
 pub use guira_shm::mutant;
