@@ -45,8 +45,6 @@ mutants! {
     StoreWithoutFence = "store-without-fence",
     /// A put or fill does not look at the stamps before it settles its twins.
     NoFirstLookAtStamps = "no-first-look-at-stamps",
-    /// A put whose block was drained before it returned is put again.
-    EvictedPutIsRepeated = "evicted-put-is-repeated",
     /// A twin whose state changed while it was settled counts as settled.
     RacedTwinIsSettled = "raced-twin-is-settled",
     /// A put forwards a LIVE twin without asking whether its own entry was helped or killed.
@@ -61,7 +59,7 @@ mutants! {
     PinWithoutGeneration = "pin-without-generation",
     /// A block is drained although a writer is about to go on in it.
     WritersAreDrained = "writers-are-drained",
-    /// A retired block is freed whoever pins it.
+    /// A block is drained and freed whoever pins it.
     PinsNotLookedAt = "pins-not-looked-at",
     /// Pins are looked at without a fence behind the retirement.
     ReclaimWithoutFence = "reclaim-without-fence",

@@ -125,7 +125,6 @@ pub const UNREACHED: &[Unreached] = &[
         "one of two: only as a mutant",
     ),
     unreached("pin.rs", "pin_block", "store", "only as a mutant"),
-    unreached("ops/store.rs", "is_where_it_was", "fetch_or", "only as a mutant"),
     unreached(
         "log/forward.rs",
         "swing_again",

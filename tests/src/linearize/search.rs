@@ -14,7 +14,7 @@ use crate::linearize::spec::{Rules, Spec};
 use crate::linearize::state::State;
 
 /// Pairs beyond which a history is undecided.
-const MAX_EXPLORED: u64 = 2_000_000;
+const MAX_EXPLORED: u64 = 16_000_000;
 /// Operations under way at once.
 const MAX_UNDER_WAY: usize = 64;
 

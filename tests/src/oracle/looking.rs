@@ -187,6 +187,7 @@ impl Episode<'_, '_> {
         assert_eq!(segment.recover(), 0, "nobody died");
         segment.attach().expect("it is attached");
         assert_eq!(segment.id(), self.segment(1).id(), "whatever the namespace");
+        assert!(!segment.survives_reboot(), "it lies in memory");
         assert_eq!(segment.path(), self.path.unwrap_or("".as_ref()));
     }
 }

@@ -23,7 +23,6 @@
 //! would leave LIVE entries behind unmarked, and what is derived from one of those would be missed from the
 //! moment the block is gone until it is LIVE.
 
-use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use crate::attach::{Counter, ThreadState};
@@ -153,7 +152,7 @@ impl Shared {
     fn choose_idle_victim(&self, survey: &Survey) -> Option<Victim> {
         let victim = self.choose_victim(survey)?;
         let in_writing = self.blocks_in_writing();
-        if !in_writing.contains(&victim.block) || Mutant::WritersAreDrained.is_on() {
+        if !in_writing.contains(&victim.block) {
             return Some(victim);
         }
         let mut others = Survey::without(in_writing);
@@ -229,7 +228,7 @@ impl Shared {
 
     /// Drains a SEALED block now, unless a writer is about to go on in it.
     pub(crate) fn drain_block(&self, thread: &ThreadState, block: u32, word: BlockWord, mode: DrainMode) {
-        if self.blocks_in_writing().contains(&block) && !Mutant::WritersAreDrained.is_on() {
+        if self.is_in_writing(block) {
             return;
         }
         self.claim_victim(

@@ -192,10 +192,18 @@ impl Shared {
             .sum()
     }
 
+    /// Whether a writer is about to go on in a SEALED block.
+    pub(crate) fn is_in_writing(&self, block: u32) -> bool {
+        self.blocks_in_writing().contains(&block)
+    }
+
     /// Sealed blocks among these are no victims: a writer appended to them and is not done. Whoever appends pins
     /// the block before it sees that it is OPEN, and one that is SEALED gets no more writers, so what this call
     /// does not name stays so.
     pub(crate) fn blocks_in_writing(&self) -> Vec<u32> {
+        if Mutant::WritersAreDrained.is_on() || Mutant::PinsNotLookedAt.is_on() {
+            return Vec::new();
+        }
         // SeqCst: the block was seen SEALED before it, the pins are read after it; pairs with the swap and load
         // of a pinner.
         fence(Ordering::SeqCst);

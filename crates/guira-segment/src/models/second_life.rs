@@ -59,11 +59,6 @@ fn two_puts_make_no_ring() {
 }
 
 #[test]
-fn a_put_that_is_repeated_is_caught() {
-    catches("put-second-life", Mutant::EvictedPutIsRepeated, 1, evicted);
-}
-
-#[test]
 fn a_put_that_does_not_look_at_its_own_entry_is_caught() {
     catches("put-ring", Mutant::OwnEntryNotLookedAt, 1, ring);
 }

@@ -29,7 +29,6 @@ use guira_shm::sync::{Ordering, fence_behind_change, yield_now};
 use crate::attach::{Counter, ThreadState};
 use crate::error::StoreError;
 use crate::key::Key;
-use crate::layout::block::BlockWord;
 use crate::layout::entry::Kind;
 use crate::layout::slot::{Location, Slot};
 use crate::layout::stamp::{KeyStamp, MAX_CLOCK_DISTANCE};
@@ -187,8 +186,7 @@ impl Shared {
     ) -> Step {
         let key = &draft.key;
         let mut given = None;
-        let takes_steps = Mutant::UnsettledPut.is_on() || Mutant::EvictedPutIsRepeated.is_on();
-        if intent == Intent::Put && !takes_steps {
+        if intent == Intent::Put && !Mutant::UnsettledPut.is_on() {
             match self.settle_only_twin(thread, key, slot) {
                 OnlyTwin::Other(already) => given = already,
                 OnlyTwin::Settled(replaced) => {
@@ -297,18 +295,8 @@ impl Shared {
             }
         }
         self.clear_leftovers(thread, key, leftovers);
-        if Mutant::EvictedPutIsRepeated.is_on() && !self.is_where_it_was(written) {
-            return Step::Retry;
-        }
-        // If the block was drained meanwhile the entry goes with it: evicted right after its put. It is
-        // not put again, for it may have been read, replaced and removed by now.
+        // Whatever became of it since, it is not put again: it may have been read, replaced and removed by now.
         Step::Done(StoreOutcome::Stored)
-    }
-
-    /// For a mutant: whether the block still is of its generation, asked in a way that lets others go first.
-    fn is_where_it_was(&self, written: &Written<'_>) -> bool {
-        let word = BlockWord(self.block_word(written.place.block).fetch_or(0, Ordering::SeqCst));
-        word.generation() == written.place.generation
     }
 
     /// Whether a fill has taken the place of the value that it refreshes, or was helped or killed. If so no
