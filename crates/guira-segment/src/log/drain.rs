@@ -136,7 +136,8 @@ impl Shared {
             thread.pace.stop();
             return freed > 0;
         }
-        let Some(victim) = self.choose_idle_victim(survey) else {
+        let in_writing = self.blocks_in_writing();
+        let Some(victim) = self.choose_idle_victim(survey, &in_writing) else {
             return freed > 0;
         };
         let live_bytes = self.live(victim.block).bytes();
@@ -144,18 +145,18 @@ impl Shared {
         thread
             .pace
             .set_for(victim.mode, self.geometry.block_bytes, live_bytes, spare);
-        self.claim_victim(thread, &victim);
+        self.claim_victim(thread, &victim, in_writing);
         true
     }
 
     /// A victim that no writer is about to go on in.
-    fn choose_idle_victim(&self, survey: &Survey) -> Option<Victim> {
+    fn choose_idle_victim(&self, survey: &Survey, in_writing: &[u32]) -> Option<Victim> {
         let victim = self.choose_victim(survey)?;
-        let in_writing = self.blocks_in_writing();
         if !in_writing.contains(&victim.block) {
             return Some(victim);
         }
-        let mut others = Survey::without(in_writing);
+        // A writer that is stopped is met once: the survey that goes on with the drain knows of it.
+        let mut others = Survey::without(in_writing.to_vec());
         self.survey_on(&mut others, self.geometry.blocks());
         self.choose_victim(&others)
     }
@@ -173,8 +174,9 @@ impl Shared {
         }
     }
 
-    /// SEALED -> DRAIN, unless somebody else was faster.
-    fn claim_victim(&self, thread: &ThreadState, victim: &Victim) {
+    /// SEALED -> DRAIN, unless somebody else was faster. The search for the next victim passes by what is
+    /// `in_writing`.
+    fn claim_victim(&self, thread: &ThreadState, victim: &Victim, in_writing: Vec<u32>) {
         let Victim {
             block, word, mode, ..
         } = *victim;
@@ -201,7 +203,7 @@ impl Shared {
             at_bytes: 0,
             end_bytes: self.walk_end(block, mode),
             batches: [Batch::default(); 2],
-            next: Survey::default(),
+            next: Survey::without(in_writing),
         })));
     }
 
@@ -239,6 +241,7 @@ impl Shared {
                 mode,
                 expired: false,
             },
+            Vec::new(),
         );
         self.finish_drain(thread);
     }

@@ -248,3 +248,43 @@ impl Shared {
         pinned
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::expiry::Expiry;
+    use crate::layout::block::BlockState;
+    use crate::log::write::Draft;
+    use crate::segment::Segment;
+    use crate::tags::Tags;
+
+    /// A writer has written its entry, and is stopped; the block is sealed, counts nothing, and would be the first
+    /// victim. Meanwhile others turn the whole log over.
+    #[test]
+    fn a_block_is_kept_while_a_writer_is_about_to_go_on_in_it() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(b"key");
+        let none = Tags::NONE;
+        let draft = Draft::for_ever(key, b"value", &none, shared.token(&key).clock);
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let block = written.place.block;
+        assert!(shared.seal_block(block, shared.block(block)));
+        let before = shared.block(block);
+        assert!(before.state() == BlockState::Sealed && !shared.counts_any(block));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..100_000_u32 {
+                    let put = segment.put(&number.to_le_bytes(), &[7; 200], Expiry::never());
+                    assert!(put.is_ok(), "{number}: {put:?}");
+                }
+            });
+        });
+        assert!(segment.stats().blocks_reclaimed > 200);
+        assert!(shared.block(block) == before, "it was not drained");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        assert!(shared.count_then_live(block, written.entry_bytes, slot.location(), written.state));
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"value"[..]));
+    }
+}
