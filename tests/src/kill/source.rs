@@ -125,6 +125,38 @@ pub const UNREACHED: &[Unreached] = &[
         "one of two: only as a mutant",
     ),
     unreached("pin.rs", "pin_block", "store", "only as a mutant"),
+    unreached("attach/lookout.rs", "take", "swap", "a flag of this process, not the segment"),
+    unreached(
+        "attach/lookout.rs",
+        "add",
+        "compare_exchange",
+        "a list of this process, not the segment",
+    ),
+    unreached("attach/lookout.rs", "drop", "store", "a flag of this process, not the segment"),
+    unreached(
+        "attach/lookout.rs",
+        "look_out",
+        "store",
+        "a list of this process, not the segment",
+    ),
+    unreached(
+        "flight.rs",
+        "sleep",
+        "wait",
+        "as in `wait`, which one of the same crowd is in: it changes nothing",
+    ),
+    unreached(
+        "log/survivor.rs",
+        "fate",
+        "change_state",
+        "one of two: only in a block where an earlier writer died before it went LIVE",
+    ),
+    unreached(
+        "salvage.rs",
+        "bury_others",
+        "store",
+        "only what is damaged, or of a key that has two entries",
+    ),
     unreached(
         "log/forward.rs",
         "swing_again",
