@@ -149,7 +149,7 @@ pub const UNREACHED: &[Unreached] = &[
         "log/survivor.rs",
         "fate",
         "change_state",
-        "one of two: only in a block where an earlier writer died before it went LIVE",
+        "only in a block where an earlier writer died before it went LIVE",
     ),
     unreached(
         "salvage.rs",
