@@ -137,7 +137,7 @@ pub use flight::{FlightOptions, FlightStats, Timing};
 /// | attribute | is | by default |
 /// |---|---|---|
 /// | `cache = E` | an expression of a [`Guira`] or a reference to one, evaluated at the first call; it sees no arguments. Or a closure that sets up the [`MemoBuilder`] after the other attributes: `cache = \|memo\| memo.flights(..)` | [`Guira::set_default`]'s; without one the function is called uncached, and that is said once in the log |
-/// | `name = ".."` | the name under which all processes share the results | the path of the function |
+/// | `name = ".."` | the name under which all processes share the results | the path of the function with its crate, such as `app::pages::score` |
 /// | `key = E` | an expression of what the key is made of, of the arguments | one argument as it is, several as a tuple |
 /// | `skip(a, b)` | arguments that the result does not depend on | none; of `self` something must be said: `skip(self)`, or `key = (self.id, ..)`; `skip(Self)` says that the function is an associated one |
 /// | `ttl = E` | how long a value lives: a text such as `"5m"`, a [`Duration`](std::time::Duration), a [`Lifetime`], or a closure of the value | until it is evicted |

@@ -10,7 +10,7 @@ pub enum UnitError {
     #[error("not a whole number and a unit, such as 250ms or 5m (sizes: 64M)")]
     NoNumber,
     /// The unit is unknown or missing.
-    #[error("no known unit; durations have ns, us, ms, s, m, h, d or w, sizes K, M, G or T")]
+    #[error("a number without a known unit; durations have ns, us, ms, s, m, h, d or w, sizes K, M, G or T")]
     NoUnit,
     /// It does not fit 64 bits.
     #[error("too large a number")]

@@ -29,6 +29,15 @@ impl Settings {
                     let problem = "a section for each cache is meant, such as [cache.users]";
                     return Err(setting_error(place, "cache", problem));
                 }
+                // What is no text is no path: `path = 3` would make a file called 3.
+                ("path", value) if !value.is_str() => {
+                    let problem = "a text is meant, such as \"/dev/shm/app.guira\"";
+                    return Err(setting_error(place, "path", problem));
+                }
+                (other, Value::Table(_)) if !Self::is_setting(other) => {
+                    let problem = "there is no such section; those of caches are called [cache.NAME]";
+                    return Err(setting_error(place, other, problem));
+                }
                 _ => as_text(value)
                     .and_then(|text| self.set_by_name(name, &text))
                     .map_err(|problem| setting_error(place, name.as_str(), problem))?,

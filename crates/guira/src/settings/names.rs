@@ -21,7 +21,7 @@ type Set = fn(&mut Settings, &str) -> Result<(), String>;
 const SETTINGS: &[(&str, Set)] = &[
     ("path", |settings, text| {
         if text.is_empty() {
-            return Err("no path".to_owned());
+            return Err("it is empty; name the segment's file".to_owned());
         }
         settings.path = Some(PathBuf::from(text));
         Ok(())
@@ -104,6 +104,10 @@ impl Settings {
         }
     }
 
+    pub(super) fn is_setting(name: &str) -> bool {
+        SETTINGS.iter().any(|(known, _)| *known == name)
+    }
+
     pub(super) fn add_variable(&mut self, variable: &str, value: &str) -> Result<(), Error> {
         if variable == CONFIG_VARIABLE || NO_SETTINGS.iter().any(|other| variable.starts_with(other)) {
             return Ok(());
@@ -112,9 +116,30 @@ impl Settings {
             .strip_prefix(PREFIX)
             .unwrap_or(variable)
             .to_ascii_lowercase();
-        self.set_by_name(&setting, value)
-            .map_err(|problem| setting_error("environment", variable, problem))
+        let set = if Self::is_setting(&setting) {
+            self.set_by_name(&setting, value)
+        } else {
+            Err(unknown_variable(&setting))
+        };
+        set.map_err(|problem| setting_error("environment", variable, problem))
     }
+}
+
+fn unknown_variable(setting: &str) -> String {
+    if setting == "cache" || setting.starts_with("cache_") {
+        return "settings of caches have no variables; write them in guira.toml, below [cache.NAME]"
+            .to_owned();
+    }
+    let known = std::iter::once(CONFIG_VARIABLE.to_owned()).chain(
+        SETTINGS
+            .iter()
+            .map(|(known, _)| format!("{PREFIX}{}", known.to_ascii_uppercase())),
+    );
+    let known: Vec<String> = known.collect();
+    format!(
+        "there is no such setting; there are {}; give a variable of your own another beginning than {PREFIX}",
+        known.join(", ")
+    )
 }
 
 pub(super) fn unknown<'n>(known: impl Iterator<Item = &'n str>) -> String {

@@ -39,6 +39,11 @@ impl CacheSettings {
                     _ => return Err(refused(text, "neither miss nor error")),
                 });
             }
+            "refresh_after" => {
+                return Err(
+                    "there is no such setting; what #[cached] calls so is stale_after here".to_owned(),
+                );
+            }
             _ => return Err(unknown(NAMES.iter().copied())),
         }
         Ok(())

@@ -93,10 +93,15 @@ fn unknown_and_wrong_settings_of_the_file_are_refused_by_name() {
         ("mode = '0999'", "mode: "),
         ("allow_group = 'maybe'", "allow_group: "),
         ("index_entries = -1", "index_entries: "),
-        ("[cash]\nttl = 1", "cash: "),
+        ("path = 3", "path: a text is meant"),
+        ("path = ''", "path: it is empty"),
+        ("[cash.users]\nttl = 1", "cash: there is no such section"),
+        ("[size]\nttl = 1", "size: a text"),
         ("cache = 1", "cache: "),
         ("[cache]\nusers = 1", "cache.users: "),
         ("[cache.users]\nttl = '5'", "cache.users.ttl: "),
+        ("[cache.users]\nttl = 5", "is a number without a known unit"),
+        ("[cache.users]\nrefresh_after = '5s'", "is stale_after here"),
         ("[cache.users]\nttl = '0s'", "cache.users.ttl: "),
         ("[cache.users]\nttl_spread = 1.5", "cache.users.ttl_spread: "),
         (
@@ -115,16 +120,23 @@ fn unknown_and_wrong_settings_of_the_file_are_refused_by_name() {
 
 #[test]
 fn unknown_and_wrong_variables_are_refused_by_name() {
-    for (variable, value) in [
-        ("GUIRA_SISE", "64M"),
-        ("GUIRA_SIZE", "big"),
-        ("GUIRA_PATH", ""),
-        ("GUIRA_", "x"),
-        ("GUIRA_CACHE", "x"),
+    let unknown = "there is no such setting; there are GUIRA_CONFIG, GUIRA_PATH, ";
+    let of_cache = "settings of caches have no variables; ";
+    for (variable, value, problem) in [
+        ("GUIRA_SISE", "64M", unknown),
+        ("GUIRA_SIZE", "big", "\"big\" is not a whole number"),
+        ("GUIRA_PATH", "", "it is empty"),
+        ("GUIRA_", "x", unknown),
+        ("GUIRA_CACHED", "x", unknown),
+        ("GUIRA_CACHE", "x", of_cache),
+        ("GUIRA_CACHE_USERS_TTL", "5m", of_cache),
     ] {
         let pairs = variables(&[(variable, value)]);
         let error = message(Settings::of_variables(pairs, Path::new("/no/such/file")));
-        assert!(error.contains(&format!("environment: {variable}: ")), "{error}");
+        assert!(
+            error.starts_with(&format!("environment: {variable}: {problem}")),
+            "{error}"
+        );
     }
 }
 
