@@ -23,6 +23,8 @@ mod damage;
 mod every_method;
 /// One computation among many processes.
 mod flights;
+/// Children that are forked at any moment.
+mod forks;
 /// Hits on the recorded trace that ships.
 mod hit_ratio;
 /// What fuzzers found.

@@ -86,6 +86,7 @@ pub mod lockout;
 pub mod macro_support;
 pub mod memoized;
 mod options;
+mod per_process;
 mod process_default;
 #[cfg(feature = "tracing-layer")]
 pub mod repeats;

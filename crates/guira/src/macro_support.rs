@@ -4,8 +4,10 @@ use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::mem::ManuallyDrop;
+use std::sync::OnceLock;
 
+use guira_segment::fork::ForkLock;
 use guira_segment::{Put, Replace, fold_tags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -173,11 +175,14 @@ where
     memo.replace_with(key, value, PutOptions::default().tags(&tags))
 }
 
+/// Never dropped, as the static is not.
+type Others<V> = ManuallyDrop<Vec<(&'static str, &'static Memo<V>)>>;
+
 /// What is kept of a method: for each type that has it, for a generic `impl` has one static for all of them.
 #[derive(Debug)]
 pub struct MethodMemos<V: 'static> {
     first: OnceLock<(&'static str, Memo<V>)>,
-    others: Mutex<Vec<(&'static str, &'static Memo<V>)>>,
+    others: ForkLock<Others<V>>,
 }
 
 impl<V: 'static> MethodMemos<V> {
@@ -186,7 +191,7 @@ impl<V: 'static> MethodMemos<V> {
     pub const fn new() -> Self {
         Self {
             first: OnceLock::new(),
-            others: Mutex::new(Vec::new()),
+            others: ForkLock::new(ManuallyDrop::new(Vec::new())),
         }
     }
 
@@ -202,7 +207,11 @@ impl<V: 'static> MethodMemos<V> {
 
     #[cold]
     fn of_other(&self, name: &'static str, make: impl Fn() -> Memo<V>) -> &'static Memo<V> {
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = self.others.lock();
+        if others.was_stolen() {
+            // A thread of the parent may have been in the middle of changing it when this process was forked.
+            *others = Others::default();
+        }
         if let Some((_, memo)) = others.iter().find(|(other, _)| *other == name) {
             return memo;
         }

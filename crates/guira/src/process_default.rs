@@ -1,24 +1,21 @@
 //! The cache that a process uses where none is named.
 
-use std::sync::{Once, PoisonError, RwLock, TryLockError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwapOption;
 use guira_segment::at_exit;
+use guira_segment::fork::ForkLock;
 
 use crate::error::Error;
 use crate::handle::Guira;
 use crate::memoized::close_all;
 use crate::settings::Settings;
 
-static DEFAULT: RwLock<Default> = RwLock::new(Default {
-    guira: None,
-    has_looked: false,
-});
-
-struct Default {
-    guira: Option<Guira>,
-    /// The environment was asked; it is not asked again.
-    has_looked: bool,
-}
+/// None: nobody has set it or asked the environment yet. Without a lock: a forked child has its parent's.
+static DEFAULT: ArcSwapOption<Option<Guira>> = ArcSwapOption::const_empty();
+/// One thread asks the environment, and the others wait for it.
+static LOOKING: ForkLock = ForkLock::new(());
 
 impl Guira {
     /// Makes this the cache that the process uses where none is named, as `#[cached]` without `cache` does. A memoized
@@ -31,7 +28,7 @@ impl Guira {
     /// # Ok::<(), guira::Error>(())
     /// ```
     pub fn set_default(&self) {
-        DEFAULT.write().unwrap_or_else(PoisonError::into_inner).guira = Some(self.clone());
+        DEFAULT.store(Some(Arc::new(Some(self.clone()))));
         leave_at_exit();
     }
 
@@ -39,21 +36,25 @@ impl Guira {
     /// `guira.toml` names a segment. What is wrong with those is said once in the log.
     #[must_use]
     pub fn process_default() -> Option<Self> {
-        {
-            let default = DEFAULT.read().unwrap_or_else(PoisonError::into_inner);
-            if default.guira.is_some() || default.has_looked {
-                return default.guira.clone();
-            }
+        if let Some(known) = DEFAULT.load_full() {
+            return Option::clone(&known);
         }
-        let mut default = DEFAULT.write().unwrap_or_else(PoisonError::into_inner);
-        if default.guira.is_none() && !default.has_looked {
-            default.has_looked = true;
-            default.guira = of_environment().unwrap_or_else(|error| {
-                tracing::error!(%error, "the settings name no cache for this process");
-                None
-            });
+        let looking = LOOKING.lock();
+        if let Some(known) = DEFAULT.load_full() {
+            return Option::clone(&known);
         }
-        default.guira.clone()
+        let (found, problem) = match of_environment() {
+            Ok(found) => (found, None),
+            Err(error) => (None, Some(error)),
+        };
+        // What was set meanwhile counts, and so does a shutdown.
+        let none: Option<Arc<Option<Self>>> = None;
+        DEFAULT.compare_and_swap(&none, Some(Arc::new(found)));
+        drop(looking);
+        if let Some(error) = problem {
+            tracing::error!(%error, "the settings name no cache for this process");
+        }
+        DEFAULT.load_full().and_then(|known| Option::clone(&known))
     }
 }
 
@@ -93,32 +94,19 @@ pub fn shutdown() {
 
 /// Has the same done when the process ends in order.
 pub(crate) fn leave_at_exit() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        if let Err(error) = at_exit(|| shut_down(false)) {
-            tracing::warn!(%error, "segments are not left in order when the process ends, unless by guira::shutdown");
-        }
-    });
+    static IS_SEEN_TO: AtomicBool = AtomicBool::new(false);
+    if IS_SEEN_TO.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let Err(error) = at_exit(|| shut_down(false)) {
+        tracing::warn!(%error, "segments are not left in order when the process ends, unless by guira::shutdown");
+    }
 }
 
 fn shut_down(waits: bool) {
-    let default = {
-        let guard = if waits {
-            Some(DEFAULT.write().unwrap_or_else(PoisonError::into_inner))
-        } else {
-            match DEFAULT.try_write() {
-                Ok(guard) => Some(guard),
-                Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
-                Err(TryLockError::WouldBlock) => None,
-            }
-        };
-        guard.and_then(|mut default| {
-            default.has_looked = true;
-            default.guira.take()
-        })
-    };
+    let default = DEFAULT.swap(Some(Arc::new(None)));
     close_all(waits);
-    // Not under the lock: the last hold takes its time to leave.
+    // The last hold takes its time to leave.
     drop(default);
 }
 

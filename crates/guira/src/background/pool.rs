@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::per_process::PerProcess;
 
 /// Refreshes of one process that may wait or be under way.
 pub const MAX_REFRESHES: usize = 1_024;
@@ -16,8 +18,12 @@ pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Pool {
-    /// The process that the threads run in; a forked child has none.
-    process: u32,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
     queue: VecDeque<Work>,
     /// Waiting or under way.
     refreshing: HashSet<u128>,
@@ -25,8 +31,7 @@ struct Pool {
     idle: usize,
 }
 
-static POOL: Mutex<Option<Pool>> = Mutex::new(None);
-static WORK: Condvar = Condvar::new();
+static POOL: PerProcess<Pool> = PerProcess::new();
 /// Zero: as many as there are processors.
 static MAX_THREADS: AtomicUsize = AtomicUsize::new(0);
 
@@ -62,8 +67,8 @@ pub(crate) fn in_pool() -> bool {
 
 /// Claims the refresh of what `id` names.
 pub(crate) fn claim(id: u128) -> Result<Claim, Unclaimed> {
-    let mut guard = lock();
-    let pool = of_this_process(&mut guard);
+    let pool = POOL.get();
+    let mut pool = pool.lock();
     if pool.refreshing.len() >= MAX_REFRESHES {
         return Err(Unclaimed::TooMany);
     }
@@ -76,60 +81,49 @@ pub(crate) fn claim(id: u128) -> Result<Claim, Unclaimed> {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if let Some(pool) = lock().as_mut() {
-            pool.refreshing.remove(&self.id);
-        }
+        POOL.get().lock().refreshing.remove(&self.id);
     }
 }
 
 /// Does `work` on a thread of the pool; on this one if the system gives none.
 pub(crate) fn run_soon(work: Work) {
-    let mut guard = lock();
-    let pool = of_this_process(&mut guard);
-    pool.queue.push_back(work);
-    if start(pool) {
+    let pool = POOL.get();
+    let mut state = pool.lock();
+    state.queue.push_back(work);
+    if start(&pool, &mut state) {
         return;
     }
-    let left = std::mem::take(&mut pool.queue);
-    drop(guard);
+    let left = std::mem::take(&mut state.queue);
+    drop(state);
     left.into_iter().for_each(run_one);
 }
 
-fn lock() -> MutexGuard<'static, Option<Pool>> {
-    // No user code runs under the lock.
-    POOL.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn of_this_process<'g>(guard: &'g mut MutexGuard<'static, Option<Pool>>) -> &'g mut Pool {
-    let process = std::process::id();
-    let is_ours = guard.as_ref().is_some_and(|pool| pool.process == process);
-    if !is_ours {
-        **guard = None;
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    guard.get_or_insert_with(|| Pool {
-        process,
-        ..Pool::default()
-    })
 }
 
 /// Wakes a thread for what was queued, or starts one; false if there is none.
-fn start(pool: &mut Pool) -> bool {
+fn start(pool: &Arc<Pool>, state: &mut State) -> bool {
     let max = match MAX_THREADS.load(Ordering::Relaxed) {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         threads => threads,
     };
-    if pool.idle < pool.queue.len() && pool.threads < max {
+    if state.idle < state.queue.len() && state.threads < max {
+        let pool = Arc::clone(pool);
         let thread = std::thread::Builder::new().name("guira-compute".to_owned());
-        match thread.spawn(run) {
-            Ok(_) => pool.threads += 1,
+        match thread.spawn(move || run(&pool)) {
+            Ok(_) => state.threads += 1,
             Err(error) => {
-                let threads = pool.threads;
+                let threads = state.threads;
                 tracing::error!(%error, threads, "no thread to compute in the background");
             }
         }
     }
-    WORK.notify_one();
-    pool.threads > 0
+    pool.work.notify_one();
+    state.threads > 0
 }
 
 /// Whoever waits for it is told of a panic by what it left; here it ends nothing but the job.
@@ -139,26 +133,25 @@ fn run_one(work: Work) {
     }
 }
 
-fn run() {
+fn run(pool: &Pool) {
     IN_POOL.set(true);
-    let mut guard = lock();
+    let mut state = pool.lock();
     loop {
-        let Some(pool) = guard.as_mut() else { return };
-        if let Some(work) = pool.queue.pop_front() {
-            drop(guard);
+        if let Some(work) = state.queue.pop_front() {
+            drop(state);
             run_one(work);
-            guard = lock();
+            state = pool.lock();
             continue;
         }
-        pool.idle += 1;
-        let (woken, timeout) = WORK
-            .wait_timeout(guard, IDLE_LIFE)
+        state.idle += 1;
+        let (woken, timeout) = pool
+            .work
+            .wait_timeout(state, IDLE_LIFE)
             .unwrap_or_else(PoisonError::into_inner);
-        guard = woken;
-        let Some(pool) = guard.as_mut() else { return };
-        pool.idle -= 1;
-        if timeout.timed_out() && pool.queue.is_empty() {
-            pool.threads -= 1;
+        state = woken;
+        state.idle -= 1;
+        if timeout.timed_out() && state.queue.is_empty() {
+            state.threads -= 1;
             return;
         }
     }

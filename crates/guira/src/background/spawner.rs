@@ -1,18 +1,21 @@
 //! Where futures run that nobody polls.
 
 use std::pin::{Pin, pin};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+
+use arc_swap::ArcSwapOption;
 
 use super::pool::{in_pool, run_soon};
 
 /// A future that a spawner takes.
 pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-type Spawner = Arc<dyn Fn(BoxFuture) + Send + Sync>;
+type Spawner = Box<dyn Fn(BoxFuture) + Send + Sync>;
 
-static SPAWNER: RwLock<Option<Spawner>> = RwLock::new(None);
+/// Without a lock: a forked child has its parent's.
+static SPAWNER: ArcSwapOption<Spawner> = ArcSwapOption::const_empty();
 
 /// Says where this process runs the futures of memoized async functions in the background: those of refreshes,
 /// `lazy`, `bg` and `future`. Futures that need a runtime, as tokio's sockets and timers do, need this.
@@ -27,17 +30,16 @@ static SPAWNER: RwLock<Option<Spawner>> = RwLock::new(None);
 /// Without it they run on the pool's threads by a plain `block_on`; and a stale value is then not refreshed in
 /// the background but by the one caller that leads, while the others have the stale one.
 pub fn set_spawner(spawner: impl Fn(BoxFuture) + Send + Sync + 'static) {
-    *SPAWNER.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(spawner));
+    SPAWNER.store(Some(Arc::new(Box::new(spawner))));
 }
 
 pub(crate) fn has_spawner() -> bool {
-    SPAWNER.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    SPAWNER.load().is_some()
 }
 
 /// Runs a future where the program says.
 pub(crate) fn spawn(future: BoxFuture) {
-    let spawner = SPAWNER.read().unwrap_or_else(PoisonError::into_inner).clone();
-    match spawner {
+    match SPAWNER.load_full() {
         Some(spawner) => spawner(future),
         // A thread of the pool would wait for threads that all wait like itself.
         None if in_pool() => block_on(future),

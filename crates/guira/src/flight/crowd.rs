@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::records::KeyId;
+use crate::per_process::PerProcess;
 
 /// So many threads wait on the futex themselves: they are woken first, and one of them takes a dead leader's place.
 const MAX_FRONT: usize = 4;
@@ -18,11 +19,11 @@ type Flight = (KeyId, u128);
 
 type Crowds = HashMap<Flight, Arc<AtomicUsize>>;
 
-static CROWDS: Mutex<Option<Crowds>> = Mutex::new(None);
+static CROWDS: PerProcess<Mutex<Crowds>> = PerProcess::new();
 
-fn crowds() -> MutexGuard<'static, Option<Crowds>> {
+fn with_crowds<R>(work: impl FnOnce(&mut Crowds) -> R) -> R {
     // No user code runs under the lock.
-    CROWDS.lock().unwrap_or_else(PoisonError::into_inner)
+    work(&mut CROWDS.get().lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A thread among those that wait, while it lives.
@@ -36,7 +37,7 @@ pub(super) struct Member {
 /// Joins those who wait for the flight of `id` with this number.
 pub(super) fn join(id: KeyId, number: u128) -> Member {
     let flight = (id, number);
-    let count = Arc::clone(crowds().get_or_insert_default().entry(flight).or_default());
+    let count = with_crowds(|crowds| Arc::clone(crowds.entry(flight).or_default()));
     let is_in_front = count.fetch_add(1, Ordering::Relaxed) < MAX_FRONT;
     Member {
         flight,
@@ -48,13 +49,13 @@ pub(super) fn join(id: KeyId, number: u128) -> Member {
 impl Drop for Member {
     fn drop(&mut self) {
         // All of a crowd wake at once: only the last one takes the lock.
-        if self.count.fetch_sub(1, Ordering::Relaxed) == 1
-            && let Some(crowds) = &mut *crowds()
-            && crowds
-                .get(&self.flight)
-                .is_some_and(|count| count.load(Ordering::Relaxed) == 0)
-        {
-            crowds.remove(&self.flight);
+        if self.count.fetch_sub(1, Ordering::Relaxed) == 1 {
+            with_crowds(|crowds| {
+                let known = crowds.get(&self.flight);
+                if known.is_some_and(|count| count.load(Ordering::Relaxed) == 0) {
+                    crowds.remove(&self.flight);
+                }
+            });
         }
     }
 }

@@ -18,9 +18,10 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::records::{KeyId, Records};
+use crate::per_process::PerProcess;
 
 /// Computations looked at in one search; a longer chain counts as harmless, and the patience bounds the wait.
 const MAX_VISITED: usize = 256;
@@ -29,11 +30,12 @@ thread_local! {
     static CURRENT: Cell<Option<KeyId>> = const { Cell::new(None) };
 }
 
-static EDGES: Mutex<Vec<(KeyId, KeyId)>> = Mutex::new(Vec::new());
+/// A forked child has none: those who would remove the parent's are not there.
+static EDGES: PerProcess<Mutex<Vec<(KeyId, KeyId)>>> = PerProcess::new();
 
-fn edges() -> MutexGuard<'static, Vec<(KeyId, KeyId)>> {
+fn with_edges<R>(work: impl FnOnce(&mut Vec<(KeyId, KeyId)>) -> R) -> R {
     // Nothing can panic between two states of the table.
-    EDGES.lock().unwrap_or_else(PoisonError::into_inner)
+    work(&mut EDGES.get().lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// While it lives, this thread runs the computation of a key.
@@ -64,17 +66,18 @@ pub(crate) struct Edge {
 
 impl Edge {
     fn new(from: KeyId, to: KeyId) -> Self {
-        edges().push((from, to));
+        with_edges(|edges| edges.push((from, to)));
         Self { from, to }
     }
 }
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        let mut edges = edges();
-        if let Some(index) = edges.iter().position(|edge| *edge == (self.from, self.to)) {
-            edges.swap_remove(index);
-        }
+        with_edges(|edges| {
+            if let Some(index) = edges.iter().position(|edge| *edge == (self.from, self.to)) {
+                edges.swap_remove(index);
+            }
+        });
     }
 }
 
@@ -145,7 +148,7 @@ pub(crate) fn before_waiting(to: KeyId, records: Option<&Records>) -> Result<Opt
 impl WaitEdge<'_> {
     /// Publishes the edge, and looks whether the circle is closed now.
     pub(crate) fn look(&self) -> Result<(), Endless> {
-        let edges = edges().clone();
+        let edges = with_edges(|edges| edges.clone());
         if let Some(records) = self.records {
             // The others too: they are links of the same chain.
             let waiting: HashSet<KeyId> = edges.iter().map(|(from, _)| *from).collect();

@@ -107,6 +107,13 @@ impl Flights {
     /// The reserved namespace of `segment`; none if the segment has no row left for it. Then causes do not
     /// travel, and waiters compute.
     pub(crate) fn records(&self, segment: &Segment) -> Option<&Records> {
-        self.records.get_or_init(|| Records::of(segment)).as_ref()
+        match self.records.get() {
+            Some(records) => records.as_ref(),
+            None => {
+                // Made before it is set, which takes no time: a child that is forked meanwhile waits for ever.
+                let records = Records::of(segment);
+                self.records.get_or_init(|| records).as_ref()
+            }
+        }
     }
 }

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use guira_segment::{FillToken, Flight, FlightEnd, Segment};
 
 use super::records::KeyId;
+use crate::per_process::PerProcess;
 
 const MAX_THREADS: usize = 8;
 const IDLE_LIFE: Duration = Duration::from_secs(10);
@@ -87,8 +88,12 @@ struct Task {
 
 #[derive(Debug, Default)]
 struct Desk {
-    /// The process that these threads run in.
-    process: u32,
+    board: Mutex<Board>,
+    work: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Board {
     /// Watched by somebody or in the queue.
     watches: Vec<Arc<Watch>>,
     queue: VecDeque<Arc<Watch>>,
@@ -96,8 +101,7 @@ struct Desk {
     idle: usize,
 }
 
-static DESK: Mutex<Option<Desk>> = Mutex::new(None);
-static WORK: Condvar = Condvar::new();
+static DESK: PerProcess<Desk> = PerProcess::new();
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No user code runs under these locks.
@@ -127,16 +131,9 @@ pub(crate) fn sleeper(target: Target) -> Option<Sleeper> {
 
 /// The watch of a flight; `join` makes sure that it is wanted.
 fn watched<J>(target: Target, join: impl FnOnce(&Watch) -> J) -> (Arc<Watch>, J) {
-    let mut desk = lock(&DESK);
-    let process = std::process::id();
-    let desk = match &mut *desk {
-        Some(desk) if desk.process == process => desk,
-        stale => stale.insert(Desk {
-            process,
-            ..Desk::default()
-        }),
-    };
-    let known = desk
+    let desk = DESK.get();
+    let mut board = lock(&desk.board);
+    let known = board
         .watches
         .iter()
         .find(|watch| watch.target.id == target.id && watch.target.number == target.number);
@@ -150,68 +147,67 @@ fn watched<J>(target: Target, join: impl FnOnce(&Watch) -> J) -> (Arc<Watch>, J)
                 sleepers: AtomicUsize::new(0),
                 state: Mutex::default(),
             });
-            desk.watches.push(Arc::clone(&watch));
-            desk.queue.push_back(Arc::clone(&watch));
+            board.watches.push(Arc::clone(&watch));
+            board.queue.push_back(Arc::clone(&watch));
             watch
         }
     };
     let joined = join(&watch);
-    if desk.idle < desk.queue.len() && desk.threads < MAX_THREADS {
+    if board.idle < board.queue.len() && board.threads < MAX_THREADS {
+        let desk = Arc::clone(&desk);
         let thread = std::thread::Builder::new().name("guira-waiter".to_owned());
-        match thread.spawn(run) {
-            Ok(_) => desk.threads += 1,
+        match thread.spawn(move || run(&desk)) {
+            Ok(_) => board.threads += 1,
             // The watch stays in the queue for the threads there are; without any nobody would wake the tasks.
-            Err(error) if desk.threads == 0 => {
+            Err(error) if board.threads == 0 => {
                 tracing::error!(%error, "no thread to wait for computations");
-                desk.queue.clear();
-                desk.watches.clear();
+                board.queue.clear();
+                board.watches.clear();
                 // No task has left a waker yet: it was new, and the desk is locked.
                 watch.is_unwatched.store(true, Ordering::Relaxed);
             }
             Err(_) => {}
         }
     }
-    WORK.notify_one();
+    desk.work.notify_one();
     (watch, joined)
 }
 
 /// Takes watches and waits for them, until there was none for a while.
-fn run() {
-    let mut guard = lock(&DESK);
+fn run(desk: &Desk) {
+    let mut board = lock(&desk.board);
     loop {
-        let Some(desk) = guard.as_mut() else { return };
-        if let Some(watch) = desk.queue.pop_front() {
-            let slice = if desk.queue.is_empty() {
+        if let Some(watch) = board.queue.pop_front() {
+            let slice = if board.queue.is_empty() {
                 CALM_SLICE
             } else {
                 BUSY_SLICE
             };
-            drop(guard);
+            drop(board);
             let is_under_way = watch.wait(slice);
-            guard = lock(&DESK);
-            let Some(desk) = guard.as_mut() else { return };
+            board = lock(&desk.board);
             if is_under_way && watch.is_wanted() {
-                desk.queue.push_back(watch);
+                board.queue.push_back(watch);
             } else {
-                desk.watches.retain(|other| !Arc::ptr_eq(other, &watch));
+                board.watches.retain(|other| !Arc::ptr_eq(other, &watch));
                 // Under the desk's lock: nobody can join the watch any more.
                 let wakers = watch.land();
-                drop(guard);
+                drop(board);
                 // Not under it: a waker does what its runtime likes, and may come here again.
                 wakers.into_iter().for_each(Waker::wake);
-                guard = lock(&DESK);
+                board = lock(&desk.board);
             }
             continue;
         }
-        desk.idle += 1;
-        let (woken, timeout) = WORK
-            .wait_timeout(guard, IDLE_LIFE)
+        board.idle += 1;
+        let (woken, timeout) = desk
+            .work
+            .wait_timeout(board, IDLE_LIFE)
             .unwrap_or_else(PoisonError::into_inner);
-        guard = woken;
-        let Some(desk) = guard.as_mut() else { return };
-        desk.idle -= 1;
-        if timeout.timed_out() && desk.queue.is_empty() {
-            desk.threads -= 1;
+        board = woken;
+        board.idle -= 1;
+        if timeout.timed_out() && board.queue.is_empty() {
+            board.threads -= 1;
             return;
         }
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::{ArcSwapOption, Guard};
+use guira_segment::fork::ForkLock;
 
 use crate::cache::{Cache, CacheBuilder};
 use crate::codec::Codec;
@@ -27,16 +28,18 @@ pub(super) struct Source<V, C> {
 struct Held<V, C> {
     name: Box<str>,
     cache: ArcSwapOption<Cache<(), V, C>>,
-    state: Mutex<State>,
+    /// The cache of the machine that was named, if one was, until it is opened.
+    named: ArcSwapOption<Guira>,
+    /// One thread opens it. What it changes are words of their own, fit for a child that was forked meanwhile.
+    changing: ForkLock,
+    state: AtomicU8,
 }
 
-enum State {
-    /// To be opened: in the cache of the machine that was named, if one was.
-    Closed(Option<Guira>),
-    Open,
-    /// For good.
-    ShutDown,
-}
+/// To be opened.
+const CLOSED: u8 = 0;
+const OPEN: u8 = 1;
+/// For good.
+const SHUT_DOWN: u8 = 2;
 
 /// What [`close_all`] closes: it does not know the types.
 trait Close: Send + Sync {
@@ -45,7 +48,17 @@ trait Close: Send + Sync {
 }
 
 /// All that is open or may be. Those of functions that are gone go when another is made.
-static SOURCES: Mutex<Vec<Weak<dyn Close>>> = Mutex::new(Vec::new());
+/// Without a lock: a forked child has its parent's.
+static SOURCES: ArcSwapOption<Vec<Weak<dyn Close>>> = ArcSwapOption::const_empty();
+
+fn living_sources() -> Vec<Arc<dyn Close>> {
+    let sources = SOURCES.load();
+    sources
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter_map(Weak::upgrade)
+        .collect()
+}
 
 impl<V, C> Source<V, C> {
     pub(super) fn new(name: Box<str>, guira: Option<Guira>, settings: Settings<V, C>) -> Self
@@ -56,14 +69,16 @@ impl<V, C> Source<V, C> {
         let held = Arc::new(Held {
             name: name.clone(),
             cache: ArcSwapOption::empty(),
-            state: Mutex::new(State::Closed(guira)),
+            named: ArcSwapOption::new(guira.map(Arc::new)),
+            changing: ForkLock::new(()),
+            state: AtomicU8::new(CLOSED),
         });
         let weak: Weak<dyn Close> = Arc::<Held<V, C>>::downgrade(&held);
-        let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
-        if sources.len() == sources.capacity() {
-            sources.retain(|source| source.strong_count() > 0);
-        }
-        sources.push(weak);
+        SOURCES.rcu(|sources| {
+            let others = sources.iter().flat_map(|list| list.iter());
+            let living = others.filter(|source| source.strong_count() > 0);
+            Some(Arc::new(living.chain([&weak]).cloned().collect::<Vec<_>>()))
+        });
         Self {
             name,
             settings,
@@ -101,17 +116,18 @@ impl<V, C> Source<V, C> {
     where
         C: Codec<V>,
     {
-        let mut state = self.held.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = match &*state {
-            State::Open => return self.held.cache.load_full(),
-            State::ShutDown => {
+        let _changing = self.held.changing.lock();
+        match self.held.state.load(Ordering::Relaxed) {
+            OPEN => return self.held.cache.load_full(),
+            SHUT_DOWN => {
                 self.complain(|name| {
                     tracing::warn!(function = name, "called uncached: guira::shutdown was called");
                 });
                 return None;
             }
-            State::Closed(named) => named.clone(),
-        };
+            _ => {}
+        }
+        let named = self.held.named.load_full().map(|named| Guira::clone(&named));
         let Some(guira) = named.or_else(Guira::process_default) else {
             self.complain(|name| {
                 tracing::warn!(
@@ -133,7 +149,8 @@ impl<V, C> Source<V, C> {
             }
         }
         self.held.cache.store(Some(Arc::clone(&cache)));
-        *state = State::Open;
+        self.held.state.store(OPEN, Ordering::Relaxed);
+        self.held.named.store(None);
         crate::process_default::leave_at_exit();
         Some(cache)
     }
@@ -152,14 +169,19 @@ impl<V, C: Send + Sync> Close for Held<V, C> {
     }
 
     fn close(&self, waits: bool) {
-        let Some(mut state) = lock_of(&self.state, waits) else {
-            return;
+        let changing = if waits {
+            self.changing.lock()
+        } else {
+            match self.changing.try_lock() {
+                Some(changing) => changing,
+                None => return,
+            }
         };
-        let was = std::mem::replace(&mut *state, State::ShutDown);
-        let cache = self.cache.swap(None);
-        drop(state);
+        self.state.store(SHUT_DOWN, Ordering::Relaxed);
+        let was = (self.named.swap(None), self.cache.swap(None));
+        drop(changing);
         // What is dropped may be the last hold on a segment, which takes its time to leave.
-        drop((was, cache));
+        drop(was);
     }
 }
 
@@ -178,32 +200,16 @@ impl<V, C: Send + Sync> Close for Held<V, C> {
 /// [`MemoBuilder`]: super::MemoBuilder
 #[must_use]
 pub fn names() -> Vec<String> {
-    let sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
-    let living = sources.iter().filter_map(Weak::upgrade);
-    let names: BTreeSet<String> = living.map(|source| source.name().to_owned()).collect();
+    let living = living_sources();
+    let names: BTreeSet<String> = living.iter().map(|source| source.name().to_owned()).collect();
     names.into_iter().collect()
 }
 
 /// Gives up the caches of all memoized functions of the process; if it does not wait, those that somebody opens at this
 /// moment are left out.
 pub(crate) fn close_all(waits: bool) {
-    let sources: Vec<_> = match lock_of(&SOURCES, waits) {
-        Some(sources) => sources.iter().filter_map(Weak::upgrade).collect(),
-        None => return,
-    };
-    for source in sources {
+    for source in living_sources() {
         source.close(waits);
-    }
-}
-
-fn lock_of<T>(mutex: &Mutex<T>, waits: bool) -> Option<MutexGuard<'_, T>> {
-    if waits {
-        return Some(mutex.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }
 
