@@ -2,8 +2,9 @@
 
 use std::borrow::Borrow;
 use std::ops::Deref;
+use std::time::Duration;
 
-use guira_segment::Replace;
+use guira_segment::{Expiry, Metadata, PutOptions, Replace, Swap};
 use serde::Serialize;
 
 use super::Cache;
@@ -11,7 +12,6 @@ use super::payload::Payload;
 use crate::codec::{Found, Raw, Text};
 use crate::envelope::Extras;
 use crate::error::{CodecError, Error};
-use crate::key::KeyBytes;
 
 /// Bytes as they lie in the segment, without a copy (but of what was compressed or encrypted). While it lives,
 /// their block is not reused: keep it short. The notes at [`guira_segment::ValueRef`] hold.
@@ -124,8 +124,30 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         Q: Serialize + ?Sized,
     {
         let key = self.key_bytes(key)?;
-        self.check_in_place(&key)?;
-        Ok(self.segment()?.append(&key, suffix)?)
+        let segment = self.segment()?;
+        self.check_unsealed()?;
+        loop {
+            let Some(value) = segment.get(&key) else {
+                return Ok(Replace::NotFound);
+            };
+            self.check_in_place(&value)?;
+            // Only to what was looked at: another kind may be put meanwhile.
+            let metadata = value.metadata();
+            let whole = [&*value, suffix].concat();
+            let tags = value.tags();
+            drop(value);
+            let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
+            let options = PutOptions::default()
+                .expiry(what_is_left(&metadata))
+                .tags(&tags)
+                .aligned(self.inner.envelope.form().in_place);
+            match segment.compare_and_swap(&key, metadata.version, &whole, &options)? {
+                Swap::Stored => return Ok(Replace::Stored),
+                Swap::NotFound => return Ok(Replace::NotFound),
+                Swap::Superseded => return Ok(Replace::Superseded),
+                Swap::Conflict(_) => {}
+            }
+        }
     }
 
     fn prepend_bytes<Q>(&self, key: &Q, prefix: &[u8]) -> Result<Replace, Error>
@@ -134,31 +156,45 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         Q: Serialize + ?Sized,
     {
         let key = self.key_bytes(key)?;
-        self.check_in_place(&key)?;
+        self.check_unsealed()?;
+        if let Some(value) = self.segment()?.get(&key) {
+            self.check_in_place(&value)?;
+        }
         let head = self.inner.envelope.head(Extras::default());
         Ok(self.segment()?.prepend(&key, head.bytes(), prefix)?)
     }
 
-    /// Whether the bytes of `key`'s value are as they were put, if it has one.
-    fn check_in_place(&self, key: &KeyBytes) -> Result<(), Error> {
-        let segment = self.segment()?;
-        if self.inner.transforms.seal.is_some() {
-            return Err(CodecError::NotInPlace {
+    /// What is sealed cannot be changed in place.
+    fn check_unsealed(&self) -> Result<(), CodecError> {
+        match self.inner.transforms.seal {
+            None => Ok(()),
+            Some(_) => Err(CodecError::NotInPlace {
                 found: self.inner.envelope.expected(),
-            }
-            .into());
+            }),
         }
-        if let Some(value) = segment.get(key)
-            && self.inner.envelope.open(&value).is_none()
-        {
-            return Err(match self.inner.envelope.parse(&value) {
-                Some(_) => CodecError::NotInPlace {
-                    found: Found::of(&value),
-                },
-                None => self.mismatch(&value),
-            }
-            .into());
-        }
-        Ok(())
     }
+
+    /// Whether the bytes of `value` are as they were put.
+    fn check_in_place(&self, value: &[u8]) -> Result<(), CodecError> {
+        if self.inner.envelope.open(value).is_some() {
+            return Ok(());
+        }
+        Err(match self.inner.envelope.parse(value) {
+            Some(_) => CodecError::NotInPlace {
+                found: Found::of(value),
+            },
+            None => self.mismatch(value),
+        })
+    }
+}
+
+/// The rest of a life. What is just over lasts for the millisecond that is the least there is.
+fn what_is_left(metadata: &Metadata) -> Expiry {
+    const LEAST: Duration = Duration::from_millis(1);
+    let expiry = metadata
+        .ttl
+        .map_or(Expiry::never(), |left| Expiry::after(left.max(LEAST)));
+    metadata
+        .soft_ttl
+        .map_or(expiry, |left| expiry.soft(left.max(LEAST)))
 }

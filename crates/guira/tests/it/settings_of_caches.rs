@@ -1,6 +1,6 @@
 //! Codecs, schemas and lifetimes as caches are set up with them.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use guira::codec::{Raw, Text};
 use guira::{CodecError, Error, Lifetime, Mismatch, PutOptions, Replace, Swap, Ttl};
@@ -119,6 +119,57 @@ fn appending_keeps_the_lifetime_and_the_kind() {
         Err(Error::Codec(CodecError::Mismatch { .. }))
     ));
     assert_eq!(texts.get(&1).expect("a hit"), Some("ab".to_owned()));
+}
+
+#[test]
+fn nothing_is_appended_to_a_value_of_another_kind_that_is_put_meanwhile() {
+    let (guira, _clock) = guira_with_clock();
+    let texts = guira
+        .cache_builder::<u64, String>("x")
+        .codec(Text)
+        .build()
+        .expect("name");
+    let counters = guira.counters::<u64>("x");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                texts.put(&1, &"a".to_owned(), Lifetime::never()).expect("room");
+                // It may find a counter there.
+                let _ = texts.append(&1, "1");
+            }
+        });
+        for _ in 0..30_000 {
+            counters.put(&1, &5, Lifetime::never()).expect("room");
+            let found = counters.get(&1).expect("no error");
+            if found.is_some_and(|count| count != 5) {
+                is_over.store(true, Ordering::Relaxed);
+            }
+            assert!(found.is_none_or(|count| count == 5), "{found:?}");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn appending_keeps_what_is_stale_and_the_tags() {
+    let (guira, clock_ms) = guira_with_clock();
+    let texts = guira
+        .cache_builder::<u64, String>("x")
+        .codec(Text)
+        .build()
+        .expect("name");
+    let lifetime = Lifetime::after(10 * SECOND).stale_after(4 * SECOND);
+    let options = PutOptions::default().lifetime(lifetime).tags(&[b"letters"]);
+    texts.put(&1, &"a".to_owned(), options).expect("room");
+    assert_eq!(texts.append(&1, "b").expect("room"), Replace::Stored);
+    assert_eq!(texts.ttl(&1).expect("no error"), Some(Ttl::Fresh(4 * SECOND)));
+    clock_ms.fetch_add(5_000, Ordering::Relaxed);
+    assert_eq!(texts.append(&1, "c").expect("room"), Replace::Stored);
+    clock_ms.fetch_add(1, Ordering::Relaxed);
+    assert!(texts.ttl(&1).expect("no error").is_some_and(Ttl::is_stale));
+    texts.invalidate_tag(b"letters").expect("no error");
+    assert_eq!(texts.get(&1).expect("no error"), None);
 }
 
 #[test]
