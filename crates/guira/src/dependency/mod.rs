@@ -145,8 +145,8 @@ impl Dependency {
         self.segment.invalidate_tag(self.tag());
     }
 
-    /// Lets the value of `key` in `cache` depend on it, as if it always had; everything else stays as it is, but one
-    /// that was expired is fresh again until its soft deadline.
+    /// Lets the value of `key` in `cache` depend on it, as if it always had; everything else stays as it is. One that is
+    /// [expired](Cache::expire) at that very moment may be fresh again until its soft deadline.
     ///
     /// ```
     /// use guira::{Lifetime, Replace};
@@ -171,7 +171,16 @@ impl Dependency {
         Q: Serialize + ?Sized,
     {
         let key = cache.key_bytes(key)?;
-        Ok(cache.segment()?.add_tags(&key, &[self.tag()])?)
+        let segment = cache.segment()?;
+        // What the engine makes of an entry has no mark of `expire`.
+        let was_expired = segment
+            .metadata(&key)
+            .is_some_and(|metadata| metadata.is_stale && metadata.stale_for.is_none());
+        let added = segment.add_tags(&key, &[self.tag()])?;
+        if was_expired && added == Replace::Stored {
+            segment.expire(&key);
+        }
+        Ok(added)
     }
 }
 

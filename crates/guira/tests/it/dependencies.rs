@@ -210,6 +210,19 @@ fn stale_values_are_inherited_from_too_and_what_nobody_knows_is_not_stored() {
 }
 
 #[test]
+fn what_was_expired_stays_so_when_it_is_made_to_depend_on_a_name() {
+    let guira = private();
+    let users = guira.cache::<u64, u64>("users");
+    users.put(&1, &1, Lifetime::never()).expect("room");
+    assert!(users.expire(&1).good());
+    let team = guira.dependency("team:3");
+    assert_eq!(team.add(&users, &1).good(), Replace::Stored);
+    assert!(users.ttl(&1).good().expect("it is kept").is_stale());
+    team.invalidate();
+    assert_eq!(users.get(&1).good(), None);
+}
+
+#[test]
 fn a_future_declares_in_its_polls_and_not_for_other_tasks() {
     let guira = private();
     let values = guira.cache::<u64, u64>("values");
