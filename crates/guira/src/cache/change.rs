@@ -34,7 +34,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        let expiry = self.expiry(None, lifetime.into())?;
+        let expiry = self.expiry_with_grace(None, lifetime.into())?;
         Ok(self.segment()?.touch(&self.key_bytes(key)?, expiry)?)
     }
 

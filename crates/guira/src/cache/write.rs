@@ -139,11 +139,29 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         value: &V,
         options: PutOptions<'t>,
     ) -> Result<guira_segment::PutOptions<'t>, Error> {
-        let expiry = self.expiry(Some(value), options.lifetime)?;
+        let expiry = self.expiry_with_grace(Some(value), options.lifetime)?;
         Ok(guira_segment::PutOptions::default()
             .expiry(expiry)
             .tags(options.tags)
             .aligned(self.inner.envelope.form().in_place))
+    }
+
+    /// As `expiry`; past its life the value is kept for the time of grace.
+    pub(crate) fn expiry_with_grace(
+        &self,
+        value: Option<&V>,
+        asked: Lifetime,
+    ) -> Result<guira_segment::Expiry, Error> {
+        let grace = self.inner.flights.options.grace;
+        if grace.is_zero() {
+            return self.expiry(value, asked);
+        }
+        let (hard, soft) = self.inner.lifetimes.deadlines(value, asked)?;
+        let Some(hard) = hard.filter(|hard| !hard.is_zero()) else {
+            return self.expiry(value, asked);
+        };
+        let expiry = guira_segment::Expiry::after(hard.saturating_add(grace));
+        Ok(expiry.soft(soft.unwrap_or(hard)))
     }
 
     /// Deadlines as the engine takes them, what was left open being as the value or this cache says.

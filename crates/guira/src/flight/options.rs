@@ -71,7 +71,7 @@ impl FlightOptions {
         Self { back_off, ..self }
     }
 
-    /// How long past its lifetime a value is kept for the case that computing a new one fails, or takes longer
+    /// How long past its lifetime a value, computed or put, is kept for the case that computing a new one fails, or takes longer
     /// than the soft wait if there is one; by default not at all. Until then it is stale, and plain reads such as
     /// [`Cache::get`](crate::Cache::get) give it.
     #[must_use]

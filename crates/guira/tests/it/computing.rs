@@ -240,6 +240,26 @@ fn in_the_time_of_grace_a_value_is_given_only_if_no_new_one_is_to_be_had() {
 }
 
 #[test]
+fn what_was_put_has_its_time_of_grace_after_its_life_and_not_within() {
+    let (cache, time) = timed(FlightOptions::default().grace(10 * MINUTE));
+    let life = Lifetime::after(5 * MINUTE).stale_after(MINUTE);
+    cache.put(&7, &49, life).expect("room");
+    pass(&time, 2 * MINUTE);
+    // Stale, but alive: given at once while somebody computes.
+    let (outcome, leader) = lead(&cache, 7);
+    assert_eq!(cache.get_or_compute(&7, || 1).expect("a key"), 49);
+    outcome.send(Ok(50)).expect("it listens");
+    assert_eq!(leader.join().expect("no panic").expect("no error"), 50);
+
+    cache.put(&8, &64, life).expect("room");
+    pass(&time, 6 * MINUTE);
+    let fail = || -> Result<u64, AnyError> { Err("the backend is down".into()) };
+    assert_eq!(cache.try_get_or_compute(&8, fail).expect("the old value"), 64);
+    pass(&time, 10 * MINUTE);
+    assert!(cache.try_get_or_compute(&8, fail).is_err());
+}
+
+#[test]
 fn who_waits_for_what_nobody_can_be_told_computes_at_once_and_not_in_a_row() {
     const WAITERS: u64 = 4;
     let cache = private().cache::<u64, Vec<u8>>("large");
