@@ -60,6 +60,9 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     /// As [`Cache::purge`], of what has been stale for at least `time`. When an entry was made stale by
     /// [`Cache::expire`] is not kept; it counts as stale since it was put.
     ///
+    /// What is refreshed meanwhile stays; but between the last look at an entry and its removal a new value may be put,
+    /// and go with it, as an eviction may take any.
+    ///
     /// # Errors
     /// [`Error::Namespace`].
     pub fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {

@@ -12,7 +12,8 @@
 //!
 //! What a computation hands to the background pool or the spawner (`bg`, `future`) is part of it, for it may wait for
 //! that. What this does not see: a computation that hands its work to other threads or tasks and waits for those (they
-//! have no current computation). The patience bounds such a wait.
+//! have no current computation); and a thread of the pool that computes in place what another branch of its own task
+//! leads (`join!` of `call(key)` and `future(key)` without a spawner). The patience bounds such a wait.
 
 use std::cell::Cell;
 use std::collections::HashSet;
