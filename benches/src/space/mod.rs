@@ -111,7 +111,7 @@ fn guira(entries: u64) -> Result<(), BenchError> {
         &rows,
     );
     print_goal(
-        "at most 60 bytes beyond key and value, everything counted",
+        &format!("at most {MOST_BYTES_BEYOND} bytes beyond key and value, everything counted"),
         &format!("{best:.2}"),
         best <= MOST_BYTES_BEYOND,
     );
