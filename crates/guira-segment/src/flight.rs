@@ -424,6 +424,8 @@ impl<'s> FlightWait<'s> {
         let mut thorough_ms = 0;
         loop {
             if self.has_landed() {
+                // Who ended it may have died before it woke anybody, and those who sleep look seldom.
+                futex::wake(futex_word, u32::MAX >> 1);
                 return FlightEnd::Landed;
             }
             let now_ms = shared.clock.boot_clock().now_ms();

@@ -68,6 +68,11 @@ pub fn fold_tags(names: &[&[u8]]) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::entry::{HEADER_BYTES, TAGS_HEAD_BYTES};
+    use crate::modify::Replace;
+    use crate::options::PutOptions;
+    use crate::pin::EnginePin;
+    use crate::segment::Segment;
 
     #[test]
     fn names_are_folded_into_their_groups_only_where_there_are_too_many() {
@@ -108,5 +113,30 @@ mod tests {
         assert_eq!(group_of(b"guira.group:3"), *b"guira.group:3");
         // One that only begins like a group is a name like any other.
         assert_eq!(group_of(b"guira.group:33").len(), group.len());
+    }
+
+    /// The check is over the hashes: a name that fits none of them would take the place of the tag it was.
+    #[test]
+    fn nothing_is_added_to_tags_whose_names_are_damaged() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let options = PutOptions::default().tags(&[b"tag"]);
+        segment
+            .put_with(b"key", b"value", &options)
+            .expect("there is room");
+        assert_eq!(segment.add_tags(b"key", &[b"other"]), Ok(Replace::Stored));
+        let shared = &*segment.shared;
+        let offset = {
+            let thread = shared.thread().expect("this process is attached");
+            let pin = thread.engine_pin(shared, EnginePin::Read);
+            let found = shared.find(&thread, pin, &segment.key(b"key")).expect("just put");
+            found.offset()
+        };
+        // Behind two hashes: a length, and the first letter.
+        let name_at = offset + HEADER_BYTES + TAGS_HEAD_BYTES + 2 * 8;
+        shared.region().copy_in(name_at + 1, b"T");
+        assert!(segment.contains(b"key"), "its hashes are whole");
+        assert_eq!(segment.add_tags(b"key", &[b"third"]), Ok(Replace::NotFound));
+        assert!(!segment.contains(b"key"));
+        assert_eq!(segment.stats().damaged, 1);
     }
 }

@@ -255,21 +255,33 @@ impl Segment {
         let (key, token, thread) = self.begin(key)?;
         // Refused whether there is an entry or not.
         self.folded(tags)?;
+        let mut is_damaged = false;
         let derived = self.shared.derive(&thread, &key, &token, |base| {
             let Some(base) = base else {
                 return Ok(Plan::Keep);
             };
-            let present = self.shared.tags_of(base).names();
-            let all: Vec<&[u8]> = present
-                .iter()
-                .map(Vec::as_slice)
-                .chain(tags.iter().copied())
-                .collect();
+            let present = self.shared.tags_of(base);
+            let names = present.names();
+            let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+            if !Tags::new(self.shared.superblock.hash_seed, &names)?
+                .hashes()
+                .eq(present.hashes())
+            {
+                // Only the hashes have a check. With names that do not fit them it could not be invalidated by the
+                // tags that it has.
+                is_damaged = true;
+                return Ok(Plan::Keep);
+            }
+            let all: Vec<&[u8]> = names.into_iter().chain(tags.iter().copied()).collect();
             Ok(Plan::Write(Replacement {
                 tags: self.folded(&all)?,
                 ..self.shared.inherit(base, self.shared.value_of(base))
             }))
         })?;
+        if is_damaged {
+            thread.count(&self.shared, Counter::Damaged);
+            self.shared.remove(&thread, &key);
+        }
         thread.count(&self.shared, Counter::Stores);
         Ok(replaced(derived))
     }

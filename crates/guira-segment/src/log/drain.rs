@@ -158,7 +158,9 @@ impl Shared {
         // A writer that is stopped is met once: the survey that goes on with the drain knows of it.
         let mut others = Survey::without(in_writing.to_vec());
         self.survey_on(&mut others, self.geometry.blocks());
+        // The pins are read after the block was seen SEALED: this one may have been OPEN before.
         self.choose_victim(&others)
+            .filter(|victim| !self.is_in_writing(victim.block))
     }
 
     /// Now and then, and sooner while something keeps retired blocks, gives back what dead processes

@@ -10,7 +10,7 @@ use guira::{Cache, Error, FailureKind, Guira, Lifetime, Ttl};
 use crate::children::await_that;
 
 fn squares() -> Cache<u64, u64> {
-    let guira = Guira::builder().size(8 << 20).private().expect("it is small");
+    let guira = Guira::builder().size(64 << 20).private().expect("it is small");
     guira.cache("squares")
 }
 
