@@ -207,10 +207,6 @@ fn fill_roomy(segment: &Segment) -> Result<(), KillError> {
         put(segment, key.as_bytes(), 8 + n * 17)?;
         put(&side, key.as_bytes(), 8 + n)?;
     }
-    let red: [&[u8]; 1] = [b"red"];
-    let tagged = PutOptions::default().tags(&red);
-    segment.put_with(b"tagged", b"one of many", &tagged)?;
-    segment.put_with(keys::NUMBER, b"10", &tagged)?;
     segment.put(keys::STALE, b"old", Expiry::never())?;
     segment.expire(keys::STALE);
     segment.put(
@@ -222,6 +218,11 @@ fn fill_roomy(segment: &Segment) -> Result<(), KillError> {
     let gone: [&[u8]; 1] = [b"gone"];
     segment.put_with(keys::SWEPT, b"old", &PutOptions::default().tags(&gone))?;
     segment.invalidate_tag(b"gone");
+    // Behind it, for the two tags may share a stamp.
+    let red: [&[u8]; 1] = [b"red"];
+    let tagged = PutOptions::default().tags(&red);
+    segment.put_with(b"tagged", b"one of many", &tagged)?;
+    segment.put_with(keys::NUMBER, b"10", &tagged)?;
     segment.put(keys::LARGE, &vec![b'o'; LARGE_BYTES], Expiry::never())?;
     while segment.contains(keys::EXPIRED) {
         std::thread::yield_now();
