@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
+const NS_PER_US: i64 = 1_000;
 const NS_PER_MS: i64 = 1_000_000;
 
 /// Inode of the time namespace that the machine booted with.
@@ -49,6 +50,14 @@ impl Clock {
         match &self.0 {
             Source::System => ms_of(boot_time_ns() - namespace_offset_ns()),
             Source::Manual(ms) => ms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Microseconds since boot, exact: of the same instant as [`now_ms`](Clock::now_ms).
+    pub fn now_us(&self) -> u64 {
+        match &self.0 {
+            Source::System => ((boot_time_ns() - namespace_offset_ns()) / NS_PER_US).max(0) as u64,
+            Source::Manual(ms) => ms.load(Ordering::Relaxed) * 1_000,
         }
     }
 
@@ -245,6 +254,8 @@ mod tests {
             let coarse_ms = clock.coarse_ms();
             let after_ms = clock.now_ms();
             assert!(coarse_ms <= after_ms, "{coarse_ms} is ahead of {after_ms}");
+            let exact_us = clock.now_us();
+            assert!(exact_us >= after_ms * 1_000 && exact_us / 1_000 <= clock.now_ms());
             assert!(
                 coarse_ms + 50 >= before_ms,
                 "{coarse_ms} is far behind {before_ms}"
@@ -260,6 +271,7 @@ mod tests {
         let clock = Clock::manual(Arc::clone(&ms));
         ms.store(42, Ordering::Relaxed);
         assert_eq!([clock.now_ms(), clock.coarse_ms(), clock.realtime_ms()], [42; 3]);
+        assert_eq!(clock.now_us(), 42_000);
     }
 
     #[test]
@@ -305,7 +317,8 @@ mod tests {
                 let raw_ms = ms_of(boot_time_ns());
                 let near = |ms: u64| ms + 1000 > before_ms && ms < before_ms + 600_000;
                 let shifted = raw_ms > before_ms + 4_000_000_000;
-                Outcome::of(shifted && near(clock.now_ms()) && near(clock.coarse_ms()))
+                let readings = [clock.now_ms(), clock.now_us() / 1_000, clock.coarse_ms()];
+                Outcome::of(shifted && readings.into_iter().all(near))
             })
         });
         assert_ne!(outcome, Outcome::Failed);

@@ -100,6 +100,12 @@ mutants! {
     RebornDerivation = "reborn-derivation",
     /// What was read once is believed to be its key's value, whatever became of the entry and of the key's stamp.
     WatchNotLookedAt = "watch-not-looked-at",
+    /// An appender writes its record's words without looking at what is there.
+    JournalByStores = "journal-by-stores",
+    /// An appender replaces whatever word is in its slot, of a later lap or voided.
+    JournalLapsUnchecked = "journal-laps-unchecked",
+    /// An invalidation changes the stamp and kills before its record is committed.
+    StampBeforeRecord = "stamp-before-record",
     /// A value that was superseded while it was computed is given to whoever waited, however late the waiter came.
     LandingForAll = "landing-for-all",
 }

@@ -10,6 +10,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Start times are counted in hundredths of a second.
@@ -90,16 +91,21 @@ pub fn is_gone(identity: &ProcessIdentity) -> Existence {
     }
 }
 
-/// The id of this boot of the machine, where `/proc` shows it.
+/// The id of this boot of the machine, where `/proc` shows it. Read once: no process outlives its boot.
 pub fn boot_id() -> Option<[u8; 16]> {
+    static READ: OnceLock<[u8; 16]> = OnceLock::new();
     if cfg!(miri) {
         return None; // there is no machine
     }
-    parse_uuid(
+    if let Some(id) = READ.get() {
+        return Some(*id);
+    }
+    let id = parse_uuid(
         std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .ok()?
             .trim_end(),
-    )
+    )?;
+    Some(*READ.get_or_init(|| id))
 }
 
 /// `/proc` may hide the processes of other users (`hidepid`); a signal shows
