@@ -81,19 +81,19 @@ impl Forgery {
 fn another_major_version_is_refused_and_another_minor_version_is_read() {
     let forgery = Forgery::new();
     for (found, advice) in [
-        (0_u64, "remove it"),
-        (2, "newer library"),
+        (1_u64, "remove it"),
+        (3, "newer library"),
         (u64::from(u32::MAX), "newer library"),
     ] {
         forgery.write(VERSION, found | 7 << 32, true);
         let error = forgery.refused();
         assert!(
-            matches!(error, OpenError::Version { major, minor: 7, supported: 1, .. } if u64::from(major) == found),
+            matches!(error, OpenError::Version { major, minor: 7, supported: 2, .. } if u64::from(major) == found),
             "{error}"
         );
         assert!(error.to_string().contains(advice), "{error}");
     }
-    forgery.write(VERSION, 1 | 9 << 32, true);
+    forgery.write(VERSION, 2 | 9 << 32, true);
     assert!(Segment::builder().open(&forgery.path).is_ok());
 }
 

@@ -20,7 +20,7 @@ struct Timed {
 impl Timed {
     fn new() -> Self {
         // A day after boot, in the middle of a tick.
-        let ms = Arc::new(AtomicU64::new(86_400_003));
+        let ms = Arc::new(AtomicU64::new(315_360_000_003));
         let segment = Segment::builder()
             .size(SMALL_BYTES)
             .clock(Clock::manual(Arc::clone(&ms)))

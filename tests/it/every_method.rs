@@ -13,6 +13,13 @@ const CALLED: &[(&str, &str, &[&str])] = &[
     ("FlightWait", "flying.rs", &["wait."]),
     ("FlightLead", "flying.rs", &["guard."]),
     ("FillToken", "computing.rs", &["token."]),
+    ("FillToken", "agreeing.rs", &["token."]),
+    ("Journal", "telling.rs", &["journal."]),
+    ("Journal", "agreeing.rs", &["journal."]),
+    ("AgentRole", "agreeing.rs", &["role."]),
+    ("Lease", "agreeing.rs", &["lease."]),
+    ("AskedLease", "agreeing.rs", &["asked."]),
+    ("RecordKind", "telling.rs", &["kind.", "RecordKind::"]),
     ("Stats", "", &["stats."]),
     ("Verified", "looking.rs", &["verified."]),
 ];

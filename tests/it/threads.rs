@@ -185,7 +185,9 @@ fn a_tiny_world_survives_everything_at_once() {
     let verified = segment.verify();
     assert!(verified.is_clean(), "{:?}", verified.faults);
     let blocks = segment.stats().blocks;
-    assert_eq!(blocks.run + blocks.draining + blocks.damaged, 0, "{blocks:?}");
+    assert_eq!(blocks.run + blocks.damaged, 0, "{blocks:?}");
+    // A thread may end in the middle of a drain; whoever takes its line goes on with it.
+    assert!(blocks.draining <= THREADS as u32, "{blocks:?}");
 }
 
 #[test]

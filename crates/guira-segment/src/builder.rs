@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guira_shm::clock::Clock;
-use guira_shm::file::{
-    CreateOptions, FileError, MappedFile, OpenFile, OpenRules, create_unnamed, open_checked,
-};
+use guira_shm::file::{CreateOptions, FileError, MappedFile, OpenRules, create_unnamed, open_checked};
 use guira_shm::region::Region;
 
 use crate::attach::AttachmentSlot;
 use crate::clock::SegmentClock;
+use crate::cluster::{hash_seed_of_cluster, id_of_cluster};
 use crate::error::OpenError;
 use crate::format::{declare_in_use, format_segment, random_u64, read_clock_offset};
 use crate::layout::geometry::{Geometry, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, Wish};
-use crate::layout::superblock::{
-    MAGIC, MAJOR_VERSION, OPTION_CHECKED_VALUES, Refusal, SUPERBLOCK_BYTES, Superblock, Unchecked,
-};
+use crate::layout::namespace::MAX_NAMESPACE_BYTES;
+use crate::layout::superblock::{OPTION_CHECKED_VALUES, Superblock, Unchecked};
 use crate::memory::Memory;
+use crate::opening::read_superblock;
 use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::truncation::LOST;
@@ -39,6 +38,7 @@ use crate::truncation::LOST;
 #[derive(Clone, Debug)]
 pub struct SegmentBuilder {
     wish: Wish,
+    cluster: Option<String>,
     mode: u32,
     allow_group: bool,
     checked_values: bool,
@@ -60,7 +60,10 @@ impl Default for SegmentBuilder {
                 threads: None,
                 blocks: None,
                 generation_bits: 12,
+                journal_records: None,
+                is_clustered: false,
             },
+            cluster: None,
             mode: 0o600,
             allow_group: false,
             checked_values: false,
@@ -119,6 +122,43 @@ impl SegmentBuilder {
     #[must_use]
     pub const fn generation_bits(mut self, bits: u64) -> Self {
         self.wish.generation_bits = bits;
+        self
+    }
+
+    /// The cluster whose hosts keep each other's caches coherent: 1 to 104 bytes; by default none.
+    ///
+    /// A new segment is made for it: all segments of a name hash alike (so whoever knows the name can choose
+    /// keys that share buckets), and each keeps a journal of its invalidations. An existing segment must be
+    /// of this cluster, or [`OpenError::OtherCluster`]; without a name any is opened.
+    ///
+    /// ```
+    /// use guira_segment::{OpenError, Segment};
+    ///
+    /// # let directory = tempfile::tempdir_in("/dev/shm")?;
+    /// # let path = directory.path().join("app.guira");
+    /// Segment::builder().size(8 << 20).cluster("shop").create(&path)?;
+    /// assert!(Segment::builder().cluster("shop").open(&path).is_ok());
+    /// assert!(Segment::builder().open(&path).is_ok());
+    /// let refused = Segment::builder().cluster("school").open(&path);
+    /// assert!(matches!(refused, Err(OpenError::OtherCluster { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn cluster(mut self, name: &str) -> Self {
+        self.wish.is_clustered = true;
+        self.cluster = Some(name.to_owned());
+        self
+    }
+
+    /// How many records the journal of a cluster's segment holds, rounded up to a power of two; by default
+    /// one for each 4 KiB of the file, at least 64, at most 1,048,576. Only for creating.
+    ///
+    /// It must hold what is invalidated while no broker accepts anything: invalidations a second times the
+    /// seconds of a fail-over, with a margin. A record takes 32 bytes; 300,000 a second for two seconds with as
+    /// much again in reserve are 1,200,000 records, 64 MiB.
+    #[must_use]
+    pub const fn journal_records(mut self, records: u64) -> Self {
+        self.wish.journal_records = Some(records);
         self
     }
 
@@ -241,6 +281,7 @@ impl SegmentBuilder {
             },
         )?;
         let superblock = read_superblock(&file, path)?;
+        self.check_cluster(path, &superblock)?;
         let mut mapped = file.map(superblock.geometry.total_bytes as u64)?;
         self.watch(&mut mapped)?;
         crate::format::prepare_for_this_boot(&mapped, &superblock, &self.clock, self.salvage)?;
@@ -325,17 +366,37 @@ impl SegmentBuilder {
                 ),
             });
         }
+        let cluster = self.cluster.as_deref();
+        if cluster.is_some_and(|name| name.is_empty() || name.len() > MAX_NAMESPACE_BYTES) {
+            return Err(OpenError::Options {
+                field: "cluster",
+                problem: format!("a cluster's name has 1 to {MAX_NAMESPACE_BYTES} bytes"),
+            });
+        }
         Ok(Superblock {
             id: u128::from(random_u64()) << 64 | u128::from(random_u64()),
-            hash_seed: random_u64(),
+            hash_seed: cluster.map_or_else(random_u64, hash_seed_of_cluster),
             options: if self.checked_values {
                 OPTION_CHECKED_VALUES
             } else {
                 0
             },
             created_ms: self.clock.realtime_ms(),
+            cluster: cluster.map_or(0, id_of_cluster),
             geometry,
         })
+    }
+
+    fn check_cluster(&self, path: &Path, superblock: &Superblock) -> Result<(), OpenError> {
+        match &self.cluster {
+            Some(name) if id_of_cluster(name) != superblock.cluster => Err(OpenError::OtherCluster {
+                path: path.to_path_buf(),
+                name: name.clone(),
+                wanted: id_of_cluster(name),
+                found: superblock.cluster,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn bad_option(&self, field: &'static str) -> OpenError {
@@ -355,6 +416,7 @@ impl SegmentBuilder {
             }
             "attach records" => "a segment is for 1 to 4094 processes".to_owned(),
             "thread lines" => "a segment has 2 to 65536 thread lines".to_owned(),
+            "journal records" => "a journal has 1 to 1073741824 records".to_owned(),
             "block size" => "a block is a power of two from 1024 bytes to 1 GiB".to_owned(),
             _ => "out of range".to_owned(),
         };
@@ -390,72 +452,6 @@ impl SegmentBuilder {
         }
         shared.attach()?;
         shared.check_still_whole()?;
-        Ok(Segment {
-            shared: Arc::new(shared),
-            namespace: 0,
-        })
-    }
-}
-
-fn read_superblock(file: &OpenFile, path: &Path) -> Result<Superblock, OpenError> {
-    let path = path.to_path_buf();
-    let found_bytes = file.len_bytes()?;
-    let mut bytes = [0; SUPERBLOCK_BYTES];
-    let readable = usize::try_from(found_bytes)
-        .unwrap_or(SUPERBLOCK_BYTES)
-        .min(SUPERBLOCK_BYTES);
-    if let Some(head) = bytes.get_mut(..readable) {
-        file.read_exact_at(0, head)?;
-    }
-    if readable < SUPERBLOCK_BYTES {
-        // Only what begins like a segment is called a damaged one: anything else may be precious.
-        let begins_like_one = MAGIC
-            .to_le_bytes()
-            .iter()
-            .zip(&bytes)
-            .take(readable)
-            .all(|(a, b)| a == b);
-        return Err(if begins_like_one {
-            OpenError::Truncated {
-                path,
-                found_bytes,
-                expected_bytes: MIN_SEGMENT_BYTES as u64,
-            }
-        } else {
-            OpenError::Foreign { path }
-        });
-    }
-    let superblock = Unchecked(bytes)
-        .check()
-        .map_err(|refusal| refusal.into_error(path.clone()))?;
-    let expected_bytes = superblock.geometry.total_bytes as u64;
-    if found_bytes < expected_bytes {
-        return Err(OpenError::Truncated {
-            path,
-            found_bytes,
-            expected_bytes,
-        });
-    }
-    Ok(superblock)
-}
-
-impl Refusal {
-    fn into_error(self, path: PathBuf) -> OpenError {
-        match self {
-            Refusal::Foreign => OpenError::Foreign { path },
-            Refusal::WrongEndian => OpenError::WrongEndian { path },
-            Refusal::Version { major, minor } => OpenError::Version {
-                path,
-                major,
-                minor,
-                supported: MAJOR_VERSION,
-            },
-            Refusal::Features { unknown } => OpenError::Features { path, unknown },
-            Refusal::Checksum => OpenError::Damaged {
-                path,
-                what: "checksum",
-            },
-            Refusal::Geometry { field } => OpenError::Damaged { path, what: field },
-        }
+        Ok(Segment::new(Arc::new(shared), 0))
     }
 }

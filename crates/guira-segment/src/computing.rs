@@ -47,6 +47,14 @@ impl FillToken {
     pub const fn clock(&self) -> u64 {
         self.token.clock
     }
+
+    /// As if taken when the invalidation clock said `clock`, if that is earlier: for a value that somebody else
+    /// computed from then on, of a key that was not invalidated between then and this token.
+    #[must_use]
+    pub fn born_at(mut self, clock: u64) -> Self {
+        self.token.clock = self.token.clock.min(clock);
+        self
+    }
 }
 
 impl Segment {

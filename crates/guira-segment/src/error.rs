@@ -69,6 +69,20 @@ pub enum OpenError {
         /// Which check failed.
         what: &'static str,
     },
+    /// The segment was not made for the cluster that was named.
+    #[error(
+        "{path}: not a segment of the cluster {name:?} (number {wanted:#x}), but of {}; name that one, or create another segment", cluster_found(*found)
+    )]
+    OtherCluster {
+        /// The file.
+        path: PathBuf,
+        /// The cluster that was named.
+        name: String,
+        /// Its number.
+        wanted: u64,
+        /// The number of the segment's cluster; 0 if it was made for none.
+        found: u64,
+    },
     /// Every attach record is held by a living process.
     #[error(
         "{path}: all {records} attach records are in use; detach a process, or create the segment with room for more processes"
@@ -117,6 +131,13 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+fn cluster_found(found: u64) -> String {
+    match found {
+        0 => "none".to_owned(),
+        number => format!("the one with number {number:#x}"),
+    }
 }
 
 const fn version_advice(found: u32, supported: u32) -> &'static str {

@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use guira_shm::futex;
+use guira_shm::futex::{self, WaitOutcome};
 use guira_shm::mutant::Mutant;
 use guira_shm::sync::{AtomicU64, Ordering, pairing_fence, yield_now};
 
@@ -422,10 +422,13 @@ impl<'s> FlightWait<'s> {
         let mut post = None;
         let mut slice_ms = FIRST_SLICE_MS;
         let mut thorough_ms = 0;
+        let mut is_overslept = false;
         loop {
             if self.has_landed() {
-                // Who ended it may have died before it woke anybody, and those who sleep look seldom.
-                futex::wake(futex_word, u32::MAX >> 1);
+                if is_overslept {
+                    // Who ended it may have died before it woke anybody, and those who sleep look seldom.
+                    futex::wake(futex_word, u32::MAX >> 1);
+                }
                 return FlightEnd::Landed;
             }
             let now_ms = shared.clock.boot_clock().now_ms();
@@ -448,7 +451,8 @@ impl<'s> FlightWait<'s> {
                     wait_ms = wait_ms.min(LOOKOUT_SLICE_MS);
                 }
             }
-            futex::wait(futex_word, self.sequence, Duration::from_millis(wait_ms));
+            let outcome = futex::wait(futex_word, self.sequence, Duration::from_millis(wait_ms));
+            is_overslept = outcome == WaitOutcome::TimedOut;
         }
     }
 

@@ -27,6 +27,20 @@ pub(crate) fn group_of(name: &[u8]) -> [u8; NAME.len()] {
     group
 }
 
+/// The number of a group, 0 to 15.
+pub(crate) fn number_of_group(group: &[u8; NAME.len()]) -> u16 {
+    let [.., digit] = group;
+    DIGITS.iter().position(|it| it == digit).unwrap_or(0) as u16
+}
+
+/// The group of a number; of its low four bits.
+pub(crate) fn group_of_number(number: u8) -> [u8; NAME.len()] {
+    let mut group = NAME;
+    let [.., last] = &mut group;
+    *last = *DIGITS.get(usize::from(number & 15)).expect("four bits");
+    group
+}
+
 /// Tags that say no less than `names`: the same ones without repetitions if those are at most
 /// [`MAX_TAGS`](crate::MAX_TAGS); else as many as possible of the first, and the groups of the others. Invalidating
 /// any of the names invalidates an entry that carries the result; so does, one time in sixteen for each group

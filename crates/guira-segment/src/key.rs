@@ -27,9 +27,10 @@ pub(crate) struct Pair {
 }
 
 impl<'k> Key<'k> {
+    /// A key of a namespace and that namespace's seed.
     #[inline]
     pub(crate) fn new(geometry: &Geometry, seed: u64, namespace: u16, bytes: &'k [u8]) -> Self {
-        Self::of_hash(geometry, namespace, bytes, hash_key(seed, namespace, bytes))
+        Self::of_hash(geometry, namespace, bytes, hash_key(seed, bytes))
     }
 
     /// A key whose hash is known.
@@ -63,15 +64,17 @@ impl<'k> Key<'k> {
     }
 }
 
-/// The hash of a key: XXH3-64 with the segment's secret seed.
+/// The hash of a key: XXH3-64 with its namespace's seed.
 #[inline]
-pub(crate) fn hash_key(seed: u64, namespace: u16, bytes: &[u8]) -> u64 {
-    let seed = if namespace == 0 {
-        seed
-    } else {
-        seed ^ u64::from(namespace).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    };
+pub(crate) fn hash_key(seed: u64, bytes: &[u8]) -> u64 {
     xxh3_64_with_seed(bytes, seed)
+}
+
+/// The seed of a namespace's keys, from the segment's seed and the hash of the namespace's name (0 for the
+/// default one): the name, not the row, so that all segments of a cluster agree.
+#[inline]
+pub(crate) const fn namespace_seed(seed: u64, namespace_hash: u64) -> u64 {
+    seed ^ namespace_hash
 }
 
 /// `value * count / 2^64`: an even spread over any count.
@@ -143,8 +146,9 @@ mod tests {
 
     #[test]
     fn namespaces_hash_apart() {
-        assert_ne!(hash_key(1, 0, b"k"), hash_key(1, 1, b"k"));
-        assert_ne!(hash_key(1, 1, b"k"), hash_key(1, 2, b"k"));
-        assert_ne!(hash_key(1, 0, b"k"), hash_key(2, 0, b"k"));
+        let seed = |name: &[u8]| namespace_seed(1, hash_key(1, name));
+        assert_ne!(hash_key(1, b"k"), hash_key(seed(b"a"), b"k"));
+        assert_ne!(hash_key(seed(b"a"), b"k"), hash_key(seed(b"b"), b"k"));
+        assert_ne!(hash_key(1, b"k"), hash_key(2, b"k"));
     }
 }

@@ -70,6 +70,8 @@
 mod attach;
 mod builder;
 mod clock;
+mod cluster;
+mod coherence;
 mod computing;
 mod entry;
 mod error;
@@ -79,6 +81,7 @@ mod format;
 mod groups;
 mod index;
 mod inspect;
+mod journal;
 mod key;
 mod layout;
 mod log;
@@ -88,6 +91,7 @@ mod metadata;
 mod models;
 mod modify;
 mod namespaces;
+mod opening;
 mod ops;
 mod options;
 mod pin;
@@ -112,6 +116,9 @@ pub const MAX_TAGS: usize = tags::MAX_TAGS;
 pub const MAX_TAG_BYTES: usize = tags::MAX_TAG_BYTES;
 
 pub use builder::SegmentBuilder;
+pub use coherence::{
+    AgentRole, Applied, AskedLease, HashedEntry, Lease, LeaseAnswer, LeaseStep, NOTE_WORDS, Trust,
+};
 pub use computing::{Fill, FillToken, Lookup};
 pub use error::{NamespaceError, OpenError, StoreError};
 pub use expiry::Expiry;
@@ -130,6 +137,7 @@ pub use guira_shm::mutant;
 #[doc(hidden)]
 pub use inspect::Part;
 pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, Verified};
+pub use journal::{Journal, JournalEntry, JournalRead, Record, RecordKind};
 pub use metadata::{Metadata, Version};
 pub use modify::{Replace, Swap};
 pub use options::PutOptions;

@@ -7,6 +7,7 @@ use crate::entry::Found;
 use crate::error::StoreError;
 use crate::expiry::Expiry;
 use crate::groups::fold_tags;
+use crate::journal::RecordKind;
 use crate::key::Key;
 use crate::layout::entry::FLAG_ALIGNED;
 use crate::metadata::Version;
@@ -303,7 +304,12 @@ impl Segment {
         if key.is_empty() {
             return false;
         }
-        self.shared.expire(&thread, &hashed)
+        let shared = &*self.shared;
+        let stamp = shared.clock_now().wrapping_add(1);
+        let announced = shared.announce(RecordKind::Expire, self.namespace, hashed.hash, 0, stamp);
+        let was_there = shared.expire(&thread, &hashed);
+        shared.conclude(announced);
+        was_there
     }
 
     fn fresh(&self, value: &[u8], options: &PutOptions<'_>) -> Result<Replacement, StoreError> {

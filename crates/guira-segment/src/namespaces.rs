@@ -3,7 +3,7 @@
 use guira_shm::sync::Ordering;
 
 use crate::error::NamespaceError;
-use crate::key::hash_key;
+use crate::key::{hash_key, namespace_seed};
 use crate::layout::control::CONTROL_NAMESPACES;
 use crate::layout::namespace::{MAX_NAMESPACE_BYTES, NAMESPACE_HASH, NAMESPACE_LENGTH, NAMESPACE_NAME};
 use crate::shared::Shared;
@@ -22,7 +22,7 @@ impl Shared {
                 size_bytes: self.geometry.total_bytes as u64,
             });
         }
-        let hash = hash_key(self.superblock.hash_seed, 0, name).max(1);
+        let hash = hash_namespace(self.superblock.hash_seed, name);
         for row in 1..self.geometry.counts.namespaces as u16 {
             if self.claim_row(row, hash) && self.publish_name(row, name) {
                 self.word(CONTROL_NAMESPACES)
@@ -35,10 +35,27 @@ impl Shared {
         })
     }
 
-    /// The row of `name` if it exists.
+    /// The hash of a row's name: 0 for the default namespace, and for free rows.
+    pub(crate) fn namespace_hash(&self, row: u16) -> u64 {
+        if row == 0 {
+            return 0;
+        }
+        // Acquire: pairs with the claim of the row.
+        self.namespace_word(row, NAMESPACE_HASH).load(Ordering::Acquire)
+    }
+
+    /// The seed of the keys of a row.
+    pub(crate) fn namespace_seed(&self, row: u16) -> u64 {
+        namespace_seed(self.superblock.hash_seed, self.namespace_hash(row))
+    }
+
+    /// The row of `name` if it exists: by hash and name, as `namespace` knows it, for damage may have left the name
+    /// in a row whose hash is another.
     pub(crate) fn find_namespace(&self, name: &[u8]) -> Option<u16> {
-        (1..self.geometry.counts.namespaces as u16)
-            .find(|&row| self.namespace_name(row).as_deref() == Some(name))
+        let hash = hash_namespace(self.superblock.hash_seed, name);
+        (1..self.geometry.counts.namespaces as u16).find(|&row| {
+            self.namespace_hash(row) == hash && self.namespace_name(row).as_deref() == Some(name)
+        })
     }
 
     /// Whether the row carries `hash`, claiming it if it is free.
@@ -95,5 +112,31 @@ impl Shared {
         }
         name.truncate(bytes);
         Some(name)
+    }
+}
+
+/// The hash of a namespace's name, never 0.
+pub(crate) fn hash_namespace(seed: u64, name: &[u8]) -> u64 {
+    hash_key(seed, name).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Segment;
+
+    /// Whoever makes a namespace and whoever asks for one that exists must not be led to two rows.
+    #[test]
+    fn a_name_in_a_row_of_another_hash_is_passed_over() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let before = segment.namespace("users").expect("a row");
+        let row_of = |name| segment.existing_namespace(name).map(|found| found.namespace);
+        assert_eq!(row_of("users"), Some(before.namespace));
+        let hash = segment.shared.namespace_word(before.namespace, NAMESPACE_HASH);
+        hash.store(hash.load(Ordering::Relaxed) ^ 1, Ordering::Relaxed);
+        assert_eq!(row_of("users"), None);
+        let now = segment.namespace("users").expect("another row");
+        assert_ne!(now.namespace, before.namespace);
+        assert_eq!(row_of("users"), Some(now.namespace));
     }
 }

@@ -1,9 +1,7 @@
 //! Removing and invalidating: a key, a tag, a namespace, everything.
 
-use guira_shm::sync::Ordering;
-
-use crate::groups::group_of;
-use crate::layout::control::CONTROL_FLOOR;
+use crate::groups::{group_of, number_of_group};
+use crate::journal::RecordKind;
 use crate::segment::Segment;
 use crate::tags::hash_tag;
 
@@ -24,8 +22,13 @@ impl Segment {
         match self.shared.thread() {
             Some(thread) => self.shared.invalidate(&thread, &hashed),
             None => {
-                // A forked child that could not attach has no pins to scan under: the namespace goes.
-                self.shared.raise_namespace(self.namespace);
+                // A forked child that could not attach has no pins to scan under: the namespace goes. (On
+                // other hosts the key is enough.)
+                let now = self.shared.next_clock();
+                let kind = RecordKind::Invalidate;
+                let announced = self.shared.announce(kind, self.namespace, hashed.hash, 0, now);
+                self.shared.raise_namespace_to(self.namespace, now);
+                self.shared.conclude(announced);
                 false
             }
         }
@@ -45,32 +48,40 @@ impl Segment {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn invalidate_tag(&self, tag: &[u8]) {
+        let seed = self.shared.superblock.hash_seed;
+        let (hash, group) = (hash_tag(seed, tag), group_of(tag));
         let now = self.shared.next_clock();
-        for name in [tag, &group_of(tag)] {
-            let hash = hash_tag(self.shared.superblock.hash_seed, name);
-            // SeqCst: a maximum, in one order with the looks of puts and fills.
-            self.shared.tag_stamp(hash).fetch_max(now, Ordering::SeqCst);
-        }
+        let number = number_of_group(&group);
+        let announced = self.shared.announce(RecordKind::Tag, number, hash, 0, now);
+        self.shared.raise_tag_to(hash, now);
+        self.shared.raise_tag_to(hash_tag(seed, &group), now);
         if self.shared.is_lost() {
             self.shared.invalidate_for_others();
         }
+        self.shared.conclude(announced);
     }
 
     /// Invalidates everything in this handle's namespace, in constant time; as with a tag, a put that
     /// begins while it runs may stay.
     pub fn clear(&self) {
-        self.shared.raise_namespace(self.namespace);
+        let now = self.shared.next_clock();
+        let announced = self
+            .shared
+            .announce(RecordKind::Namespace, self.namespace, 0, 0, now);
+        self.shared.raise_namespace_to(self.namespace, now);
+        self.shared.conclude(announced);
     }
 
     /// Invalidates everything in the segment, in constant time; as with a tag, a put that begins while it
     /// runs may stay.
     pub fn clear_all(&self) {
         let now = self.shared.next_clock();
-        // SeqCst: as above.
-        self.shared.word(CONTROL_FLOOR).fetch_max(now, Ordering::SeqCst);
+        let announced = self.shared.announce(RecordKind::Clear, 0, 0, 0, now);
+        self.shared.raise_floor_to(now);
         if self.shared.is_lost() {
             self.shared.invalidate_for_others();
         }
+        self.shared.conclude(announced);
     }
 
     /// Gives back what dead processes held; returns how many were found. The engine does this by

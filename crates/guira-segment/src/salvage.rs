@@ -12,20 +12,21 @@ use guira_shm::sync::Ordering;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::format::format_segment;
-use crate::key::{Pair, hash_key};
+use crate::key::{Pair, hash_key, namespace_seed};
 use crate::layout::block::{
     BLOCK_META_BYTES, BLOCK_WORD_BYTES, BlockState, BlockWord, Live, META_EXPIRES_MS, META_LIVE,
     META_SEALED_AT, META_TAIL, Pool, Tail,
 };
 use crate::layout::control::{
-    CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_FLOOR, CONTROL_OFFSET, CONTROL_SEAL_SEQUENCE, MAX_CLOCK,
+    CONTROL_CLOCK, CONTROL_CLOCK_OFFSET, CONTROL_FLOOR, CONTROL_NAMESPACES, CONTROL_OFFSET,
+    CONTROL_SEAL_SEQUENCE, MAX_CLOCK,
 };
 use crate::layout::entry::{
     ENTRY_BORN, ENTRY_DEADLINES, ENTRY_GRID, ENTRY_LENGTHS, ENTRY_MADE, ENTRY_STATE, FLAG_CHECKED,
     FLAG_NAMESPACE, FLAG_TAGS, HEADER_BYTES, Header, Kind, State, TAGS_HEAD_BYTES, value_offset,
 };
 use crate::layout::geometry::Geometry;
-use crate::layout::namespace::{NAMESPACE_BYTES, NAMESPACE_STAMP};
+use crate::layout::namespace::{NAMESPACE_BYTES, NAMESPACE_HASH, NAMESPACE_STAMP};
 use crate::layout::slot::{BUCKET_BYTES, BUCKET_SLOTS, Location, Slot};
 use crate::layout::superblock::{OPTION_CHECKED_VALUES, Superblock};
 
@@ -90,6 +91,12 @@ pub(crate) fn salvage(region: &Region, superblock: &Superblock, clock: &Clock) -
             .word(geometry.namespaces + index * 8)
             .store(word, Ordering::Relaxed);
     }
+    let mut rows = (0..geometry.counts.namespaces).filter(|row| {
+        let at = geometry.namespaces + *row as usize * NAMESPACE_BYTES + NAMESPACE_HASH;
+        region.word(at).load(Ordering::Relaxed) != 0
+    });
+    let used = rows.next_back().map_or(0, |row| row + 1);
+    region.word(CONTROL_NAMESPACES).store(used, Ordering::Relaxed);
     region.word(CONTROL_FLOOR).store(floor, Ordering::Relaxed);
     rebuild(region, superblock, &kept, &generations, newest);
     true
@@ -195,9 +202,15 @@ fn parse(
     region.append_to(at + HEADER_BYTES + tags_bytes, header.key_bytes(), &mut key);
     let hash = match key.split_first_chunk::<2>() {
         Some((namespace, rest)) if header.has(FLAG_NAMESPACE) => {
-            hash_key(superblock.hash_seed, u16::from_le_bytes(*namespace), rest)
+            let row = usize::from(u16::from_le_bytes(*namespace));
+            if row as u64 >= geometry.counts.namespaces {
+                return Some((entry_bytes, None));
+            }
+            let at = geometry.namespaces + row * NAMESPACE_BYTES + NAMESPACE_HASH;
+            let namespace_hash = region.word(at).load(Ordering::Relaxed);
+            hash_key(namespace_seed(superblock.hash_seed, namespace_hash), rest)
         }
-        _ => hash_key(superblock.hash_seed, 0, &key),
+        _ => hash_key(superblock.hash_seed, &key),
     };
     if header.has(FLAG_NAMESPACE) {
         key.push(1);

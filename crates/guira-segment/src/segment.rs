@@ -31,6 +31,8 @@ use guira_shm::sync::{AtomicU64, Ordering};
 pub struct Segment {
     pub(crate) shared: Arc<Shared>,
     pub(crate) namespace: u16,
+    /// Of the namespace's keys.
+    seed: u64,
 }
 
 /// What became of a put.
@@ -72,6 +74,15 @@ impl Segment {
         SegmentBuilder::default()
     }
 
+    pub(crate) fn new(shared: Arc<Shared>, namespace: u16) -> Self {
+        let seed = shared.namespace_seed(namespace);
+        Self {
+            shared,
+            namespace,
+            seed,
+        }
+    }
+
     /// The file, empty for a segment on private memory.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -95,20 +106,15 @@ impl Segment {
     /// # Errors
     /// A bad name, or no row left for a new one.
     pub fn namespace(&self, name: &str) -> Result<Self, NamespaceError> {
-        Ok(Self {
-            shared: Arc::clone(&self.shared),
-            namespace: self.shared.namespace(name.as_bytes())?,
-        })
+        let namespace = self.shared.namespace(name.as_bytes())?;
+        Ok(Self::new(Arc::clone(&self.shared), namespace))
     }
 
     /// The same segment through the namespace `name`, if it exists.
     #[must_use]
     pub fn existing_namespace(&self, name: &str) -> Option<Self> {
         let namespace = self.shared.find_namespace(name.as_bytes())?;
-        Some(Self {
-            shared: Arc::clone(&self.shared),
-            namespace,
-        })
+        Some(Self::new(Arc::clone(&self.shared), namespace))
     }
 
     /// The name of this handle's namespace; `None` for the default one.
@@ -125,6 +131,23 @@ impl Segment {
         self.shared.superblock.id
     }
 
+    /// The number of the cluster that the segment was made for, the same in all segments of one name.
+    ///
+    /// ```
+    /// use guira_segment::Segment;
+    ///
+    /// let builder = Segment::builder().size(8 << 20).cluster("shop");
+    /// let (one, other) = (builder.private()?, builder.private()?);
+    /// assert_eq!(one.cluster_id(), other.cluster_id());
+    /// assert!(Segment::builder().size(8 << 20).private()?.cluster_id().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<u64> {
+        let cluster = self.shared.superblock.cluster;
+        (cluster != 0).then_some(cluster)
+    }
+
     /// The longest value this segment takes, in bytes.
     #[must_use]
     pub fn max_value_bytes(&self) -> usize {
@@ -133,12 +156,7 @@ impl Segment {
 
     #[inline(always)]
     pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        Key::new(
-            &self.shared.geometry,
-            self.shared.superblock.hash_seed,
-            self.namespace,
-            bytes,
-        )
+        Key::new(&self.shared.geometry, self.seed, self.namespace, bytes)
     }
 
     /// The key, checked, the token with which a write of it begins, and this thread's line.
@@ -267,7 +285,7 @@ impl Segment {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn get_many(&self, keys: &[&[u8]], each: impl FnMut(usize, Option<&[u8]>)) {
-        self.shared.get_many(self.namespace, keys, each);
+        self.shared.get_many((self.namespace, self.seed), keys, each);
     }
 
     /// Whether `key` has a value. Counts as neither hit nor read.

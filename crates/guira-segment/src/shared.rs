@@ -6,6 +6,7 @@ use guira_shm::sync::{AtomicU64, Ordering};
 
 use crate::attach::AttachmentSlot;
 use crate::clock::SegmentClock;
+use crate::coherence::number_of_life;
 use crate::layout::block::{BLOCK_META_BYTES, BLOCK_WORD_BYTES, BlockWord};
 use crate::layout::control::{CONTROL_CLOCK, CONTROL_FLOOR};
 use crate::layout::geometry::{Geometry, LANE_BYTES};
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     rows: Rows,
     /// Compare each value with its check on every read.
     pub(crate) verify_values: bool,
+    /// In a segment of a cluster: which boot and which file this is.
+    pub(crate) life: u64,
 }
 
 /// What every read asks for, found once.
@@ -63,6 +66,11 @@ impl Shared {
     ) -> Self {
         Self {
             rows: Rows::of(&memory, &superblock.geometry),
+            life: if superblock.cluster == 0 {
+                0
+            } else {
+                number_of_life(&superblock, &memory, 0) as u64
+            },
             memory,
             geometry: superblock.geometry,
             superblock,
@@ -149,6 +157,18 @@ impl Shared {
     pub(crate) fn tag_stamp(&self, tag_hash: u64) -> &AtomicU64 {
         let index = tag_hash as usize & (self.geometry.counts.tag_stamps as usize - 1);
         self.word(self.geometry.tag_stamps + index * STAMP_BYTES)
+    }
+
+    /// Invalidates what carries a tag of this hash and was born before `now`.
+    pub(crate) fn raise_tag_to(&self, tag_hash: u64, now: u64) {
+        // SeqCst: a maximum, in one order with the looks of puts and fills.
+        self.tag_stamp(tag_hash).fetch_max(now, Ordering::SeqCst);
+    }
+
+    /// Invalidates everything that was born before `now`.
+    pub(crate) fn raise_floor_to(&self, now: u64) {
+        // SeqCst: as above.
+        self.word(CONTROL_FLOOR).fetch_max(now, Ordering::SeqCst);
     }
 
     #[inline]

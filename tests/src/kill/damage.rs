@@ -1,7 +1,8 @@
 //! A segment with every kind of fault that a check finds.
 //!
 //! Words of the file are changed at random, one at a time, while the segment is open; a change that
-//! the check reports as a kind of fault that was not there is kept, any other is taken back.
+//! the check reports as a kind of fault that was not there is kept, any other is taken back. Then the lanes are
+//! made to name what is yet to come, which a check does not report and a repair mends.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -49,6 +50,7 @@ pub fn add_every_fault(path: &Path, builder: &SegmentBuilder) -> Result<(), Kill
             kept.push((at, new));
         }
     }
+    let lanes = segment.parts().into_iter().find(|part| part.name == "lanes");
     drop(segment);
     if kinds.len() < LEAST_KINDS {
         return Err(KillError::NoDamage {
@@ -58,8 +60,16 @@ pub fn add_every_fault(path: &Path, builder: &SegmentBuilder) -> Result<(), Kill
     for (at, word) in kept {
         file.write_all_at(&word.to_le_bytes(), at)?;
     }
+    if let Some(lanes) = lanes {
+        for at in (lanes.offset_bytes..).step_by(lanes.item_bytes).take(lanes.items) {
+            file.write_all_at(&AHEAD.to_le_bytes(), at as u64)?;
+        }
+    }
     Ok(())
 }
+
+/// A lane's word: the first block, in an incarnation that it has not come to.
+const AHEAD: u64 = 1_000 << 32 | 1;
 
 /// Two keys that are twins cannot be made by a change of one word.
 const LEAST_KINDS: usize = 7;

@@ -18,6 +18,8 @@ pub enum Image {
     Roomy,
     /// As roomy, every value with a check, compared on every read.
     Checked,
+    /// As roomy, of a cluster.
+    Clustered,
     /// An index without a hole: entries are moved between buckets, or evicted from it.
     FullIndex,
     /// Blocks are reclaimed: entries are evicted.
@@ -70,9 +72,10 @@ const TURNOVER: usize = 600;
 
 impl Image {
     /// Every image that is a file.
-    pub const FILES: [Self; 12] = [
+    pub const FILES: [Self; 13] = [
         Self::Roomy,
         Self::Checked,
+        Self::Clustered,
         Self::FullIndex,
         Self::FullLog,
         Self::Gaps,
@@ -99,6 +102,7 @@ impl Image {
             Self::Wrapping => small.index_entries(ENTRIES).generation_bits(2),
             Self::Scarce => small.max_processes(3).max_threads(4),
             Self::Checked | Self::Damaged => small.checked_values(true).verify_values(true),
+            Self::Clustered => small.cluster("kill").journal_records(64),
             Self::DiskCrashedChecked => small.checked_values(true).salvage(true),
             _ => small,
         }

@@ -35,6 +35,8 @@ pub struct Unreached {
     pub what: &'static str,
     /// How many such places there are, at most.
     pub places: usize,
+    /// Whether a scene may come there all the same, where a process is slow.
+    pub is_by_chance: bool,
     /// Why.
     pub reason: &'static str,
 }
@@ -50,6 +52,7 @@ const fn unreached(
         function,
         what,
         places: 1,
+        is_by_chance: false,
         reason,
     }
 }
@@ -125,6 +128,7 @@ pub const UNREACHED: &[Unreached] = &[
         "one of two: only as a mutant",
     ),
     unreached("pin.rs", "pin_block", "store", "only as a mutant"),
+    unreached("journal/append.rs", "write_word", "store", "only as a mutant"),
     unreached("attach/lookout.rs", "take", "swap", "a flag of this process, not the segment"),
     unreached(
         "attach/lookout.rs",
@@ -139,6 +143,15 @@ pub const UNREACHED: &[Unreached] = &[
         "store",
         "a list of this process, not the segment",
     ),
+    Unreached {
+        is_by_chance: true,
+        ..unreached(
+            "flight.rs",
+            "wait",
+            "wake",
+            "of who slept to the end of its slice, for whoever ended the flight may have died before waking: it changes nothing",
+        )
+    },
     unreached(
         "flight.rs",
         "sleep",
@@ -376,7 +389,7 @@ impl Coverage {
                     "the table of unreached points names {} in {}, which is no point any more",
                     entry.function, entry.file
                 ));
-            } else if named.all(|(place, _)| self.passed.contains(place)) {
+            } else if !entry.is_by_chance && named.all(|(place, _)| self.passed.contains(place)) {
                 faults.push(format!(
                     "the table of unreached points names {} in {}, which is reached: take it out",
                     entry.function, entry.file

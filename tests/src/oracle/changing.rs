@@ -1,6 +1,6 @@
 //! Writes that depend on the present value.
 
-use guira_segment::{Replace, StoreError, Swap};
+use guira_segment::{RecordKind, Replace, StoreError, Swap};
 
 use super::episode::Episode;
 use super::lifetime::Lifetime;
@@ -373,6 +373,7 @@ impl Episode<'_, '_> {
         if !place.is_empty() {
             self.model.write(place, present);
             self.model.mark_expired(place);
+            self.tell_of_key(RecordKind::Expire, place);
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Removing and invalidating.
 
+use guira_segment::RecordKind;
+
+use super::agreeing::Subject;
 use super::episode::Episode;
 use super::names::{Place, tag_name};
 
@@ -26,12 +29,14 @@ impl Episode<'_, '_> {
         self.model.births += 1;
         self.model.counters.invalidations += 1;
         self.model.write(place, None);
+        self.tell_of_key(RecordKind::Invalidate, place);
     }
 
     pub(super) fn invalidate_tag(&mut self, tag: usize) {
         self.tally.note("invalidate_tag");
         self.segment(0).invalidate_tag(tag_name(tag));
         self.model.invalidate_tag(tag);
+        self.tell(RecordKind::Tag, Subject::Tag(tag));
     }
 
     pub(super) fn clear(&mut self, space: u8) {
@@ -39,11 +44,13 @@ impl Episode<'_, '_> {
         let segment = self.segment(space);
         segment.clear();
         self.model.invalidate_space(space);
+        self.tell(RecordKind::Namespace, Subject::Space(space));
     }
 
     pub(super) fn clear_all(&mut self) {
         self.tally.note("clear_all");
         self.segment(0).clear_all();
         self.model.invalidate_all();
+        self.tell(RecordKind::Clear, Subject::All);
     }
 }

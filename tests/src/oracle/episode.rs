@@ -99,6 +99,7 @@ impl<'s, 'm> Episode<'s, 'm> {
         let stats = segment.stats();
         self.model.births = stats.invalidation_clock;
         self.model.counters = Counters::begin(&stats);
+        self.begin_telling();
     }
 
     /// Performs operations until one asks for the segment to be opened again: then true.
@@ -242,6 +243,9 @@ impl<'s, 'm> Episode<'s, 'm> {
             Operation::Stats => self.stats(),
             Operation::Names => self.names(),
             Operation::Attachment => self.attachment(),
+            Operation::Journal(place) => self.journal(place),
+            Operation::Apply { choice } => self.apply(choice),
+            Operation::Agree(place) => self.agree(place),
             Operation::Reopen => {}
             Operation::Advance { ms } => self.model.advance_ms(ms),
         }

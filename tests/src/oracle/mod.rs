@@ -9,6 +9,7 @@
 //! property test shrinks it by leaving numbers out, and a long run tells it by its seed. The segment
 //! draws its own hash seed: which keys share buckets and stamps is not told by the sequence's seed.
 
+mod agreeing;
 mod changing;
 mod computing;
 mod counters;
@@ -24,6 +25,7 @@ mod reading;
 mod refusals;
 mod sizes;
 mod tally;
+mod telling;
 mod watching;
 mod world;
 mod writing;

@@ -11,6 +11,7 @@ use super::computing::Token;
 use super::counters::Counters;
 use super::lifetime::{Deadlines, NEVER_MS};
 use super::names::{Place, SPACES, TAGS, TagList};
+use super::telling::Telling;
 use super::world::World;
 
 /// Where the manual clock stands when a sequence begins.
@@ -64,6 +65,7 @@ pub(super) struct Model {
     /// Values that were made.
     pub(super) values: u64,
     pub(super) tokens: Vec<Token>,
+    pub(super) telling: Telling,
 }
 
 impl Model {
@@ -86,6 +88,7 @@ impl Model {
             serial: 0,
             values: 0,
             tokens: Vec::new(),
+            telling: Telling::default(),
         }
     }
 
@@ -93,6 +96,11 @@ impl Model {
 
     pub(super) fn advance_ms(&self, ms: u64) {
         self.clock.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// The clock of the machine.
+    pub(super) fn boot_ms(&self) -> u64 {
+        self.clock.load(Ordering::Relaxed)
     }
 
     /// The segment's clock.
@@ -246,6 +254,14 @@ impl Model {
     pub(super) fn invalidate_space(&mut self, space: u8) {
         self.births += 1;
         self.spaces[usize::from(space)] = self.births;
+    }
+
+    /// Several namespaces by one step of the clock.
+    pub(super) fn invalidate_spaces(&mut self, spaces: &[u8]) {
+        self.births += 1;
+        for space in spaces {
+            self.spaces[usize::from(*space)] = self.births;
+        }
     }
 
     pub(super) fn invalidate_tag(&mut self, tag: usize) {

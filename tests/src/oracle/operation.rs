@@ -147,6 +147,11 @@ pub(super) enum Operation {
     Stats,
     Names,
     Attachment,
+    Journal(Place),
+    Apply {
+        choice: u64,
+    },
+    Agree(Place),
     Reopen,
     Advance {
         ms: u64,
@@ -346,7 +351,7 @@ impl Operation {
     }
 
     fn look(random: &mut Random, place: Place) -> Self {
-        match random.below(16) {
+        match random.below(20) {
             0..3 => Self::Entries { space: place.space },
             3 => Self::AllEntries,
             4 => Self::Verify,
@@ -354,6 +359,11 @@ impl Operation {
             6..9 => Self::Stats,
             9..11 => Self::Names,
             11..13 => Self::Attachment,
+            13..15 => Self::Journal(place),
+            15..17 => Self::Apply {
+                choice: random.next(),
+            },
+            17..19 => Self::Agree(place),
             _ => Self::Reopen,
         }
     }

@@ -7,6 +7,7 @@ use guira_segment::{Clock, OpenError, Segment, SegmentBuilder};
 use std::sync::atomic::AtomicU64;
 
 use super::names::{SPACES, space_name};
+use super::telling::{CLUSTER, JOURNAL_RECORDS};
 use crate::random::Random;
 
 /// What a segment is made of.
@@ -26,6 +27,8 @@ pub struct World {
     pub verify_values: bool,
     /// On a file, opened twice, and again in between.
     pub on_file: bool,
+    /// Of a cluster, with a short journal.
+    pub is_clustered: bool,
     /// Nothing that is stored fits for ever: any entry may be dropped at any time.
     pub may_evict: bool,
 }
@@ -45,6 +48,7 @@ impl World {
             checked_values: false,
             verify_values: false,
             on_file: false,
+            is_clustered: false,
             may_evict: false,
         }
     }
@@ -85,6 +89,7 @@ impl World {
         world.checked_values = random.one_in(2);
         world.verify_values = random.one_in(2);
         world.on_file = random.one_in(20);
+        world.is_clustered = random.one_in(3);
         world
     }
 
@@ -99,7 +104,11 @@ impl World {
     }
 
     fn builder(&self, clock: &Arc<AtomicU64>) -> SegmentBuilder {
-        Segment::builder()
+        let mut builder = Segment::builder();
+        if self.is_clustered {
+            builder = builder.cluster(CLUSTER).journal_records(JOURNAL_RECORDS);
+        }
+        builder
             .clock(Clock::manual(Arc::clone(clock)))
             .size(1 << 40)
             .exact_blocks(self.block_bytes, self.blocks)

@@ -98,7 +98,7 @@ impl Shared {
             return None;
         }
         // The same entry may be linked in both buckets for a moment: it is listed from the first.
-        let hashed = Key::new(&self.geometry, self.superblock.hash_seed, namespace, &key);
+        let hashed = Key::new(&self.geometry, self.namespace_seed(namespace), namespace, &key);
         if bucket != hashed.pair.primary
             && (0..BUCKET_SLOTS).any(|slot| self.load_slot(hashed.pair.primary, slot) == word)
         {
@@ -149,7 +149,7 @@ impl Shared {
 
     /// Whether `bucket` is one of those a key belongs in, under the slot's tag.
     pub(crate) fn belongs(&self, bucket: usize, slot: Slot, namespace: u16, key: &[u8]) -> bool {
-        let pair: Pair = Key::new(&self.geometry, self.superblock.hash_seed, namespace, key).pair;
+        let pair: Pair = Key::new(&self.geometry, self.namespace_seed(namespace), namespace, key).pair;
         pair.tag == slot.tag() && (bucket == pair.primary || bucket == pair.partner)
     }
 }

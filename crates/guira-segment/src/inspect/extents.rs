@@ -1,4 +1,4 @@
-//! The space that live entries take, compared with each other and with what their blocks say of it.
+//! The space that entries take, compared with each other and with what their blocks say of it.
 
 use std::collections::HashMap;
 
@@ -11,86 +11,63 @@ use crate::layout::entry::Kind;
 use crate::layout::slot::Slot;
 use crate::shared::Shared;
 
-/// The bytes of one live entry, and the slot that names it; offsets from the start of the file.
+/// The bytes of one entry, and the slot that names it; offsets from the start of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Extent {
     begin: usize,
     end: usize,
     block: u32,
     generation: u32,
+    is_live: bool,
     slot: Slot,
     slot_offset: u64,
 }
 
 impl Shared {
-    /// The extent of the entry that a slot names, if that is live.
+    /// The extent of the entry that a slot names.
     pub(super) fn extent(&self, thread: &ThreadRef<'_>, slot: Slot, slot_offset: u64) -> Option<Extent> {
         let (found, _, _) = self.walk_slot(thread, slot)?;
-        (found.state.kind() == Kind::Live).then(|| Extent {
+        Some(Extent {
             begin: found.offset(),
             end: found.offset() + found.entry_bytes(),
             block: found.pinned.block,
             generation: found.pinned.word.generation(),
+            is_live: found.state.kind() == Kind::Live,
             slot,
             slot_offset,
         })
     }
 
-    /// Entries that share bytes, and tails that lie before an entry: either way somebody overwrites one.
+    /// Live entries that share bytes, and tails that lie before an entry: either way somebody overwrites one.
     pub(super) fn verify_extents(
         &self,
         thread: &ThreadRef<'_>,
         extents: Vec<Extent>,
         verified: &mut Verified,
     ) {
-        self.compare_extents(extents, verified, |extent| {
+        self.verify_tails(&extents, verified);
+        compare_extents(extents, verified, |extent| {
             self.extent(thread, extent.slot, extent.slot_offset) == Some(extent)
         });
     }
 
-    /// `is_live` says whether an extent still is that of a live entry.
-    fn compare_extents(
-        &self,
-        mut extents: Vec<Extent>,
-        verified: &mut Verified,
-        is_live: impl Fn(Extent) -> bool,
-    ) {
-        extents.sort_unstable_by_key(|extent| (extent.begin, extent.end));
+    /// What is appended to a block begins at its tail. An entry behind that which nobody reads any more counts,
+    /// too: its slot would name the middle of what is written over it.
+    fn verify_tails(&self, extents: &[Extent], verified: &mut Verified) {
         let mut ends: HashMap<u32, Extent> = HashMap::new();
-        let mut reaches_furthest: Option<Extent> = None;
         for extent in extents {
-            if let Some(other) = reaches_furthest
-                && other.begin != extent.begin
-                && other.end > extent.begin
-                && other.generation == extent.generation
-            {
-                // They were seen one after the other: a run may have gone, and its blocks been used for
-                // others, meanwhile. What is live before and after is live in between, so all three looks
-                // together mean that both were at once.
-                if !is_live(other) {
-                    reaches_furthest = None;
-                } else if is_live(extent) && is_live(other) {
-                    for offset in [other.slot_offset, extent.slot_offset] {
-                        let kind = FaultKind::EntriesOverlap;
-                        verified.faults.push(Fault { kind, offset });
-                    }
-                }
-            }
-            if reaches_furthest.is_none_or(|other| other.end < extent.end) {
-                reaches_furthest = Some(extent);
-            }
             ends.entry(extent.block)
                 .and_modify(|last| {
                     if last.generation != extent.generation || last.end < extent.end {
-                        *last = extent;
+                        *last = *extent;
                     }
                 })
-                .or_insert(extent);
+                .or_insert(*extent);
         }
         ends.values().for_each(|last| self.verify_tail(last, verified));
     }
 
-    /// `last` is the last live entry of its block that was met.
+    /// `last` is the last entry of its block that was met.
     fn verify_tail(&self, last: &Extent, verified: &mut Verified) {
         let word = self.block(last.block);
         // Acquire: pairs with the AcqRel of whoever advanced it; the entry was seen before.
@@ -109,19 +86,50 @@ impl Shared {
     }
 }
 
+/// `is_live` says whether an extent still is that of a live entry.
+fn compare_extents(mut extents: Vec<Extent>, verified: &mut Verified, is_live: impl Fn(Extent) -> bool) {
+    extents.retain(|extent| extent.is_live);
+    extents.sort_unstable_by_key(|extent| (extent.begin, extent.end));
+    let mut reaches_furthest: Option<Extent> = None;
+    for extent in extents {
+        if let Some(other) = reaches_furthest
+            && other.begin != extent.begin
+            && other.end > extent.begin
+            && other.generation == extent.generation
+        {
+            // They were seen one after the other: a run may have gone, and its blocks been used for
+            // others, meanwhile. What is live before and after is live in between, so all three looks
+            // together mean that both were at once.
+            if !is_live(other) {
+                reaches_furthest = None;
+            } else if is_live(extent) && is_live(other) {
+                for offset in [other.slot_offset, extent.slot_offset] {
+                    let kind = FaultKind::EntriesOverlap;
+                    verified.faults.push(Fault { kind, offset });
+                }
+            }
+        }
+        if reaches_furthest.is_none_or(|other| other.end < extent.end) {
+            reaches_furthest = Some(extent);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expiry::Expiry;
+    use crate::pin::EnginePin;
     use crate::segment::Segment;
 
     #[test]
     fn both_of_two_entries_that_share_bytes_are_named_unless_one_is_of_an_earlier_generation() {
-        let segment = Segment::builder().size(8 << 20).private().expect("memory");
         let extent = |begin, end, generation, slot_offset| Extent {
             begin,
             end,
             block: 3,
             generation,
+            is_live: true,
             slot: Slot(0),
             slot_offset,
         };
@@ -135,9 +143,7 @@ mod tests {
         ];
         let offsets_of = |is_live: &dyn Fn(Extent) -> bool| {
             let mut verified = Verified::default();
-            segment
-                .shared
-                .compare_extents(extents.clone(), &mut verified, is_live);
+            compare_extents(extents.clone(), &mut verified, is_live);
             let mut offsets: Vec<u64> = verified.faults.iter().map(|fault| fault.offset).collect();
             offsets.sort_unstable();
             offsets.dedup();
@@ -147,5 +153,42 @@ mod tests {
         assert_eq!(offsets_of(&|_| true), [1, 2, 3, 6]);
         // The long one went while the walk went on.
         assert_eq!(offsets_of(&|extent| extent.slot_offset != 1), [2, 3]);
+    }
+
+    /// The last entry of a block is dead and its slot not cleared yet; damage sets the tail back before it. What
+    /// is put after a repair must not be written over what the slot names.
+    #[test]
+    fn a_tail_before_an_entry_that_nobody_reads_any_more_is_mended_too() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let put = |name: &[u8], value: &[u8]| {
+            let stored = segment.put(name, value, Expiry::never());
+            stored.expect("there is room");
+        };
+        put(b"first", b"value");
+        put(b"removed", b"value");
+        let shared = &*segment.shared;
+        let block = {
+            let thread = shared.thread().expect("this process is attached");
+            let pin = thread.engine_pin(shared, EnginePin::Read);
+            let found = shared.find(&thread, pin, &segment.key(b"removed"));
+            let found = found.expect("just put");
+            assert!(shared.change_state(found.location, found.state, found.state.dead()));
+            shared.uncount_live(found.pinned.block, found.entry_bytes());
+            let before_bytes = found.offset() - shared.geometry.block_offset(found.pinned.block);
+            let tail = Tail::new(found.pinned.word.generation(), before_bytes);
+            let word = shared.block_meta(found.pinned.block, META_TAIL);
+            word.store(tail.0, Ordering::Relaxed);
+            found.pinned.block
+        };
+        let repaired = segment.repair();
+        let named = Fault {
+            kind: FaultKind::BlockTail,
+            offset: shared.geometry.block_offset(block) as u64,
+        };
+        assert_eq!(repaired.found.faults, [named]);
+        assert!(repaired.left.is_clean());
+        put(b"another", &[7; 300]);
+        assert_eq!(segment.verify().faults, []);
+        assert_eq!(segment.get(b"first").as_deref(), Some(&b"value"[..]));
     }
 }

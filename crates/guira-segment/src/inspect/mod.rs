@@ -2,6 +2,7 @@
 
 mod entries;
 mod extents;
+mod lanes;
 mod parts;
 mod repair;
 mod verify;

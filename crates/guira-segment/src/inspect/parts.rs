@@ -1,13 +1,15 @@
 //! The parts of a segment and where they lie, for whoever damages one on purpose.
 
 use crate::layout::block::{BLOCK_META_BYTES, BLOCK_WORD_BYTES};
+use crate::layout::coherence::{BROKER_BYTES, BROKERS, COHERENCE_COUNTERS, LEASE_BYTES};
 use crate::layout::control::{CONTROL_BYTES, CONTROL_OFFSET};
 use crate::layout::flight::FLIGHT_BYTES;
 use crate::layout::geometry::{Geometry, LANE_BYTES};
+use crate::layout::journal::JOURNAL_RECORD_BYTES;
 use crate::layout::namespace::NAMESPACE_BYTES;
 use crate::layout::record::{LINE_BYTES, RECORD_BYTES};
 use crate::layout::slot::BUCKET_BYTES;
-use crate::layout::stamp::{GHOST_LINE_BYTES, JOURNAL_RECORD_BYTES, STAMP_BYTES, SWEEP_RANGE_BYTES};
+use crate::layout::stamp::{GHOST_LINE_BYTES, STAMP_BYTES, SWEEP_RANGE_BYTES};
 use crate::layout::superblock::SUPERBLOCK_BYTES;
 use crate::segment::Segment;
 
@@ -34,7 +36,7 @@ impl Part {
 }
 
 impl Segment {
-    /// Every part, in the order in which they lie.
+    /// Every part that this segment has, in the order in which they lie.
     #[doc(hidden)]
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
@@ -44,6 +46,11 @@ impl Segment {
 
 fn parts_of(geometry: &Geometry) -> Vec<Part> {
     let counts = &geometry.counts;
+    let (brokers, counters) = if counts.lease_slots == 0 {
+        (0, 0)
+    } else {
+        (BROKERS as u64, COHERENCE_COUNTERS as u64)
+    };
     let lanes = counts.admission_lanes + counts.class_lanes * counts.classes;
     [
         ("superblock", 0, SUPERBLOCK_BYTES, 1),
@@ -91,10 +98,14 @@ fn parts_of(geometry: &Geometry) -> Vec<Part> {
             JOURNAL_RECORD_BYTES,
             counts.journal_records,
         ),
+        ("brokers", geometry.brokers, BROKER_BYTES, brokers),
+        ("leases", geometry.leases, LEASE_BYTES, counts.lease_slots),
+        ("coherence counters", geometry.coherence_counters, 8, counters),
         ("index", geometry.index, BUCKET_BYTES, counts.buckets),
         ("arena", geometry.arena, geometry.block_bytes, counts.blocks),
     ]
     .into_iter()
+    .filter(|(.., items)| *items > 0)
     .map(|(name, offset_bytes, item_bytes, items)| Part {
         name,
         offset_bytes,

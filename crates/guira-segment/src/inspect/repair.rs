@@ -52,6 +52,7 @@ impl Segment {
                     Mended::Other => {}
                 }
             }
+            shared.mend_lanes();
             shared.recount(&thread);
             repaired.left = self.verify();
             if repaired.left.is_clean() {

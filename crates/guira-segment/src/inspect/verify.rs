@@ -44,7 +44,8 @@ pub enum FaultKind {
     TagsDamaged,
     /// A block's control word holds a state that no version writes.
     BlockState,
-    /// A block's tail is beyond its end; or before the end of a live entry, in a block that is appended to.
+    /// A block's tail is beyond its end; or before the end of an entry that a slot names, in a block that is
+    /// appended to.
     BlockTail,
     /// A block belongs to a process that is not attached, or is open in no lane: it is lost.
     BlockLeaked,
@@ -92,6 +93,11 @@ impl Verified {
     }
 }
 
+/// Where the live entry of each key was seen. The hash stands for the key, and a clash is settled by the keys
+/// themselves. It does not stand for the namespace's row: two rows have one hash by coincidence, or when damage to
+/// a row let its name take another.
+type Seen = HashMap<(u16, u64), Slot>;
+
 impl Segment {
     /// Walks everything and says each fault. Changes nothing but what dead processes left.
     #[must_use]
@@ -129,9 +135,7 @@ impl Shared {
     }
 
     fn verify_index(&self, thread: &ThreadRef<'_>, verified: &mut Verified) {
-        // Where each key's live entry was seen; its hash stands for the key, and a clash is settled
-        // by the keys themselves.
-        let mut seen: HashMap<u64, Slot> = HashMap::new();
+        let mut seen = Seen::new();
         let mut extents = Vec::new();
         for bucket in 0..self.geometry.counts.buckets as usize {
             for index in 0..BUCKET_SLOTS {
@@ -145,13 +149,7 @@ impl Shared {
                 if let Some(kind) = verdict
                     && self.load_slot(bucket, index) == slot
                     && self
-                        .verify_slot(
-                            thread,
-                            bucket,
-                            slot,
-                            &mut HashMap::new(),
-                            &mut Verified::default(),
-                        )
+                        .verify_slot(thread, bucket, slot, &mut Seen::new(), &mut Verified::default())
                         .is_some()
                         == (kind != FaultKind::DuplicateKey)
                 {
@@ -167,7 +165,7 @@ impl Shared {
         thread: &ThreadRef<'_>,
         bucket: usize,
         slot: Slot,
-        seen: &mut HashMap<u64, Slot>,
+        seen: &mut Seen,
         verified: &mut Verified,
     ) -> Option<FaultKind> {
         if !self.is_entry_place(slot.location()) {
@@ -196,13 +194,14 @@ impl Shared {
         if !self.run_is_whole(&found) {
             return Some(FaultKind::RunBroken);
         }
-        let hash = crate::key::hash_key(self.superblock.hash_seed, namespace, &key);
+        let hash = crate::key::hash_key(self.namespace_seed(namespace), &key);
         drop(found);
-        match seen.insert(hash, slot) {
+        match seen.insert((namespace, hash), slot) {
             Some(earlier) if earlier != slot => {
                 // Both must still be live at this moment to be twins; a move or replace is neither.
-                let (first, _, first_key) = self.walk_slot(thread, earlier)?;
-                let first_is_live = first.state.kind() == Kind::Live && first_key == key;
+                let (first, first_namespace, first_key) = self.walk_slot(thread, earlier)?;
+                let is_same_key = first_namespace == namespace && first_key == key;
+                let first_is_live = first.state.kind() == Kind::Live && is_same_key;
                 drop(first);
                 let (second, _, _) = self.walk_slot(thread, slot)?;
                 (first_is_live && second.state.kind() == Kind::Live).then_some(FaultKind::DuplicateKey)
@@ -284,8 +283,7 @@ impl Shared {
     }
 
     fn is_in_a_lane(&self, block: u32, generation: u32) -> bool {
-        let counts = &self.geometry.counts;
-        (0..(counts.admission_lanes + counts.classes * counts.class_lanes) as usize).any(|lane| {
+        (0..self.lanes()).any(|lane| {
             self.lane_block(self.lane_word(lane).load(Ordering::Acquire)) == Some((block, generation))
         })
     }
@@ -356,5 +354,76 @@ impl Shared {
             .is_some_and(|record| self.is_held(record));
         let names_a_block = word.block().is_some_and(|block| block < self.geometry.blocks());
         word != PinWord::NONE && (!is_owned || !names_a_block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expiry::Expiry;
+    use crate::key::Pair;
+    use crate::layout::namespace::NAMESPACE_NAME;
+
+    /// A segment, a namespace in a row whose name is damaged, and the one that its name leads to now.
+    fn with_two_rows_of_one_hash() -> [Segment; 3] {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        let before = segment.namespace("users").expect("a row");
+        put(&before, b"old");
+        let name = segment.shared.namespace_word(before.namespace, NAMESPACE_NAME);
+        name.store(name.load(Ordering::Relaxed) ^ 1, Ordering::Relaxed);
+        let now = segment.namespace("users").expect("another row");
+        assert_ne!(before.namespace, now.namespace);
+        assert_eq!(before.key(b"key").hash, now.key(b"key").hash);
+        [segment, before, now]
+    }
+
+    fn put(segment: &Segment, value: &[u8]) {
+        let stored = segment.put(b"key", value, Expiry::never());
+        stored.expect("there is room");
+    }
+
+    #[test]
+    fn keys_of_two_namespaces_are_no_twins_though_their_hash_is_one() {
+        let [segment, before, now] = with_two_rows_of_one_hash();
+        put(&now, b"new");
+        let verified = segment.verify();
+        assert_eq!((verified.entries, verified.faults), (2, vec![]));
+        assert_eq!(segment.repair().dropped_entries, 0);
+        assert_eq!(before.get(b"key").as_deref(), Some(&b"old"[..]));
+        assert_eq!(now.get(b"key").as_deref(), Some(&b"new"[..]));
+    }
+
+    /// Between its twins in the index lies an entry of the other row.
+    #[test]
+    fn twins_are_found_beside_a_key_of_the_same_hash_in_another_namespace() {
+        let [segment, before, now] = with_two_rows_of_one_hash();
+        let shared = &*segment.shared;
+        put(&now, b"new");
+        let key = before.key(b"key");
+        let (bucket, number, hidden) = slot_of(shared, &key.pair, 0);
+        assert!(shared.claim_slot(bucket, number, hidden, Slot::EMPTY));
+        put(&before, b"twin");
+        let thread = shared.thread().expect("this process is attached");
+        assert!(shared.link(&thread, &key.pair, hidden));
+        drop(thread);
+        assert_ne!(slot_of(shared, &key.pair, 0).2, hidden);
+        assert_eq!(slot_of(shared, &key.pair, 2).2, hidden);
+        let faults = segment.verify().faults;
+        let kinds: Vec<_> = faults.iter().map(|fault| fault.kind).collect();
+        assert_eq!(kinds, [FaultKind::DuplicateKey]);
+        assert_eq!(segment.repair().dropped_entries, 1);
+        assert!(segment.verify().is_clean());
+        assert_eq!(now.get(b"key").as_deref(), Some(&b"new"[..]));
+    }
+
+    /// The slot of the pair with its tag that comes after so many others.
+    fn slot_of(shared: &Shared, pair: &Pair, others: usize) -> (usize, usize, Slot) {
+        let of_bucket = |bucket| {
+            (0..BUCKET_SLOTS)
+                .map(move |number| (bucket, number, shared.load_slot(bucket, number)))
+                .filter(|(.., slot)| !slot.is_empty() && slot.tag() == pair.tag)
+        };
+        let mut slots = shared.buckets_of(pair).flat_map(of_bucket);
+        slots.nth(others).expect("as many are linked")
     }
 }

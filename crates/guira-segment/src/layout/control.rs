@@ -37,24 +37,32 @@ pub(crate) const CONTROL_GUARDED_BLOCKS: usize = 4552;
 pub(crate) const CONTROL_NAMESPACES: usize = 4560;
 /// layout: control: recoveries of dead processes
 pub(crate) const CONTROL_RECOVERIES: usize = 4608;
-/// layout: control: journal, next ticket (reserved)
-#[allow(dead_code, reason = "reserved for coherence between hosts")]
+/// layout: control: journal, next ticket
 pub(crate) const CONTROL_JOURNAL_TAIL: usize = 4672;
-/// layout: control: journal, acknowledged up to (reserved)
-#[allow(dead_code, reason = "reserved for coherence between hosts")]
-pub(crate) const CONTROL_JOURNAL_ACKNOWLEDGED: usize = 4736;
-/// layout: control: origin id, low half (reserved)
-#[allow(dead_code, reason = "reserved for coherence between hosts")]
-pub(crate) const CONTROL_ORIGIN_LOW: usize = 4744;
-/// layout: control: origin id, high half (reserved)
-#[allow(dead_code, reason = "reserved for coherence between hosts")]
-pub(crate) const CONTROL_ORIGIN_HIGH: usize = 4752;
-/// layout: control: agent's epoch and record (reserved)
-#[allow(dead_code, reason = "reserved for coherence between hosts")]
-pub(crate) const CONTROL_AGENT: usize = 4760;
-/// layout: control: trusted until, boot-time milliseconds (reserved)
-#[allow(dead_code, reason = "reserved for coherence between hosts")]
-pub(crate) const CONTROL_TRUSTED_UNTIL: usize = 4768;
+/// layout: control: journal, 1 while a reader sleeps until there are records
+pub(crate) const CONTROL_JOURNAL_SLEEPER: usize = 4736;
+/// layout: control: journal, every ticket below it was accepted by the brokers
+pub(crate) const CONTROL_ACCEPTED: usize = 4800;
+/// layout: control: how many wait for that word
+pub(crate) const CONTROL_ACCEPTED_WAITERS: usize = 4808;
+/// layout: control: journal, every ticket below it was applied by all hosts or made them distrust
+pub(crate) const CONTROL_SETTLED: usize = 4816;
+/// layout: control: how many wait for that word
+pub(crate) const CONTROL_SETTLED_WAITERS: usize = 4824;
+/// layout: control: entries are trusted until then, boot-time milliseconds
+pub(crate) const CONTROL_TRUSTED_UNTIL_MS: usize = 4864;
+/// layout: control: topics whose entries are trusted, a bit each
+pub(crate) const CONTROL_TOPICS_TRUSTED: usize = 4872;
+/// layout: control: of which boot and file the agent's times are
+pub(crate) const CONTROL_LIFE: usize = 4880;
+/// layout: control: agent, epoch 32, record + 1 in 32; record 0 means none
+pub(crate) const CONTROL_AGENT: usize = 4928;
+/// layout: control: when the agent last made progress, boot-time milliseconds
+pub(crate) const CONTROL_AGENT_PROGRESS_MS: usize = 4936;
+/// layout: control: what distinguishes the origin beyond file and boot, 0 at first
+pub(crate) const CONTROL_ORIGIN_SALT: usize = 4944;
+/// layout: control: how often a lease slot asked for the agent
+pub(crate) const CONTROL_LEASE_EVENTS: usize = 4992;
 
 /// Values of `CONTROL_STATE`.
 pub(crate) const STATE_IN_USE: u64 = 1;

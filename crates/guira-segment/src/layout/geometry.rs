@@ -1,16 +1,18 @@
-//! Where each region of a segment lies: computed from seventeen counts, kept in private memory.
+//! Where each region of a segment lies: computed from eighteen counts, kept in private memory.
 //!
 //! The file holds counts, not offsets (but the arena's, as a cross-check): offsets are computed by
 //! the same function at creation and at open, so a file cannot name overlapping regions. Offsets
 //! and counts are copied out of the superblock once and never read from shared memory again.
 
 use super::block::{BLOCK_META_BYTES, BLOCK_WORD_BYTES};
+use super::coherence::{BROKER_BYTES, BROKERS, COHERENCE_COUNTERS, LEASE_BYTES};
 use super::control::{CONTROL_BYTES, CONTROL_OFFSET};
 use super::flight::FLIGHT_BYTES;
+use super::journal::JOURNAL_RECORD_BYTES;
 use super::namespace::NAMESPACE_BYTES;
 use super::record::{LINE_BYTES, RECORD_BYTES};
 use super::slot::{BUCKET_BYTES, BUCKET_SLOTS, LOCATION_BITS, LOCATION_UNIT};
-use super::stamp::{GHOST_LINE_BYTES, JOURNAL_RECORD_BYTES, STAMP_BYTES, SWEEP_RANGE_BYTES};
+use super::stamp::{GHOST_LINE_BYTES, STAMP_BYTES, SWEEP_RANGE_BYTES};
 
 /// layout: bytes of a shared lane
 pub(crate) const LANE_BYTES: usize = 64;
@@ -23,6 +25,8 @@ pub(crate) const MAX_SEGMENT_BYTES: usize = 1099511627776;
 
 const PAGE_BYTES: usize = 4096;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
+/// Lease slots of a new segment of a cluster.
+const LEASE_SLOTS: u64 = 512;
 
 /// The numbers that determine a segment's layout; all are in the superblock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +48,8 @@ pub(crate) struct Counts {
     pub(crate) sweep_ranges: u64,
     pub(crate) journal_records: u64,
     pub(crate) generation_bits: u64,
+    /// None in a segment of no cluster.
+    pub(crate) lease_slots: u64,
 }
 
 /// Counts, and the offset in bytes at which each region begins.
@@ -68,6 +74,9 @@ pub(crate) struct Geometry {
     pub(crate) ghosts: usize,
     pub(crate) flights: usize,
     pub(crate) journal: usize,
+    pub(crate) brokers: usize,
+    pub(crate) leases: usize,
+    pub(crate) coherence_counters: usize,
     pub(crate) index: usize,
     pub(crate) arena: usize,
 }
@@ -86,6 +95,10 @@ pub(crate) struct Wish {
     pub(crate) blocks: Option<(u64, u64)>,
     /// 12, or fewer to see generations wrap.
     pub(crate) generation_bits: u64,
+    /// Records of the journal, rounded up to a power of two; by default one for each 4 KiB.
+    pub(crate) journal_records: Option<u64>,
+    /// Of a cluster, and so with what its agent and brokers need.
+    pub(crate) is_clustered: bool,
 }
 
 impl Geometry {
@@ -150,8 +163,12 @@ impl Geometry {
             ghost_lines: entries.div_ceil(16).max(1),
             flights: power_of_two_below(size >> 16).clamp(64, 1 << 14),
             sweep_ranges: buckets.div_ceil(1024).clamp(1, 4096),
-            journal_records: power_of_two_below(size >> 12).clamp(64, 1 << 20),
+            journal_records: wish.journal_records.map_or_else(
+                || power_of_two_below(size >> 12).clamp(64, 1 << 20),
+                |records| records.clamp(1, 1 << 31).next_power_of_two(),
+            ),
             generation_bits: wish.generation_bits,
+            lease_slots: if wish.is_clustered { LEASE_SLOTS } else { 0 },
         }
     }
 
@@ -174,6 +191,8 @@ impl Geometry {
             (counts.key_stamps, "key stamps"),
             (counts.tag_stamps, "tag stamps"),
             (counts.flights, "flight cells"),
+            (counts.journal_records, "journal records"),
+            (counts.lease_slots.max(1), "lease slots"),
         ] {
             if !value.is_power_of_two() {
                 return Err(field);
@@ -195,6 +214,12 @@ impl Geometry {
         let sweep_ranges = within(counts.sweep_ranges, 1, 1 << 20, "sweep ranges")?;
         let journal_records = within(counts.journal_records, 1, 1 << 30, "journal records")?;
         within(counts.generation_bits, 2, 12, "generation bits")?;
+        let lease_slots = within(counts.lease_slots, 0, 1 << 16, "lease slots")?;
+        let (brokers, counters) = if lease_slots == 0 {
+            (0, 0)
+        } else {
+            (BROKERS, COHERENCE_COUNTERS)
+        };
 
         let align = if total_bytes >= HUGE_PAGES_FROM_BYTES {
             HUGE_PAGE_BYTES
@@ -231,6 +256,9 @@ impl Geometry {
             ghosts: place(ghost_lines, GHOST_LINE_BYTES, PAGE_BYTES)?,
             flights: place(flights, FLIGHT_BYTES, PAGE_BYTES)?,
             journal: place(journal_records, JOURNAL_RECORD_BYTES, PAGE_BYTES)?,
+            brokers: place(brokers, BROKER_BYTES, PAGE_BYTES)?,
+            leases: place(lease_slots, LEASE_BYTES, PAGE_BYTES)?,
+            coherence_counters: place(counters, 8, PAGE_BYTES)?,
             index: place(buckets, BUCKET_BYTES, align)?,
             arena: place(blocks, block_bytes, align)?,
         })
@@ -333,6 +361,8 @@ mod tests {
             threads: None,
             blocks: None,
             generation_bits: 12,
+            journal_records: None,
+            is_clustered: false,
         }
     }
 

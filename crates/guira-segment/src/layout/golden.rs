@@ -24,8 +24,9 @@ use crate::attach::AttachmentSlot;
 use crate::clock::SegmentClock;
 use crate::expiry::Expiry;
 use crate::format::{format_segment, read_clock_offset};
-use crate::key::{Pair, hash_key};
+use crate::key::{Pair, hash_key, namespace_seed};
 use crate::memory::Memory;
+use crate::namespaces::hash_namespace;
 use crate::options::PutOptions;
 use crate::segment::Segment;
 use crate::shared::Shared;
@@ -39,11 +40,12 @@ fn superblock() -> Superblock {
         hash_seed: SEED,
         options: OPTION_CHECKED_VALUES,
         created_ms: 1_700_000_000_000,
+        cluster: 0,
         geometry: geometry(SMALL, 8 << 20),
     }
 }
 
-fn geometry(counts: [u64; 17], total_bytes: u64) -> Geometry {
+fn geometry(counts: [u64; 18], total_bytes: u64) -> Geometry {
     let [
         block_bytes,
         blocks,
@@ -68,6 +70,7 @@ fn geometry(counts: [u64; 17], total_bytes: u64) -> Geometry {
         sweep_ranges,
         journal_records,
         generation_bits,
+        lease_slots,
     ] = rest;
     let counts = Counts {
         block_bytes,
@@ -87,17 +90,18 @@ fn geometry(counts: [u64; 17], total_bytes: u64) -> Geometry {
         sweep_ranges,
         journal_records,
         generation_bits,
+        lease_slots,
     };
     Geometry::checked(&counts, total_bytes).expect("counts in bounds that fit")
 }
 
 /// Counts in the order of the superblock, for a file of 8 MiB and one of 1 GiB.
-const SMALL: [u64; 17] = [
-    65_536, 114, 7_296, 128, 128, 1, 1, 3, 512, 8_192, 2_048, 64, 2_919, 512, 8, 2_048, 12,
+const SMALL: [u64; 18] = [
+    65_536, 114, 7_296, 128, 128, 1, 1, 3, 512, 8_192, 2_048, 64, 2_919, 512, 8, 2_048, 12, 0,
 ];
-const LARGE: [u64; 17] = [
+const LARGE: [u64; 18] = [
     2_097_152, 461, 944_128, 2_048, 8_192, 7, 1, 14, 4_096, 1_048_576, 65_536, 1_024, 377_652, 16_384, 922,
-    262_144, 12,
+    262_144, 12, 0,
 ];
 
 /// Sixteen bytes a line behind their offset, as `shm-layout.md` shows them; lines of zeros are left out.
@@ -117,7 +121,7 @@ fn dump(bytes: &[u8], begin: usize) -> String {
 }
 
 const SUPERBLOCK: &str = "\
-000000 47 55 49 52 41 53 45 47 01 00 00 00 00 00 00 00
+000000 47 55 49 52 41 53 45 47 02 00 00 00 00 00 00 00
 000010 08 07 06 05 04 03 02 01 00 00 00 00 00 00 00 00
 000020 00 00 00 00 00 00 00 00 ff ee dd cc bb aa 99 88
 000030 77 66 55 44 33 22 11 00 ef cd ab 89 67 45 23 01
@@ -132,7 +136,7 @@ const SUPERBLOCK: &str = "\
 0000c0 00 08 00 00 00 00 00 00 0c 00 00 00 00 00 00 00
 0000d0 01 00 00 00 00 00 00 00 00 68 e5 cf 8b 01 00 00
 0000e0 00 00 0e 00 00 00 00 00 00 00 00 00 00 00 00 00
-0001f0 00 00 00 00 00 00 00 00 f6 24 4c 7f 1f ec 2e 1a
+0001f0 00 00 00 00 00 00 00 00 51 26 48 5d 9a ee 52 04
 ";
 
 #[test]
@@ -307,10 +311,10 @@ fn segment() -> Segment {
     let memory = Memory::private(region);
     let clock = SegmentClock::new(clock, offset_ms);
     let attachment = AttachmentSlot::new().expect("a page that fork wipes");
-    Segment {
-        shared: Arc::new(Shared::new(memory, superblock, clock, attachment, false)),
-        namespace: 0,
-    }
+    Segment::new(
+        Arc::new(Shared::new(memory, superblock, clock, attachment, false)),
+        0,
+    )
 }
 
 const ENTRIES: &str = "\
@@ -342,9 +346,9 @@ fn the_worked_example_of_the_document_is_these_bytes() {
     assert_eq!(dump(&bytes, 917_504), ENTRIES);
     for (what, offset, literal) in [
         ("slot of user:42", 450_560 + 6_335 * 64, 0xb650_0010_0000_e000),
-        ("slot of 7", 450_560 + 4_241 * 64, 0xa7f5_0010_0000_e004),
+        ("slot of 7", 450_560 + 57 * 64, 0xfd62_0010_0000_e004),
         ("key stamp of user:42", 69_632 + 6_053 * 8, 0x0000_0000_0000_014d),
-        ("key stamp of 7", 69_632 + 6_047 * 8, 0x0000_0000_0000_01d6),
+        ("key stamp of 7", 69_632 + 5_752 * 8, 0x0000_0000_0000_0103),
         ("invalidation clock", 4_160, 1),
         ("lane 0", 49_152, 0x0000_0001_0000_0001),
         ("block 0", 53_248, 0x0000_0001_0000_0001),
@@ -380,11 +384,12 @@ fn the_worked_example_of_the_document_is_these_bytes() {
 #[test]
 fn the_hashes_of_the_document_are_these_numbers() {
     let geometry = geometry(SMALL, 8 << 20);
-    for (namespace, key, hash, primary, partner, counter) in [
+    let users = hash_namespace(SEED, b"users");
+    for (namespace_hash, key, hash, primary, partner, counter) in [
         (0, b"user:42".as_slice(), 0xde4d_133e_17a5_b650, 6_335, 4_611, 3),
-        (1, b"7", 0x94d6_c99e_b79f_a7f5, 4_241, 4_699, 145),
+        (users, b"7", 0x0203_a443_5678_fd62, 57, 21, 21),
     ] {
-        assert_eq!(hash_key(SEED, namespace, key), hash);
+        assert_eq!(hash_key(namespace_seed(SEED, namespace_hash), key), hash);
         let pair = Pair::of_hash(&geometry, hash);
         assert_eq!((pair.primary, pair.partner), (primary, partner));
         assert_eq!(pair.move_counter(&geometry), counter);

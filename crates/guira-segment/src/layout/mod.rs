@@ -10,12 +10,14 @@
 //! Rust enums, no `bool`: every bit pattern of every word decodes to something.
 
 pub(crate) mod block;
+pub(crate) mod coherence;
 pub(crate) mod control;
 pub(crate) mod entry;
 pub(crate) mod flight;
 pub(crate) mod geometry;
 #[cfg(test)]
 mod golden;
+pub(crate) mod journal;
 pub(crate) mod namespace;
 pub(crate) mod record;
 pub(crate) mod slot;

@@ -23,8 +23,6 @@ pub(crate) const STAMP_BYTES: usize = 8;
 pub(crate) const GHOST_LINE_BYTES: usize = 64;
 /// layout: bytes of a sweep range's word
 pub(crate) const SWEEP_RANGE_BYTES: usize = 8;
-/// layout: bytes of a journal record
-pub(crate) const JOURNAL_RECORD_BYTES: usize = 32;
 
 /// A key stamp; see the module's picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -67,13 +67,17 @@ pub(crate) const SUPER_OPTIONS: usize = 208;
 pub(crate) const SUPER_CREATED_MS: usize = 216;
 /// layout: superblock: offset of the arena, as the geometry gives it
 pub(crate) const SUPER_ARENA_OFFSET: usize = 224;
+/// layout: superblock: number of the cluster, 0 for none
+pub(crate) const SUPER_CLUSTER: usize = 232;
+/// layout: superblock: lease slots, 0 in a segment of no cluster
+pub(crate) const SUPER_LEASE_SLOTS: usize = 240;
 /// layout: superblock: XXH3-64 of everything before it
 pub(crate) const SUPER_CHECKSUM: usize = 504;
 
 /// The first eight bytes of a segment.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"GUIRASEG");
 /// Another major version is another layout: refused.
-pub(crate) const MAJOR_VERSION: u32 = 1;
+pub(crate) const MAJOR_VERSION: u32 = 2;
 /// A higher minor version added something that this one may ignore.
 pub(crate) const MINOR_VERSION: u32 = 0;
 /// What `SUPER_ENDIAN` holds.
@@ -102,6 +106,8 @@ pub(crate) struct Superblock {
     pub(crate) hash_seed: u64,
     pub(crate) options: u64,
     pub(crate) created_ms: u64,
+    /// The number of the cluster, 0 for none.
+    pub(crate) cluster: u64,
     pub(crate) geometry: Geometry,
 }
 
@@ -158,6 +164,7 @@ impl Unchecked {
             sweep_ranges: self.word(SUPER_SWEEP_RANGES),
             journal_records: self.word(SUPER_JOURNAL_RECORDS),
             generation_bits: self.word(SUPER_GENERATION_BITS),
+            lease_slots: self.word(SUPER_LEASE_SLOTS),
         };
         let geometry = Geometry::checked(&counts, self.word(SUPER_TOTAL_BYTES))
             .map_err(|field| Refusal::Geometry { field })?;
@@ -166,11 +173,16 @@ impl Unchecked {
                 field: "arena offset",
             });
         }
+        let cluster = self.word(SUPER_CLUSTER);
+        if (cluster == 0) != (counts.lease_slots == 0) {
+            return Err(Refusal::Geometry { field: "lease slots" });
+        }
         Ok(Superblock {
             id: u128::from(self.word(SUPER_ID_LOW)) | u128::from(self.word(SUPER_ID_HIGH)) << 64,
             hash_seed: self.word(SUPER_HASH_SEED),
             options: self.word(SUPER_OPTIONS),
             created_ms: self.word(SUPER_CREATED_MS),
+            cluster,
             geometry,
         })
     }
@@ -217,6 +229,8 @@ impl Superblock {
         put(SUPER_GENERATION_BITS, counts.generation_bits);
         put(SUPER_OPTIONS, self.options);
         put(SUPER_CREATED_MS, self.created_ms);
+        put(SUPER_CLUSTER, self.cluster);
+        put(SUPER_LEASE_SLOTS, counts.lease_slots);
         put(SUPER_ARENA_OFFSET, self.geometry.arena as u64);
         let checksum = xxh3_64(&bytes[..SUPER_CHECKSUM]);
         bytes[SUPER_CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());

@@ -45,16 +45,15 @@ impl Shared {
 
     /// The hash of a walked entry's key, and its namespace.
     pub(crate) fn walked_hash(&self, entry: &Walked) -> (u64, u16) {
-        let seed = self.superblock.hash_seed;
         let offset = entry.location.offset() + HEADER_BYTES + entry.tags_bytes;
         let has_namespace = entry.header.has(FLAG_NAMESPACE);
         self.region().look_at(offset, entry.header.key_bytes(), |stored| {
             match stored.split_first_chunk::<2>() {
                 Some((number, key)) if has_namespace => {
                     let namespace = u16::from_le_bytes(*number);
-                    (hash_key(seed, namespace, key), namespace)
+                    (hash_key(self.namespace_seed(namespace), key), namespace)
                 }
-                _ => (hash_key(seed, 0, stored), 0),
+                _ => (hash_key(self.superblock.hash_seed, stored), 0),
             }
         })
     }

@@ -11,6 +11,7 @@ mod draining;
 mod fill;
 mod flying;
 mod forking;
+mod journaling;
 mod moving;
 mod pinning;
 mod put_put;

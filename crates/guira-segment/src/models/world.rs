@@ -25,6 +25,8 @@ pub(super) struct Size {
     pub(super) buckets: u64,
     pub(super) blocks: u64,
     pub(super) generation_bits: u64,
+    /// Of a cluster, with a journal of one record.
+    pub(super) is_clustered: bool,
 }
 
 /// One bucket, so that every key's pair is that bucket.
@@ -32,6 +34,13 @@ pub(super) const ONE_BUCKET: Size = Size {
     buckets: 1,
     blocks: 4,
     generation_bits: 3,
+    is_clustered: false,
+};
+
+/// The same, of a cluster.
+pub(super) const CLUSTERED: Size = Size {
+    is_clustered: true,
+    ..ONE_BUCKET
 };
 
 /// Two buckets, between which entries move.
@@ -70,6 +79,7 @@ impl World {
             sweep_ranges: 2,
             journal_records: 1,
             generation_bits: size.generation_bits,
+            lease_slots: size.is_clustered.into(),
         };
         let geometry = Geometry::checked(&counts, 128 << 10).expect("a small geometry");
         let superblock = Superblock {
@@ -77,6 +87,7 @@ impl World {
             hash_seed: 1,
             options: 0,
             created_ms: 1,
+            cluster: size.is_clustered.into(),
             geometry,
         };
         let clock_ms = Arc::new(ManualMs::new(10_000));
@@ -119,10 +130,10 @@ impl World {
     /// A forked child of `parent` that has not used the segment yet.
     pub(super) fn child_of(&self, parent: &Segment) -> Segment {
         let memory = Memory::of_model(self.region.clone(), Arc::clone(&self.locks));
-        Segment {
-            shared: Arc::new(self.shared(memory, parent.shared.attachment.inherited())),
-            namespace: 0,
-        }
+        Segment::new(
+            Arc::new(self.shared(memory, parent.shared.attachment.inherited())),
+            0,
+        )
     }
 
     fn shared(&self, memory: Memory, attachment: AttachmentSlot) -> Shared {
@@ -134,10 +145,7 @@ impl World {
         let attachment = AttachmentSlot::new().expect("a page that fork wipes");
         let shared = self.shared(memory, attachment);
         shared.attach().expect("a free record");
-        Segment {
-            shared: Arc::new(shared),
-            namespace: 0,
-        }
+        Segment::new(Arc::new(shared), 0)
     }
 }
 

@@ -6,6 +6,7 @@ use guira_shm::sync::{Ordering, fence_behind_change};
 use crate::attach::{Counter, ThreadState};
 use crate::entry::{Found, Validity};
 use crate::index::scan::{Pass, Step};
+use crate::journal::RecordKind;
 use crate::key::Key;
 use crate::layout::control::CONTROL_CLOCK;
 use crate::layout::entry::{Kind, State};
@@ -23,6 +24,14 @@ pub(crate) struct Killed {
     pub(crate) was_present: bool,
     /// The scan was verified: nothing that was there when it began is left.
     pub(crate) is_certain: bool,
+}
+
+/// What a chain came to that was followed to its end.
+const fn ended(was_present: bool) -> Killed {
+    Killed {
+        was_present,
+        is_certain: true,
+    }
 }
 
 /// WRITING entries that one scan killed by their own slots; four at most, which is more than there are.
@@ -64,7 +73,13 @@ impl Shared {
     /// After it returns, no read gives a value whose put or fill began before. It cannot fail: when
     /// its scan does not verify within its bound, the whole namespace is invalidated instead.
     pub(crate) fn invalidate(&self, thread: &ThreadState, key: &Key<'_>) -> bool {
-        self.next_clock();
+        let now = self.next_clock();
+        let announce = || self.announce(RecordKind::Invalidate, key.namespace, key.hash, 0, now);
+        let announced = if Mutant::StampBeforeRecord.is_on() {
+            None
+        } else {
+            announce()
+        };
         // SeqCst: in one order with the loads of fills and puts.
         self.key_stamp_word(key.hash)
             .fetch_add(INVALIDATION, Ordering::SeqCst);
@@ -80,6 +95,11 @@ impl Shared {
         if self.is_lost() {
             self.invalidate_for_others();
         }
+        self.conclude(if Mutant::StampBeforeRecord.is_on() {
+            announce()
+        } else {
+            announced
+        });
         thread.count(self, Counter::Invalidations);
         killed.was_present
     }
@@ -92,9 +112,14 @@ impl Shared {
             .wrapping_add(1)
     }
 
-    /// Invalidates a namespace: everything born before now.
+    /// Invalidates a namespace: everything born before now. On this host alone.
     pub(crate) fn raise_namespace(&self, namespace: u16) {
         let now = self.next_clock();
+        self.raise_namespace_to(namespace, now);
+    }
+
+    /// Invalidates everything in a namespace that was born before `now`.
+    pub(crate) fn raise_namespace_to(&self, namespace: u16, now: u64) {
         // SeqCst: a maximum, so that of two clears the later one stands whatever their order.
         self.namespace_stamp(namespace).fetch_max(now, Ordering::SeqCst);
         if self.is_lost() {
@@ -119,6 +144,13 @@ impl Shared {
 
     /// Kills every entry of the key that is linked, WRITING ones and whole forward chains too.
     pub(crate) fn kill(&self, thread: &ThreadState, key: &Key<'_>) -> Killed {
+        self.kill_born_before(thread, key, u64::MAX)
+    }
+
+    /// As `kill`, but of what was born before `limit` only, and of puts in progress through which readers get such a
+    /// value.
+    #[inline]
+    pub(crate) fn kill_born_before(&self, thread: &ThreadState, key: &Key<'_>, limit: u64) -> Killed {
         let mut was_present = false;
         let mut cut_off = CutOff::default();
         let pass = self.verified_pass::<()>(&key.pair, WRITE_PASSES, |bucket, _, slot| {
@@ -129,12 +161,14 @@ impl Shared {
             let Some(found) = self.examine(thread, pin, slot, key) else {
                 return Step::Continue;
             };
-            let end = self.kill_chain(thread, found, key, &mut cut_off);
+            let (end, is_spared) = self.kill_chain(thread, found, key, limit, &mut cut_off);
             was_present |= end.was_present;
             if !end.is_certain {
                 return Step::Again;
             }
-            self.unlink(&key.pair, slot, true);
+            if !is_spared {
+                self.unlink(&key.pair, slot, true);
+            }
             Step::Continue
         });
         Killed {
@@ -143,20 +177,32 @@ impl Shared {
         }
     }
 
-    /// Kills an entry and whatever it forwards to.
+    /// Kills an entry and whatever it forwards to, until one that is to be spared; says whether there was one.
     fn kill_chain(
         &self,
         thread: &ThreadState,
         first: Found<'_>,
         key: &Key<'_>,
+        limit: u64,
         cut_off: &mut CutOff,
-    ) -> Killed {
+    ) -> (Killed, bool) {
         let mut was_present = false;
         let mut is_base_valid = false;
+        let mut is_base_old = false;
         let mut at = first;
         for hop in 0..WRITE_HOPS {
             // Of each entry its own: the first may have been cleared, or have expired, long before.
             let is_valid = self.validity(at.location, &at.header, key.namespace) == Validity::Valid;
+            let is_old = at.header.birth() < limit;
+            let is_spared = |kind| match kind {
+                Kind::Live => !is_old,
+                Kind::Writing => !is_old && !is_base_old,
+                Kind::Forward | Kind::Dead => false,
+            };
+            if limit != u64::MAX && is_spared(self.load_state(at.location).kind()) {
+                return (ended(was_present), true);
+            }
+            is_base_old = is_old;
             let (state, was_live) = self.kill_one(at.pinned.block, at.location);
             // A forward to a put in progress: readers still got the old value, until that put was killed
             // here or by its own slot.
@@ -172,10 +218,7 @@ impl Shared {
             was_present |= (was_live && is_valid) || hid_old_value;
             is_base_valid = is_valid;
             if state.kind() != Kind::Forward || Mutant::KillStopsAtForward.is_on() {
-                return Killed {
-                    was_present,
-                    is_certain: true,
-                };
+                return (ended(was_present), false);
             }
             // Alternate between two pins: the one in use must stand while the next is taken.
             let pin = if hop % 2 == 0 {
@@ -187,10 +230,7 @@ impl Shared {
             let (location, generation) = (state.forward_location(), state.forward_generation());
             match self.examine_at(thread, pin, location, generation, key) {
                 None => {
-                    return Killed {
-                        was_present,
-                        is_certain: true,
-                    };
+                    return (ended(was_present), false);
                 }
                 Some(next) => at = next,
             }
@@ -198,10 +238,7 @@ impl Shared {
         // A ring: nothing LIVE is on it, and breaking it here keeps others from going round.
         let state = self.load_state(at.location);
         self.change_state(at.location, state, state.dead());
-        Killed {
-            was_present,
-            is_certain: true,
-        }
+        (ended(was_present), false)
     }
 
     /// Makes an entry DEAD unless it forwards to another; returns what it was, and whether it was LIVE.

@@ -12,13 +12,14 @@ use crate::shared::Shared;
 const STAGE: usize = 64;
 
 impl Shared {
-    /// Calls `each` with every key's index and value, in the order of the keys.
+    /// Calls `each` with every key's index and value, in the order of the keys, which are of a namespace and
+    /// hashed with that namespace's seed.
     ///
     /// The thread's line is taken for each stage anew and not held while `each` runs: it may be the
     /// common one, which is locked, and `each` may use the segment, or fork.
     pub(crate) fn get_many(
         &self,
-        namespace: u16,
+        namespace: (u16, u64),
         keys: &[&[u8]],
         mut each: impl FnMut(usize, Option<&[u8]>),
     ) {
@@ -49,16 +50,15 @@ impl Shared {
     fn read_stage(
         &self,
         thread: &ThreadState,
-        namespace: u16,
+        (namespace, seed): (u16, u64),
         batch: &[&[u8]],
         buffer: &mut Vec<u8>,
         spans: &mut [Option<(usize, usize)>; STAGE],
     ) {
-        let seed = self.superblock.hash_seed;
         let mut hashes = [0; STAGE];
         let mut slots = [Slot::EMPTY; STAGE];
         for (hash, key) in hashes.iter_mut().zip(batch) {
-            *hash = hash_key(seed, namespace, key);
+            *hash = hash_key(seed, key);
             let pair = Pair::of_hash(&self.geometry, *hash);
             self.buckets().prefetch(pair.primary);
         }

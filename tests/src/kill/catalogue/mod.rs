@@ -1,5 +1,6 @@
 //! Every scene: the operations of the API in the situations that lead them along another path.
 
+mod agreeing;
 mod blocks;
 mod files;
 mod flights;
@@ -24,6 +25,7 @@ pub fn scenes() -> impl Iterator<Item = &'static Scene> {
         flights::SCENES,
         processes::SCENES,
         files::SCENES,
+        agreeing::SCENES,
     ]
     .into_iter()
     .flatten()
