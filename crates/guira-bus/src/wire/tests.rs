@@ -1,0 +1,197 @@
+//! Frames come back as they were; anything else is refused.
+
+use super::*;
+
+const CLUSTER: Cluster = Cluster(0x1122_3344_5566_7788);
+
+fn publish() -> ToBroker {
+    ToBroker::Publish {
+        epoch: Epoch(7),
+        first: 300,
+        items: vec![
+            Item::Record(Record {
+                kind: RecordKind::Invalidate,
+                namespace: 1,
+                hash: 2,
+                wall_ms: 3,
+                stamp: 4,
+            }),
+            Item::Voids(2),
+        ],
+    }
+}
+
+#[test]
+fn a_frame_comes_back() {
+    let frame = encode(CLUSTER, &publish());
+    assert_eq!(decode(CLUSTER, &frame), Ok(publish()));
+}
+
+/// The bytes themselves: what old and new agents of one version agree on.
+#[test]
+fn golden_bytes() {
+    let hex: String = encode(CLUSTER, &publish())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(
+        hex,
+        "47420100887766554433221101\
+         0700000000000000ac0202\
+         000001000000000000000200000000000000\
+         0304\
+         0102"
+    );
+}
+
+fn hex(body: &impl Body) -> String {
+    encode(CLUSTER, body)
+        .iter()
+        .skip(HEADER_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn lease(step: LeaseStep) -> ToBroker {
+    ToBroker::Lease(LeaseRequest {
+        epoch: Epoch(7),
+        key: KeyId {
+            namespace: 1,
+            hash: 2,
+        },
+        number: 3,
+        asked_at_us: 300,
+        step,
+    })
+}
+
+fn answer(verdict: LeaseVerdict) -> ToAgent {
+    ToAgent::Lease(LeaseAnswer {
+        epoch: Epoch(7),
+        key: KeyId {
+            namespace: 1,
+            hash: 2,
+        },
+        number: 3,
+        asked_at_us: 300,
+        verdict,
+    })
+}
+
+#[test]
+fn golden_bytes_of_leases() {
+    const ABOUT: &str = "0700000000000000\
+                         01000000000000000200000000000000\
+                         03ac02";
+    let owner = Origin(9);
+    let bytes_of_owner = format!("09{}", "00".repeat(15));
+    let value = || Some(b"v".to_vec());
+    let steps = [
+        (LeaseStep::Want, "00".to_string()),
+        (LeaseStep::Renew, "01".to_string()),
+        (
+            LeaseStep::Done {
+                grant: Some(5),
+                value: value(),
+            },
+            "020105010176".to_string(),
+        ),
+        (LeaseStep::Abandon, "03".to_string()),
+        (LeaseStep::Fetch { owner }, format!("04{bytes_of_owner}")),
+        (
+            LeaseStep::Fetched {
+                to: owner,
+                value: None,
+            },
+            format!("05{bytes_of_owner}00"),
+        ),
+    ];
+    for (step, bytes) in steps {
+        let frame = lease(step);
+        assert_eq!(hex(&frame), format!("06{ABOUT}{bytes}"), "{frame:?}");
+        assert_eq!(decode(CLUSTER, &encode(CLUSTER, &frame)), Ok(frame));
+    }
+    let verdicts = [
+        (LeaseVerdict::Granted { grant: 5 }, "0005".to_string()),
+        (
+            LeaseVerdict::Busy { owner, number: 4 },
+            format!("01{bytes_of_owner}04"),
+        ),
+        (LeaseVerdict::NotYet { wait_us: 300 }, "02ac02".to_string()),
+        (
+            LeaseVerdict::Done {
+                owner,
+                grant: None,
+                value: value(),
+            },
+            format!("03{bytes_of_owner}00010176"),
+        ),
+        (LeaseVerdict::Lost, "04".to_string()),
+        (LeaseVerdict::Closed, "05".to_string()),
+        (LeaseVerdict::Fetch { from: owner }, format!("06{bytes_of_owner}")),
+        (
+            LeaseVerdict::Fetched {
+                owner,
+                value: value(),
+            },
+            format!("07{bytes_of_owner}010176"),
+        ),
+    ];
+    for (verdict, bytes) in verdicts {
+        let frame = answer(verdict);
+        assert_eq!(hex(&frame), format!("0a{ABOUT}{bytes}"), "{frame:?}");
+        assert_eq!(decode(CLUSTER, &encode(CLUSTER, &frame)), Ok(frame));
+    }
+}
+
+#[test]
+fn other_versions_clusters_and_protocols_are_told_apart() {
+    let good = encode(CLUSTER, &publish());
+    let changed = |index: usize| {
+        let mut frame = good.clone();
+        if let Some(byte) = frame.get_mut(index) {
+            *byte ^= 1;
+        }
+        decode::<ToBroker>(CLUSTER, &frame).expect_err("a changed header")
+    };
+    assert_eq!(changed(0), FrameError::Foreign);
+    assert_eq!(changed(2), FrameError::OtherVersion { theirs: 0 });
+    assert_eq!(changed(5), FrameError::OtherCluster);
+}
+
+#[test]
+fn cut_off_and_prolonged_frames_are_refused() {
+    let good = encode(CLUSTER, &publish());
+    for bytes in 0..good.len() {
+        assert!(decode::<ToBroker>(CLUSTER, &good[..bytes]).is_err(), "{bytes}");
+    }
+    let mut long = good;
+    long.push(0);
+    assert_eq!(decode::<ToBroker>(CLUSTER, &long), Err(FrameError::Malformed));
+}
+
+#[test]
+fn a_long_list_is_refused() {
+    let body = ToBroker::Publish {
+        epoch: Epoch(1),
+        first: 0,
+        items: vec![Item::Voids(1); MAX_ENTRIES + 1],
+    };
+    assert_eq!(
+        decode::<ToBroker>(CLUSTER, &encode(CLUSTER, &body)),
+        Err(FrameError::TooMany {
+            what: "records",
+            count: MAX_ENTRIES + 1,
+            limit: MAX_ENTRIES
+        })
+    );
+}
+
+#[test]
+fn a_length_that_lies_allocates_nothing_of_the_sort() {
+    let mut frame = encode(CLUSTER, &publish());
+    frame.truncate(HEADER_BYTES + 1 + 8 + 2);
+    // A list that claims four thousand million items and holds none.
+    frame.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
+    assert_eq!(decode::<ToBroker>(CLUSTER, &frame), Err(FrameError::Malformed));
+}
