@@ -4,6 +4,7 @@ use std::path::Path;
 
 use guira_segment::{Segment, SegmentBuilder};
 
+use crate::coherence::{Active, Coherence};
 use crate::error::Error;
 use crate::handle::Guira;
 
@@ -11,6 +12,7 @@ use crate::handle::Guira;
 #[derive(Clone, Debug, Default)]
 pub struct GuiraBuilder {
     segment: SegmentBuilder,
+    coherence: Option<Coherence>,
 }
 
 impl GuiraBuilder {
@@ -25,7 +27,27 @@ impl GuiraBuilder {
     pub fn segment_settings(self, set: impl FnOnce(SegmentBuilder) -> SegmentBuilder) -> Self {
         Self {
             segment: set(self.segment),
+            ..self
         }
+    }
+
+    /// Agrees with the hosts of a cluster; by default with none. Opening then waits until hits are trusted, and fails
+    /// with the reason if they cannot be: see [`coherence`](crate::coherence).
+    #[must_use]
+    pub fn coherence(self, coherence: Coherence) -> Self {
+        Self {
+            segment: self.segment.cluster(coherence.cluster()),
+            coherence: Some(coherence),
+        }
+    }
+
+    fn guira(&self, segment: Segment) -> Result<Guira, Error> {
+        let active = self
+            .coherence
+            .as_ref()
+            .map(|coherence| Active::start(&segment, coherence))
+            .transpose()?;
+        Ok(Guira::of_segment(segment).with_coherence(active))
     }
 
     /// Opens the segment at `path`, or creates it.
@@ -33,7 +55,7 @@ impl GuiraBuilder {
     /// # Errors
     /// [`Error::Open`], which names the file and what to do.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Guira, Error> {
-        Ok(Guira::of_segment(self.segment.open_or_create(path)?))
+        self.guira(self.segment.open_or_create(path)?)
     }
 
     /// Creates it; the path must not exist.
@@ -41,7 +63,7 @@ impl GuiraBuilder {
     /// # Errors
     /// As [`GuiraBuilder::open`].
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Guira, Error> {
-        Ok(Guira::of_segment(self.segment.create(path)?))
+        self.guira(self.segment.create(path)?)
     }
 
     /// Opens it; the path must exist.
@@ -49,7 +71,7 @@ impl GuiraBuilder {
     /// # Errors
     /// As [`GuiraBuilder::open`].
     pub fn open_existing(&self, path: impl AsRef<Path>) -> Result<Guira, Error> {
-        Ok(Guira::of_segment(self.segment.open(path)?))
+        self.guira(self.segment.open(path)?)
     }
 
     /// In memory of this process alone, without a file: for tests.
@@ -57,7 +79,7 @@ impl GuiraBuilder {
     /// # Errors
     /// As [`GuiraBuilder::open`].
     pub fn private(&self) -> Result<Guira, Error> {
-        Ok(Guira::of_segment(self.segment.private()?))
+        self.guira(self.segment.private()?)
     }
 
     /// The settings of the segment.

@@ -2,6 +2,7 @@
 
 use guira_segment::{NamespaceError, OpenError, StoreError};
 
+use crate::coherence::CoherenceError;
 use crate::envelope::Found;
 use crate::failure::Failure;
 use crate::settings::SettingError;
@@ -55,6 +56,9 @@ pub enum Error {
         /// The function's name.
         function: Box<str>,
     },
+    /// Coherence between hosts is not to be had.
+    #[error(transparent)]
+    Coherence(Box<CoherenceError>),
     /// A computation that was waited for gave no value.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -213,5 +217,11 @@ impl CodecError {
             codec,
             reason: reason.to_string().into(),
         }
+    }
+}
+
+impl From<CoherenceError> for Error {
+    fn from(error: CoherenceError) -> Self {
+        Self::Coherence(Box::new(error))
     }
 }

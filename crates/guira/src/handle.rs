@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use guira_segment::{Segment, Stats};
 use serde::Serialize;
@@ -11,6 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::builder::GuiraBuilder;
 use crate::cache::{Cache, CacheBuilder};
 use crate::codec::Number;
+use crate::coherence::{
+    Active, Announced, CoherenceError, CoherenceEvents, CoherenceStatus, Judge, WhenSuspect,
+};
 use crate::error::Error;
 use crate::memoized::MemoBuilder;
 use crate::settings::CacheSettings;
@@ -22,6 +26,7 @@ pub struct Guira {
     segment: Segment,
     /// What the file of settings says of caches.
     cache_settings: Arc<BTreeMap<Box<str>, CacheSettings>>,
+    coherence: Option<Arc<Active>>,
 }
 
 impl Guira {
@@ -46,7 +51,17 @@ impl Guira {
         Self {
             segment,
             cache_settings: Arc::default(),
+            coherence: None,
         }
+    }
+
+    pub(crate) fn with_coherence(self, coherence: Option<Arc<Active>>) -> Self {
+        Self { coherence, ..self }
+    }
+
+    /// Whether a hit is judged by trust.
+    pub(crate) fn judge(&self, policy: WhenSuspect) -> Judge {
+        Judge(self.coherence.as_ref().map(|_| policy))
     }
 
     pub(crate) fn with_cache_settings(self, cache_settings: Arc<BTreeMap<Box<str>, CacheSettings>>) -> Self {
@@ -106,6 +121,57 @@ impl Guira {
     /// Invalidates everything in the segment, in constant time.
     pub fn clear_all(&self) {
         self.segment.clear_all();
+    }
+
+    /// Everything that this host has invalidated until now, to wait until it has come to the others.
+    ///
+    /// # Errors
+    /// [`Error::Coherence`] for a segment of no cluster.
+    pub fn announced(&self) -> Result<Announced, Error> {
+        if let Some(active) = &self.coherence {
+            active.ensure_agent();
+        }
+        Ok(Announced::of(&self.segment)?)
+    }
+
+    /// Waits until everything that any host had invalidated, and brokers had accepted, when this was called is applied
+    /// here: reads that follow are no older than this call. For one read of a cache there is
+    /// [`Cache::reading`].
+    ///
+    /// # Errors
+    /// [`Error::Coherence`]: without coherence, or no majority of the brokers answers within `timeout`.
+    pub fn catch_up(&self, timeout: Duration) -> Result<(), Error> {
+        Ok(self.coherence()?.wait_all_confirmed(timeout)?)
+    }
+
+    pub(crate) fn coherence(&self) -> Result<&Active, CoherenceError> {
+        self.coherence.as_deref().ok_or(CoherenceError::NotCoherent)
+    }
+
+    /// Where this host stands with its cluster; `None` without coherence.
+    #[must_use]
+    pub fn coherence_status(&self) -> Option<CoherenceStatus> {
+        self.coherence.as_ref().map(|active| active.status())
+    }
+
+    /// What happens between this host and its cluster from now on, for whoever asks for it: trust lost and regained,
+    /// floors raised, overflows, agent and brokers gone and back.
+    ///
+    /// # Errors
+    /// [`Error::Coherence`]: without coherence.
+    pub fn coherence_events(&self) -> Result<CoherenceEvents, Error> {
+        let active = self.coherence.as_ref().ok_or(CoherenceError::NotCoherent)?;
+        Ok(active.events())
+    }
+
+    /// Waits until hits are trusted, for a cache that was opened without waiting.
+    ///
+    /// # Errors
+    /// [`Error::Coherence`]: without coherence, or not within `timeout`, with the reason.
+    pub fn wait_coherent(&self, timeout: Duration) -> Result<(), Error> {
+        let active = self.coherence()?;
+        active.ensure_agent();
+        Ok(active.wait_trusted(timeout)?)
     }
 
     /// Figures of the whole segment.

@@ -73,6 +73,7 @@ pub mod background;
 mod builder;
 pub mod cache;
 pub mod codec;
+pub mod coherence;
 pub mod dependency;
 mod envelope;
 mod error;
@@ -97,7 +98,7 @@ pub mod units;
 pub mod write_guard;
 
 pub use builder::GuiraBuilder;
-pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Renew, Usage};
+pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Reading, Renew, Usage};
 pub use dependency::{Dependency, depends_on};
 pub use error::{CodecError, Error, KeyDecodeError, KeyError};
 pub use failure::{Failure, FailureKind};
@@ -239,3 +240,7 @@ struct GuideDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/cookbook.md")]
 struct CookbookDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coherence.md")]
+struct CoherenceChapterDoctests;

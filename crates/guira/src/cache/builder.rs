@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Cache, Inner};
 use crate::codec::{Codec, CodecId, Postcard};
+use crate::coherence::WhenSuspect;
 use crate::envelope::Envelope;
 use crate::error::{Error, Unusable};
 use crate::flight::{FlightOptions, Flights};
@@ -39,6 +40,8 @@ pub struct CacheBuilder<K: ?Sized, V, C = Postcard> {
     lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
     flights: FlightOptions,
+    when_suspect: WhenSuspect,
+    announces_puts: bool,
     types: PhantomData<fn(&K) -> V>,
 }
 
@@ -53,6 +56,8 @@ impl<K: ?Sized, V> CacheBuilder<K, V> {
             lifetimes: LifetimeRules::new(),
             mismatch: Mismatch::default(),
             flights: FlightOptions::default(),
+            when_suspect: WhenSuspect::default(),
+            announces_puts: false,
             types: PhantomData,
         }
     }
@@ -71,7 +76,46 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             lifetimes: self.lifetimes,
             mismatch: self.mismatch,
             flights: self.flights,
+            when_suspect: self.when_suspect,
+            announces_puts: self.announces_puts,
             types: PhantomData,
+        }
+    }
+
+    /// What becomes of a hit while this host has lost touch with its cluster; by default it is revalidated. Without
+    /// [coherence](crate::coherence) no hit is suspect.
+    #[must_use]
+    pub fn when_suspect(self, policy: WhenSuspect) -> Self {
+        Self {
+            when_suspect: policy,
+            ..self
+        }
+    }
+
+    /// Whether what is put here makes what other hosts have under the key void, as an invalidation does; by default
+    /// not, and hosts may differ until one invalidates. The host that puts keeps its value; the others compute, or
+    /// miss, the next time. For values that are put when their source changes: put after the change.
+    ///
+    /// Said of `put`, `add`, `replace`, `compare_and_swap`, their forms for many keys, `append` and `prepend`, if they
+    /// stored something. Not of what is computed, nor of counts. Where two hosts put one key at once, neither value may
+    /// stay. Without [coherence](crate::coherence) nobody is told.
+    ///
+    /// ```no_run
+    /// use guira::Guira;
+    /// use guira::coherence::Coherence;
+    /// use std::time::Duration;
+    ///
+    /// # let guira = Guira::builder().coherence(Coherence::of_cluster("shop").broker("tcp://10.0.0.7:7227")).private()?;
+    /// let prices = guira.cache_builder::<u64, u64>("prices").announce_puts(true).build()?;
+    /// // After the source was changed: this host has the new price, and no other has the old one for long.
+    /// prices.put(&7, &1999, Duration::from_secs(300))?;
+    /// # Ok::<(), guira::Error>(())
+    /// ```
+    #[must_use]
+    pub fn announce_puts(self, announces_puts: bool) -> Self {
+        Self {
+            announces_puts,
+            ..self
         }
     }
 
@@ -209,6 +253,11 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
         if let Some(settings) = self.guira.settings_of(&self.name) {
             settings.apply(&mut self.lifetimes);
             self.mismatch = settings.mismatch.unwrap_or(self.mismatch);
+            self.when_suspect = settings.when_suspect.unwrap_or(self.when_suspect);
+            self.announces_puts = settings.announce_puts.unwrap_or(self.announces_puts);
+            if let Some(is_cluster) = settings.cluster {
+                self.flights = self.flights.cluster(is_cluster);
+            }
         }
         let mut form = self.codec.form();
         // Spread over all bits: 0 leaves the codec's own as it is.
@@ -217,9 +266,13 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             _ if form.id == CodecId::NUMBER && !self.transforms.are_none() => Err(Unusable::Setup(
                 "counters are neither compressed nor sealed, for the engine adds to them; leave that out",
             )),
-            Ok(segment) => Ok(segment),
+            Ok(segment) => {
+                crate::coherence::follow(self.guira.segment(), &segment);
+                Ok(segment)
+            }
             Err(error) => Err(Unusable::Namespace(error)),
         };
+        let judge = self.guira.judge(self.when_suspect);
         Cache {
             inner: Arc::new(Inner {
                 segment,
@@ -231,8 +284,9 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
                 lifetimes: self.lifetimes,
                 decodes_pinned: form.in_place || matches!(form.id, CodecId::RAW | CodecId::TEXT),
                 mismatch: self.mismatch,
+                announces_puts: self.announces_puts,
                 mismatches: AtomicU64::new(0),
-                flights: Flights::with(self.flights),
+                flights: Flights::with(self.flights, judge),
             }),
             types: PhantomData,
         }

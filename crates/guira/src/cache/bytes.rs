@@ -142,7 +142,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
                 .tags(&tags)
                 .aligned(self.inner.envelope.form().in_place);
             match segment.compare_and_swap(&key, metadata.version, &whole, &options)? {
-                Swap::Stored => return Ok(Replace::Stored),
+                Swap::Stored => return Ok(self.announced(segment, &key, Replace::Stored)),
                 Swap::NotFound => return Ok(Replace::NotFound),
                 Swap::Superseded => return Ok(Replace::Superseded),
                 Swap::Conflict(_) => {}
@@ -157,11 +157,13 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     {
         let key = self.key_bytes(key)?;
         self.check_unsealed()?;
-        if let Some(value) = self.segment()?.get(&key) {
+        let segment = self.segment()?;
+        if let Some(value) = segment.get(&key) {
             self.check_in_place(&value)?;
         }
         let head = self.inner.envelope.head(Extras::default());
-        Ok(self.segment()?.prepend(&key, head.bytes(), prefix)?)
+        let written = segment.prepend(&key, head.bytes(), prefix)?;
+        Ok(self.announced(segment, &key, written))
     }
 
     /// What is sealed cannot be changed in place.

@@ -27,7 +27,7 @@ pub(crate) struct CacheValues<'c, K: ?Sized, V, C> {
 
 impl<K: ?Sized, V, C: Codec<V>> Values<V> for CacheValues<'_, K, V, C> {
     fn decode(&self, key: &[u8], stored: &[u8]) -> Option<V> {
-        self.cache.decode(key, stored).ok().flatten()
+        self.cache.decode_any(key, stored).ok().flatten()
     }
 
     fn names(&self) -> &[impl AsRef<[u8]>] {
@@ -265,7 +265,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
 }
 
 impl<E: From<Error> + Display> Manner<E> {
-    const fn of_errors() -> Self {
+    pub(super) const fn of_errors() -> Self {
         Self {
             adopt: |failure| Some(E::from(Error::Failure(failure))),
             describe: Failure::of_error,

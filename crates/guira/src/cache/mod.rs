@@ -1,5 +1,6 @@
 //! A cache of one type of keys and one of values.
 
+mod announce;
 mod builder;
 mod bytes;
 mod change;
@@ -11,6 +12,7 @@ mod in_place;
 mod many;
 mod payload;
 mod read;
+mod reading;
 mod seam;
 mod whole;
 mod write;
@@ -29,6 +31,7 @@ pub use change::Renew;
 pub use in_place::ArchivedRef;
 #[cfg(feature = "ndarray")]
 pub use in_place::ArrayRef;
+pub use reading::Reading;
 pub use whole::{CacheStats, Usage};
 
 use crate::codec::Postcard;
@@ -59,6 +62,8 @@ pub(crate) struct Inner<V, C> {
     transforms: Transforms,
     pub(crate) lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
+    /// Whether other hosts are told what is put.
+    announces_puts: bool,
     /// Whether a value is decoded where it lies, because it would be copied once more otherwise.
     decodes_pinned: bool,
     mismatches: AtomicU64, // process-private

@@ -43,7 +43,7 @@ impl fmt::Debug for Payload<'_> {
 impl<K: ?Sized, V, C> Cache<K, V, C> {
     /// The payload of `key`'s value; `None` on a miss, or if it is of another kind and that counts as one.
     pub(super) fn payload(&self, key: &KeyBytes) -> Result<Option<Payload<'_>>, Error> {
-        let Some(value) = self.segment()?.get(key) else {
+        let Some(value) = self.segment()?.get(key).filter(|_| self.may_be_given_out()) else {
             return Ok(None);
         };
         dependency::give(&value);

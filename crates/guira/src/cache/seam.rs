@@ -76,6 +76,15 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         self.inner.envelope.parse(stored)?.0.cost()
     }
 
+    /// Whether what was just read may be: always, but for a host that has lost touch with its cluster.
+    #[inline]
+    pub(super) fn may_be_given_out(&self) -> bool {
+        match &self.inner.segment {
+            Ok(segment) => self.inner.flights.judge.allows(segment),
+            Err(_) => true,
+        }
+    }
+
     /// The payload of what is compressed or sealed.
     pub(super) fn transformed(&self, key: &[u8], stored: &[u8]) -> Result<Vec<u8>, CodecError> {
         let Some((extras, body)) = self.inner.envelope.parse(stored) else {
@@ -174,6 +183,15 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     /// [`CodecError`], if the cache says so of values of another kind.
     #[inline]
     pub fn decode(&self, key: &[u8], stored: &[u8]) -> Result<Option<V>, CodecError> {
+        if !self.may_be_given_out() {
+            return Ok(None);
+        }
+        self.decode_any(key, stored)
+    }
+
+    /// As `decode`, of a value that is beyond trust too.
+    #[inline]
+    pub(crate) fn decode_any(&self, key: &[u8], stored: &[u8]) -> Result<Option<V>, CodecError> {
         let decoded = match self.inner.envelope.open(stored) {
             Some(payload) => self.inner.codec.decode(payload),
             None => self.decode_transformed(key, stored),

@@ -26,7 +26,10 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(&key, value, |bytes| Ok(segment.put_with(&key, bytes, &options)?))
+        let written = self.with_encoded(&key, value, |bytes| {
+            Ok::<_, Error>(segment.put_with(&key, bytes, &options)?)
+        })?;
+        Ok(self.announced(segment, &key, written))
     }
 
     /// Stores `value` only if `key` has none. One of another kind is in the way, too.
@@ -41,7 +44,10 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(&key, value, |bytes| Ok(segment.add(&key, bytes, &options)?))
+        let written = self.with_encoded(&key, value, |bytes| {
+            Ok::<_, Error>(segment.add(&key, bytes, &options)?)
+        })?;
+        Ok(self.announced(segment, &key, written))
     }
 
     /// Stores `value` only if `key` has one.
@@ -61,7 +67,10 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(&key, value, |bytes| Ok(segment.replace(&key, bytes, &options)?))
+        let written = self.with_encoded(&key, value, |bytes| {
+            Ok::<_, Error>(segment.replace(&key, bytes, &options)?)
+        })?;
+        Ok(self.announced(segment, &key, written))
     }
 
     /// Stores `value` only if `key` holds the version that [`Cache::get_versioned`] or
@@ -100,9 +109,10 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
         let options = self.engine_options(value, options.into())?;
-        self.with_encoded(&key, value, |bytes| {
-            Ok(segment.compare_and_swap(&key, expected, bytes, &options)?)
-        })
+        let written = self.with_encoded(&key, value, |bytes| {
+            Ok::<_, Error>(segment.compare_and_swap(&key, expected, bytes, &options)?)
+        })?;
+        Ok(self.announced(segment, &key, written))
     }
 }
 

@@ -98,6 +98,14 @@ pub(crate) fn give_unknown() {
 }
 
 impl Declared {
+    /// Of a value that was computed elsewhere.
+    pub(crate) fn of_names(names: Vec<Vec<u8>>) -> Self {
+        Self {
+            names,
+            ..Self::default()
+        }
+    }
+
     fn push(&mut self, name: &[u8]) {
         if !self.names.iter().any(|known| known == name) {
             self.names.push(name.to_vec());

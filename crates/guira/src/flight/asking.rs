@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use guira_segment::mutant::Mutant;
-use guira_segment::{FillToken, Flight, FlightLead, FlightWait, Lookup, Segment};
+use guira_segment::{FillToken, Flight, FlightLead, FlightWait, Lookup, Segment, Version};
 
 use super::Flights;
 use super::computation::{Basis, Computation};
@@ -15,7 +15,7 @@ use super::landing::Landing;
 use super::manner::{Purpose, Values};
 use super::records::KeyId;
 use super::tally::count;
-use super::waiters::Target;
+use super::waiters::{Target, What};
 use crate::dependency;
 use crate::failure::Failure;
 
@@ -49,6 +49,8 @@ pub(crate) struct Asking<'c, V> {
     stale: Option<Stale<V>>,
     /// What is given while somebody else computes, if there is no stale value.
     substitute: Option<V>,
+    /// The value that was found beyond trust at the first look.
+    suspect: Option<Version>,
     /// The flight that was waited for since the last look.
     joined: Option<u128>,
     /// The caller has just looked, and missed.
@@ -103,11 +105,13 @@ impl Waiting<'_> {
         } = self.place;
         Target {
             segment: segment.clone(),
-            key: key.into(),
             id: self.id,
-            token: self.token,
-            patience: flights.options.patience,
-            number: self.flight.number(),
+            what: What::Flight {
+                key: key.into(),
+                token: self.token,
+                patience: flights.options.patience,
+                number: self.flight.number(),
+            },
         }
     }
 }
@@ -142,6 +146,7 @@ impl<'c, V> Asking<'c, V> {
             purpose,
             stale: None,
             substitute,
+            suspect: None,
             joined: None,
             has_missed: false,
             first_clock: None,
@@ -253,11 +258,26 @@ impl<'c, V> Asking<'c, V> {
         }
         let basis = match segment.lookup(key) {
             Lookup::Hit(value) => {
-                // Of another codec or schema, or to be replaced: what stands there must still stand there at
-                // the end, for a fill would yield to it.
+                // Of another codec or schema, to be replaced, or beyond trust: what stands there must still stand
+                // there at the end, for a fill would yield to it.
                 let answer = (self.purpose != Purpose::New)
                     .then(|| values.decode(key, &value))
                     .flatten();
+                // Written since this call's first look is as good as computed by it.
+                let version = value.version();
+                let is_suspect =
+                    self.suspect.is_none_or(|suspect| suspect == version) && !flights.judge.allows(segment);
+                let answer = if is_suspect {
+                    self.suspect = Some(version);
+                    self.stale = answer.filter(|_| flights.judge.falls_back()).map(|value| Stale {
+                        value,
+                        is_past: true,
+                        tags: Vec::new(),
+                    });
+                    None
+                } else {
+                    answer
+                };
                 match answer {
                     Some(answer) => {
                         dependency::give(&value);
@@ -269,15 +289,20 @@ impl<'c, V> Asking<'c, V> {
             Lookup::Stale(value, token) => {
                 let grace = flights.options.grace;
                 let is_past = !grace.is_zero() && value.metadata().ttl.is_some_and(|ttl| ttl <= grace);
-                self.stale = values.decode(key, &value).map(|decoded| Stale {
-                    value: decoded,
-                    is_past,
-                    tags: if dependency::is_inheriting() {
-                        value.tags()
-                    } else {
-                        Vec::new()
-                    },
-                });
+                let is_suspect = !flights.judge.allows(segment);
+                let is_usable = !is_suspect || flights.judge.falls_back();
+                self.stale = values
+                    .decode(key, &value)
+                    .filter(|_| is_usable)
+                    .map(|decoded| Stale {
+                        value: decoded,
+                        is_past: is_past || is_suspect,
+                        tags: if dependency::is_inheriting() {
+                            value.tags()
+                        } else {
+                            Vec::new()
+                        },
+                    });
                 Basis::Absent(token)
             }
             Lookup::Miss(token) => {

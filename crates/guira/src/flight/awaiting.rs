@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::asking::{Asking, Turn, Waited, Waiting};
+use super::cluster::Asked;
 use super::computation::Computation;
 use super::entangled;
 use super::manner::{Manner, Values};
@@ -74,6 +75,10 @@ pub(crate) async fn compute_awaiting<V, E, F>(
 where
     F: Future<Output = Result<V, E>>,
 {
+    let (computation, lease) = match computation.ask_cluster_awaiting(values).await {
+        Asked::Found(value) => return Ok(value),
+        Asked::Compute(computation, lease) => (computation, lease),
+    };
     let (outcome, declared) = Inside {
         id: computation.id(),
         declared: Declared::default(),
@@ -83,6 +88,9 @@ where
     match outcome {
         Ok(Ok(value)) => {
             computation.land(&value, &declared, values);
+            if let Some(lease) = lease {
+                lease.done();
+            }
             Ok(value)
         }
         Ok(Err(error)) => {

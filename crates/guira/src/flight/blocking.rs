@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use guira_segment::FlightEnd;
 
 use super::asking::{Asking, Turn, Waited, Waiting};
+use super::cluster::Asked;
 use super::computation::Computation;
 use super::crowd;
 use super::manner::{Manner, Values};
@@ -20,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 const FIRST_SLICE: Duration = Duration::from_millis(5);
 const LAST_SLICE: Duration = Duration::from_secs(1);
 /// Between two looks of a thread of a crowd whether somebody still watches.
-const SLEEP: Duration = Duration::from_secs(10);
+const SLEEP: Duration = Duration::from_secs(1);
 
 /// The answer to `asking`, computed by `compute` if this caller has to.
 ///
@@ -60,6 +61,10 @@ pub(crate) fn compute_blocking<V, E>(
     manner: Manner<E>,
     compute: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E> {
+    let (computation, lease) = match computation.ask_cluster(values) {
+        Asked::Found(value) => return Ok(value),
+        Asked::Compute(computation, lease) => (computation, lease),
+    };
     let entered = computation.enter();
     let collecting = Collecting::begin(Declared::default());
     let outcome = catch_unwind(AssertUnwindSafe(compute));
@@ -68,6 +73,9 @@ pub(crate) fn compute_blocking<V, E>(
     match outcome {
         Ok(Ok(value)) => {
             computation.land(&value, &declared, values);
+            if let Some(lease) = lease {
+                lease.done();
+            }
             Ok(value)
         }
         Ok(Err(error)) => {

@@ -1,7 +1,7 @@
 //! The right and duty to compute: what was computed is stored, what failed is told, and whoever gives up by
 //! dropping it wakes those who wait.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use guira_segment::{Fill, FillToken, FlightLead, PutOptions, StoreError, Swap, Version};
 
@@ -30,14 +30,22 @@ impl Basis {
             Self::Absent(token) | Self::Present(token, _) => token,
         }
     }
+
+    /// As if begun when the invalidation clock said `clock`.
+    pub(super) fn born_at(self, clock: u64) -> Self {
+        match self {
+            Self::Absent(token) => Self::Absent(token.born_at(clock)),
+            Self::Present(token, version) => Self::Present(token.born_at(clock), version),
+        }
+    }
 }
 
 /// One computation of a key by this caller.
 #[derive(Debug)]
 pub(crate) struct Computation<'c> {
-    place: Place<'c>,
+    pub(super) place: Place<'c>,
     id: KeyId,
-    basis: Basis,
+    pub(super) basis: Basis,
     /// There is a stale value: a failure begins a back-off.
     is_refresh: bool,
     /// Somebody is changing the source: what is computed may be of before or after, and is not stored.
@@ -87,6 +95,28 @@ impl<'c> Computation<'c> {
         let cost = self.began.elapsed();
         count(&tally.computations);
         tally.computing.add(cost);
+        self.store_and_tell(value, cost, declared, values);
+    }
+
+    /// Stores a value that another host computed; false if it may not be, or could not.
+    pub(super) fn store_found<V>(&self, value: &V, declared: &Declared, values: &impl Values<V>) -> bool {
+        let cost = self.began.elapsed();
+        let stored = values.encode(self.place.key, value, cost, declared, |encoded, options| {
+            options.is_some_and(|options| matches!(self.store(encoded, options), Ok(true)))
+        });
+        if stored == Some(true) {
+            declared.give(values.names());
+        }
+        stored == Some(true)
+    }
+
+    /// Whether others on this host wait for it, or would.
+    pub(super) const fn leads(&self) -> bool {
+        self.lead.is_some()
+    }
+
+    fn store_and_tell<V>(&self, value: &V, cost: Duration, declared: &Declared, values: &impl Values<V>) {
+        let tally = &self.place.flights.tally;
         let mut is_seen_to = false;
         let is_stored = values.encode(self.place.key, value, cost, declared, |encoded, options| {
             is_seen_to = true;

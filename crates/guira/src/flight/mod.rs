@@ -62,6 +62,7 @@
 mod asking;
 mod awaiting;
 mod blocking;
+mod cluster;
 mod computation;
 mod crowd;
 pub(crate) mod entangled;
@@ -88,18 +89,23 @@ use std::sync::OnceLock;
 
 use guira_segment::Segment;
 
+use crate::coherence::Judge;
+
 /// What the flights of one cache have in common.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     pub(crate) options: FlightOptions,
     pub(crate) tally: Tally,
+    /// What becomes of hits that are beyond trust.
+    pub(crate) judge: Judge,
     records: OnceLock<Option<Records>>,
 }
 
 impl Flights {
-    pub(crate) fn with(options: FlightOptions) -> Self {
+    pub(crate) fn with(options: FlightOptions, judge: Judge) -> Self {
         Self {
             options,
+            judge,
             ..Self::default()
         }
     }

@@ -22,6 +22,7 @@ pub struct FlightOptions {
     pub(crate) grace: Duration,
     pub(crate) stale_on_error: bool,
     pub(crate) refresh_early: f64,
+    pub(crate) is_cluster: bool,
 }
 
 impl Default for FlightOptions {
@@ -34,11 +35,20 @@ impl Default for FlightOptions {
             grace: Duration::ZERO,
             stale_on_error: true,
             refresh_early: 0.0,
+            is_cluster: false,
         }
     }
 }
 
 impl FlightOptions {
+    /// Whether one computation is enough for all hosts of the cluster; by default each host makes its own. Whoever
+    /// leads on a host then asks the brokers first (a millisecond or less), and takes another host's value if that is
+    /// at it already. Without [coherence](crate::coherence), or brokers, each host computes.
+    #[must_use]
+    pub const fn cluster(self, is_cluster: bool) -> Self {
+        Self { is_cluster, ..self }
+    }
+
     /// The hard wait: how long a computation may take before one of those who wait for it computes too, for
     /// it may have been stopped; by default 60 s. Longer than any healthy computation takes.
     #[must_use]

@@ -26,6 +26,8 @@ pub struct FlightStats {
     pub take_overs: u64,
     /// Computations made inline because waiting could never have ended.
     pub entangled: u64,
+    /// Values that another host of the cluster computed.
+    pub from_other_hosts: u64,
     /// Values that were not stored because they were invalidated while they were computed.
     pub superseded: u64,
     /// Values that could not be encoded or stored.
@@ -66,6 +68,7 @@ pub(crate) struct Tally {
     pub(crate) stale_on_error: AtomicU64,
     pub(crate) take_overs: AtomicU64,
     pub(crate) entangled: AtomicU64,
+    pub(crate) from_other_hosts: AtomicU64,
     pub(crate) superseded: AtomicU64,
     pub(crate) not_stored: AtomicU64,
     pub(crate) computing: Durations,
@@ -151,6 +154,7 @@ impl Tally {
             stale_on_error: of(&self.stale_on_error),
             take_overs: of(&self.take_overs),
             entangled: of(&self.entangled),
+            from_other_hosts: of(&self.from_other_hosts),
             superseded: of(&self.superseded),
             not_stored: of(&self.not_stored),
             computing: self.computing.timing(),

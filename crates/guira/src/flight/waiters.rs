@@ -1,5 +1,5 @@
-//! Waiting for flights without blocking a task: a few threads of the process wait for all tasks, and for crowds of threads
-//! ([`super::crowd`]).
+//! Waiting for flights, and for other hosts' computations, without blocking a task: a few threads of the process wait
+//! for all tasks, and for crowds of threads ([`super::crowd`]).
 //!
 //! A task leaves what it waits for as a *watch*; tasks that wait for the same flight share one. A thread takes
 //! a watch, waits on the flight's futex for a slice, and puts it back if the flight is still under way. While
@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use guira_segment::{FillToken, Flight, FlightEnd, Segment};
+use guira_segment::{FillToken, Flight, FlightEnd, LeaseStep, Segment};
 
 use super::records::KeyId;
 use crate::per_process::PerProcess;
@@ -35,14 +35,35 @@ const BUSY_SLICE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) segment: Segment,
-    pub(crate) key: Box<[u8]>,
     pub(crate) id: KeyId,
-    pub(crate) token: FillToken,
-    pub(crate) patience: Duration,
-    pub(crate) number: u128,
+    pub(crate) what: What,
 }
 
-/// Completes when the flight has landed or `until` has passed.
+/// Of the key.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// A computation on this host.
+    Flight {
+        key: Box<[u8]>,
+        token: FillToken,
+        patience: Duration,
+        number: u128,
+    },
+    /// What the cluster says of one: the number of the lease that was asked for.
+    Lease(u64),
+}
+
+impl What {
+    const fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Flight { number, .. }, Self::Flight { number: other, .. }) => *number == *other,
+            (Self::Lease(number), Self::Lease(other)) => *number == *other,
+            _ => false,
+        }
+    }
+}
+
+/// Completes when what is waited for has come or `until` has passed.
 #[derive(Debug)]
 pub(crate) struct Landed {
     watch: Arc<Watch>,
@@ -136,7 +157,7 @@ fn watched<J>(target: Target, join: impl FnOnce(&Watch) -> J) -> (Arc<Watch>, J)
     let known = board
         .watches
         .iter()
-        .find(|watch| watch.target.id == target.id && watch.target.number == target.number);
+        .find(|watch| watch.target.id == target.id && watch.target.what.is_same_as(&target.what));
     let watch = match known {
         Some(watch) => Arc::clone(watch),
         None => {
@@ -242,13 +263,23 @@ impl Watch {
         let slice = self
             .wake_overdue(now)
             .map_or(slice, |next| slice.min(next.saturating_duration_since(now)));
-        let flight = target.segment.flight(&target.key, &target.token, target.patience);
-        match flight {
-            Flight::Wait(flight) if flight.number() == target.number => {
-                matches!(flight.wait(slice), FlightEnd::TimedOut)
+        match &target.what {
+            What::Flight {
+                key,
+                token,
+                patience,
+                number,
+            } => match target.segment.flight(key, token, *patience) {
+                Flight::Wait(flight) if flight.number() == *number => {
+                    matches!(flight.wait(slice), FlightEnd::TimedOut)
+                }
+                // A flight that this thread was given ends here.
+                Flight::Wait(_) | Flight::Lead(_) | Flight::Alone => false,
+            },
+            What::Lease(number) => {
+                let step = target.segment.wait_for_lease(*number, slice);
+                matches!(step, LeaseStep::Wanted | LeaseStep::Busy)
             }
-            // A flight that this thread was given ends here.
-            Flight::Wait(_) | Flight::Lead(_) | Flight::Alone => false,
         }
     }
 

@@ -203,7 +203,7 @@ impl<V: 'static, C: Codec<V> + Clone + Send + Sync + 'static> MemoBuilder<V, C> 
             Some(age) => self.lifetime.stale_after(age),
             None => self.lifetime,
         };
-        let (schema, spread, flights) = (self.schema, self.ttl_spread, self.flights);
+        let (schema, spread, flights) = (self.schema, self.ttl_spread, self.flights.cluster(self.cluster));
         let lifetime_of = self.lifetime_of.take();
         let codec = self.codec.clone();
         let cache_settings = self.cache_settings.take();

@@ -18,7 +18,7 @@ pub(super) struct MemoValues<'c, V, C> {
 
 impl<V, C: Codec<V>> Values<V> for MemoValues<'_, V, C> {
     fn decode(&self, key: &[u8], stored: &[u8]) -> Option<V> {
-        self.cache.decode(key, stored).ok().flatten()
+        self.cache.decode_any(key, stored).ok().flatten()
     }
 
     fn names(&self) -> &[impl AsRef<[u8]>] {

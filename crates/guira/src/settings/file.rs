@@ -4,6 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::cluster::ClusterSettings;
 use super::{Settings, setting_error};
 use crate::error::Error;
 
@@ -38,7 +39,7 @@ impl Settings {
                     let problem = "there is no such section; those of caches are called [cache.NAME]";
                     return Err(setting_error(place, other, problem));
                 }
-                _ => as_text(value)
+                _ => as_text_or_list(name, value)
                     .and_then(|text| self.set_by_name(name, &text))
                     .map_err(|problem| setting_error(place, name.as_str(), problem))?,
             }
@@ -61,6 +62,19 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// A list, where one is meant, as it would stand in the environment.
+fn as_text_or_list(name: &str, value: &Value) -> Result<String, String> {
+    let Value::Array(parts) = value else {
+        return as_text(value);
+    };
+    if !ClusterSettings::is_list(name) {
+        return as_text(value);
+    }
+    let parts: Option<Vec<&str>> = parts.iter().map(Value::as_str).collect();
+    let parts = parts.filter(|parts| parts.iter().all(|part| !part.contains(',')));
+    Ok(parts.ok_or("a list of texts without commas is meant")?.join(","))
 }
 
 /// As it would stand in the environment.

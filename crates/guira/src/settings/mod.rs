@@ -24,16 +24,29 @@
 //! | `populate` | `GUIRA_POPULATE` | whether the whole file is faulted in at opening | `false` |
 //! | `huge_pages` | `GUIRA_HUGE_PAGES` | whether index and log are gathered into huge pages | `false` |
 //! | `outlive_truncation` | `GUIRA_OUTLIVE_TRUNCATION` | whether the process goes on when the file is cut | `true` |
+//! | `cluster` | `GUIRA_CLUSTER` | the cluster whose hosts agree, see [`coherence`](crate::coherence) | none |
+//! | `brokers` | `GUIRA_BROKERS` | the addresses of all its brokers: a list, in the environment with commas between | |
+//! | `broker_keys` | `GUIRA_BROKER_KEYS` | their public keys, one for each and in the same order | none |
+//! | `broker_here` | `GUIRA_BROKER_HERE` | in place of `brokers`: the address where one of the processes is the broker | |
+//! | `keys` | `GUIRA_KEYS` | the directory of this host's own keys | none |
+//! | `bound` | `GUIRA_BOUND` | how old a trusted hit may be | `500ms` |
+//! | `start_within` | `GUIRA_START_WITHIN` | how long opening waits until hits are trusted; `0s` does not | `5s` |
+//! | `agent_elsewhere` | `GUIRA_AGENT_ELSEWHERE` | whether another process is the host's agent | `false` |
+//! | `host_name` | `GUIRA_HOST_NAME` | how reports call this host | its name on the network |
 //! | `cache.NAME.ttl` | | how long values live that the program gives no lifetime | as the program says |
 //! | `cache.NAME.stale_after` | | when they are stale | as the program says |
 //! | `cache.NAME.ttl_spread` | | which part of a lifetime may be cut off, 0 to 1 | as the program says |
 //! | `cache.NAME.sliding` | | how long values live that are not read | as the program says |
 //! | `cache.NAME.mismatch` | | `miss` or `error` | as the program says |
+//! | `cache.NAME.when_suspect` | | what becomes of hits beyond trust: `revalidate`, `serve_stale` or `refuse` | as the program says |
+//! | `cache.NAME.announce_puts` | | whether puts make what other hosts have void | as the program says |
+//! | `cache.NAME.cluster` | | whether one computation is enough for all hosts | as the program says |
 //!
 //! The file is `guira.toml` in the working directory, or what `GUIRA_CONFIG` names; the environment wins over
 //! the file, and the file over the program. Nothing unknown is passed over: a setting that there is not, in the
 //! file or as a variable that begins with `GUIRA_`, is an error that names it, and so is a wrong value.
 
+mod cluster;
 mod file;
 mod names;
 mod of_cache;
@@ -88,6 +101,7 @@ pub struct Settings {
     builder: GuiraBuilder,
     path: Option<PathBuf>,
     caches: BTreeMap<Box<str>, CacheSettings>,
+    cluster: cluster::ClusterSettings,
 }
 
 impl Settings {
@@ -151,13 +165,22 @@ impl Settings {
     /// Opens or creates the segment.
     ///
     /// # Errors
-    /// [`Error::Setting`] if no path is given, [`Error::Open`].
+    /// [`Error::Setting`] if no path is given, or what is said of the cluster does not go together; [`Error::Open`],
+    /// [`Error::Coherence`].
     pub fn open(&self) -> Result<Guira, Error> {
         let Some(path) = &self.path else {
             let problem = format!("no path is given; set GUIRA_PATH, or write path = \"...\" in {FILE_NAME}");
             return Err(setting_error("settings", "path", problem));
         };
-        let guira = self.builder.open(path)?;
+        let coherence = self
+            .cluster
+            .coherence()
+            .map_err(|(name, problem)| setting_error("settings", name, problem))?;
+        let builder = match coherence {
+            Some(coherence) => self.builder.clone().coherence(coherence),
+            None => self.builder.clone(),
+        };
+        let guira = builder.open(path)?;
         Ok(guira.with_cache_settings(Arc::new(self.caches.clone())))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CONFIG_VARIABLE, PREFIX, Settings, setting_error};
+use super::{CONFIG_VARIABLE, PREFIX, Settings, cluster, setting_error};
 use crate::error::Error;
 use crate::units;
 
@@ -17,7 +17,7 @@ const NO_SETTINGS: &[&str] = &[
 
 type Set = fn(&mut Settings, &str) -> Result<(), String>;
 
-/// Every setting but those of caches.
+/// Every setting but those of caches and of the cluster.
 const SETTINGS: &[(&str, Set)] = &[
     ("path", |settings, text| {
         if text.is_empty() {
@@ -98,14 +98,17 @@ impl Settings {
 
     /// Sets what is called `name`; says what is wrong.
     pub(super) fn set_by_name(&mut self, name: &str, text: &str) -> Result<(), String> {
+        if cluster::NAMES.contains(&name) {
+            return self.cluster.set_by_name(name, text);
+        }
         match SETTINGS.iter().find(|(known, _)| *known == name) {
             Some((_, set)) => set(self, text),
-            None => Err(unknown(SETTINGS.iter().map(|(known, _)| *known))),
+            None => Err(unknown(names())),
         }
     }
 
     pub(super) fn is_setting(name: &str) -> bool {
-        SETTINGS.iter().any(|(known, _)| *known == name)
+        names().any(|known| known == name)
     }
 
     pub(super) fn add_variable(&mut self, variable: &str, value: &str) -> Result<(), Error> {
@@ -125,16 +128,18 @@ impl Settings {
     }
 }
 
+fn names() -> impl Iterator<Item = &'static str> {
+    let of_segment = SETTINGS.iter().map(|(known, _)| *known);
+    of_segment.chain(cluster::NAMES.iter().copied())
+}
+
 fn unknown_variable(setting: &str) -> String {
     if setting == "cache" || setting.starts_with("cache_") {
         return "settings of caches have no variables; write them in guira.toml, below [cache.NAME]"
             .to_owned();
     }
-    let known = std::iter::once(CONFIG_VARIABLE.to_owned()).chain(
-        SETTINGS
-            .iter()
-            .map(|(known, _)| format!("{PREFIX}{}", known.to_ascii_uppercase())),
-    );
+    let known = std::iter::once(CONFIG_VARIABLE.to_owned())
+        .chain(names().map(|known| format!("{PREFIX}{}", known.to_ascii_uppercase())));
     let known: Vec<String> = known.collect();
     format!(
         "there is no such setting; there are {}; give a variable of your own another beginning than {PREFIX}",
@@ -155,7 +160,7 @@ fn whole(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| refused(text, "no whole number"))
 }
 
-fn truth(text: &str) -> Result<bool, String> {
+pub(super) fn truth(text: &str) -> Result<bool, String> {
     match text {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::names::{refused, unknown};
+use super::names::{refused, truth, unknown};
 use crate::cache::Mismatch;
+use crate::coherence::WhenSuspect;
 use crate::lifetime::{Hard, LifetimeRules};
 use crate::units;
 
@@ -16,9 +17,21 @@ pub(crate) struct CacheSettings {
     ttl_spread: Option<f64>,
     sliding: Option<Duration>,
     pub(crate) mismatch: Option<Mismatch>,
+    pub(crate) when_suspect: Option<WhenSuspect>,
+    pub(crate) announce_puts: Option<bool>,
+    pub(crate) cluster: Option<bool>,
 }
 
-const NAMES: &[&str] = &["ttl", "stale_after", "ttl_spread", "sliding", "mismatch"];
+const NAMES: &[&str] = &[
+    "ttl",
+    "stale_after",
+    "ttl_spread",
+    "sliding",
+    "mismatch",
+    "when_suspect",
+    "announce_puts",
+    "cluster",
+];
 
 impl CacheSettings {
     /// Sets what is called `name`; says what is wrong.
@@ -39,6 +52,16 @@ impl CacheSettings {
                     _ => return Err(refused(text, "neither miss nor error")),
                 });
             }
+            "when_suspect" => {
+                self.when_suspect = Some(match text {
+                    "revalidate" => WhenSuspect::Revalidate,
+                    "serve_stale" => WhenSuspect::ServeStale,
+                    "refuse" => WhenSuspect::Refuse,
+                    _ => return Err(refused(text, "neither revalidate nor serve_stale nor refuse")),
+                });
+            }
+            "announce_puts" => self.announce_puts = Some(truth(text)?),
+            "cluster" => self.cluster = Some(truth(text)?),
             "refresh_after" => {
                 return Err(
                     "there is no such setting; what #[cached] calls so is stale_after here".to_owned(),

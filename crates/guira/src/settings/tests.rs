@@ -109,6 +109,9 @@ fn unknown_and_wrong_settings_of_the_file_are_refused_by_name() {
             "cache.users.tll: there is no such setting; there are ttl",
         ),
         ("[cache.users]\nmismatch = 'panic'", "cache.users.mismatch: "),
+        ("[cache.users]\nwhen_suspect = 'hope'", "neither revalidate nor"),
+        ("[cache.users]\nannounce_puts = 2", "cache.users.announce_puts: "),
+        ("[cache.users]\ncluster = 'shop'", "neither true nor false"),
         ("path = '/x'\nsize = ", "line 2: "),
     ] {
         let path = folder.file(text);
@@ -157,6 +160,15 @@ fn every_setting_can_be_set_and_is_in_the_table_above() {
         ("populate", "0"),
         ("huge_pages", "off"),
         ("outlive_truncation", "false"),
+        ("cluster", "shop"),
+        ("brokers", "tcp://10.0.0.7:7227"),
+        ("broker_keys", "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"),
+        ("broker_here", "ipc:///run/guira"),
+        ("keys", "/etc/guira"),
+        ("bound", "500ms"),
+        ("start_within", "0s"),
+        ("agent_elsewhere", "no"),
+        ("host_name", "web-1"),
     ] {
         Settings::default().set_by_name(name, value).expect(name);
         let variable = format!("GUIRA_{}", name.to_uppercase());
@@ -169,6 +181,9 @@ fn every_setting_can_be_set_and_is_in_the_table_above() {
         ("ttl_spread", "0.5"),
         ("sliding", "1h"),
         ("mismatch", "miss"),
+        ("when_suspect", "serve_stale"),
+        ("announce_puts", "true"),
+        ("cluster", "true"),
     ] {
         of_cache.set_by_name(name, value).expect(name);
         assert!(table.contains(&format!("| `cache.NAME.{name}` |")), "{name}");

@@ -22,7 +22,7 @@ fn private() -> Guira {
 
 /// A cache of squares whose clock the test moves.
 fn timed(flights: FlightOptions) -> (Cache<u64, u64>, Arc<AtomicU64>) {
-    let time = Arc::new(AtomicU64::new(86_400_003));
+    let time = Arc::new(AtomicU64::new(315_360_000_003));
     let segment = Segment::builder()
         .size(8 << 20)
         .clock(Clock::manual(Arc::clone(&time)))

@@ -2,10 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+mod announced_puts;
 mod awaiting;
 mod cached;
 mod children;
+mod cluster_tasks;
 mod codecs;
+mod coherence;
+mod coherence_events;
+mod coherence_faults;
+mod coherent_reads;
 mod computing;
 mod conformance;
 mod counters;

@@ -17,7 +17,7 @@ pub(crate) fn private() -> Guira {
 
 /// A cache whose clock the test moves.
 fn timed() -> (Guira, Arc<AtomicU64>) {
-    let time = Arc::new(AtomicU64::new(86_400_003));
+    let time = Arc::new(AtomicU64::new(315_360_000_003));
     let segment = Segment::builder()
         .size(8 << 20)
         .clock(Clock::manual(Arc::clone(&time)))
