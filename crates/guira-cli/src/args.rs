@@ -2,13 +2,17 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::command::agent::AgentArgs;
 use crate::command::bench::{BenchArgs, BenchWorkerArgs};
+use crate::command::broker::BrokerArgs;
+use crate::command::bus::BusArgs;
 use crate::command::completions::CompletionsArgs;
 use crate::command::create::CreateArgs;
-use crate::command::demo::{DemoArgs, DemoWorkerArgs};
+use crate::command::demo::{DemoArgs, DemoBrokerArgs, DemoWorkerArgs};
 use crate::command::doctor::DoctorArgs;
 use crate::command::get::GetArgs;
 use crate::command::invalidate::InvalidateArgs;
+use crate::command::keygen::KeygenArgs;
 use crate::command::keys::KeysArgs;
 use crate::command::lockouts::LockoutsArgs;
 use crate::command::man::ManArgs;
@@ -62,6 +66,10 @@ pub enum Command {
     Stat(StatArgs),
     Verify(VerifyArgs),
     Bench(BenchArgs),
+    Agent(AgentArgs),
+    Broker(BrokerArgs),
+    Bus(BusArgs),
+    Keygen(KeygenArgs),
     Doctor(DoctorArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -69,4 +77,6 @@ pub enum Command {
     BenchWorker(BenchWorkerArgs),
     #[command(hide = true)]
     DemoWorker(DemoWorkerArgs),
+    #[command(hide = true)]
+    DemoBroker(DemoBrokerArgs),
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use guira_bus::transport::TransportError;
+use guira_bus::transport::keys::KeyError;
 use guira_segment::{NamespaceError, OpenError, StoreError};
 use guira_trace::TraceError;
 
@@ -45,6 +47,12 @@ pub enum CliError {
         /// What to do.
         advice: &'static str,
     },
+    /// Keys of the bus could not be made or read.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Sockets of the bus could not be opened.
+    #[error(transparent)]
+    Bus(#[from] TransportError),
     /// Another file could not be read or written.
     #[error("cannot {action} {}: {source}; check the path and its permissions", path.display())]
     Io {
@@ -61,6 +69,20 @@ pub enum CliError {
     /// Anything else: a failed check, a refusal of the command itself.
     #[error("{0}")]
     Failed(String),
+}
+
+/// An error of the library as one of a command.
+pub(crate) fn of_guira(error: guira::Error) -> CliError {
+    match error {
+        guira::Error::Open(error) => CliError::Open(*error),
+        error => CliError::Failed(error.to_string()),
+    }
+}
+
+impl From<guira::Error> for CliError {
+    fn from(error: guira::Error) -> Self {
+        of_guira(error)
+    }
 }
 
 impl CliError {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use guira_bus::transport::TransportError;
 use guira_segment::{FileError, NamespaceError, OpenError, StoreError};
 use guira_trace::TraceError;
 
@@ -48,9 +49,17 @@ impl Exit {
                 _ => Self::Failed,
             },
             CliError::Trace(TraceError::UnknownExtension { .. }) => Self::Usage,
-            CliError::Trace(_) | CliError::Io { .. } | CliError::Output(_) | CliError::Failed(_) => {
-                Self::Failed
-            }
+            CliError::Bus(
+                TransportError::PublicWithoutKeys { .. }
+                | TransportError::NotConnectable { .. }
+                | TransportError::KeyMissing { .. },
+            ) => Self::Usage,
+            CliError::Trace(_)
+            | CliError::Bus(_)
+            | CliError::Keys(_)
+            | CliError::Io { .. }
+            | CliError::Output(_)
+            | CliError::Failed(_) => Self::Failed,
         }
     }
 
@@ -62,6 +71,7 @@ impl Exit {
             | OpenError::WrongEndian { .. }
             | OpenError::Version { .. }
             | OpenError::Features { .. }
+            | OpenError::OtherCluster { .. }
             | OpenError::Damaged { .. } => Self::Segment,
             OpenError::Options { .. } => Self::Usage,
             _ => Self::Failed,

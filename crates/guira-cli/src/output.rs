@@ -15,7 +15,7 @@ pub(crate) fn write_json(out: &mut dyn Write, object: &impl Serialize) -> Result
 }
 
 /// Names and their values, in two columns below a heading.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Facts {
     heading: &'static str,
     rows: Vec<(String, String)>,

@@ -26,6 +26,9 @@ pub struct CreateArgs {
     /// Permission bits in octal; with 0660 the group shares it, and opens it with --allow-group
     #[arg(long, default_value = "0600", value_parser = parse_mode)]
     pub mode: u32,
+    /// The cluster whose hosts are to agree with this one; its keys hash as theirs do
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
     /// Print what was made as JSON
     #[arg(long)]
     pub json: bool,
@@ -35,6 +38,9 @@ pub(crate) fn run(args: &CreateArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     let mut builder = Segment::builder().size(args.size).mode(args.mode);
     if let Some(entries) = args.index_entries {
         builder = builder.index_entries(entries);
+    }
+    if let Some(cluster) = &args.cluster {
+        builder = builder.cluster(cluster);
     }
     let stats = builder.create(&args.path)?.stats();
     if args.json {

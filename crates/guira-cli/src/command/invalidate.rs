@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use clap::Args;
+use guira::Guira;
+use guira::coherence::Reach;
 use guira_segment::MAX_TAG_BYTES;
 use serde_json::json;
 
+use crate::duration::parse_lifetime;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::write_json;
@@ -41,6 +45,9 @@ pub struct InvalidateArgs {
     /// Everything in the segment
     #[arg(long)]
     pub all: bool,
+    /// In a cluster: wait so long at most until every host has applied it, or is known not to be trusted
+    #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
+    pub wait: Option<Duration>,
     /// Print JSON: how many of the keys had a value, and what else was invalidated
     #[arg(long)]
     pub json: bool,
@@ -78,6 +85,7 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
     }
 
     let segment = target.open()?;
+    let whole = segment.clone();
     for tag in &args.tags {
         segment.invalidate_tag(tag.as_bytes());
     }
@@ -93,6 +101,12 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
         if keys.is_empty() && namespace.is_some() {
             segment.clear();
         }
+    }
+    if let Some(timeout) = args.wait {
+        let announced = Guira::of_segment(whole).announced();
+        announced
+            .and_then(|announced| Ok(announced.wait(Reach::Applied, timeout)?))
+            .map_err(crate::error::of_guira)?;
     }
     if args.json {
         let object = json!({

@@ -1,12 +1,16 @@
 //! One module for each command: its arguments, what it does, what it prints.
 
+pub(crate) mod agent;
 pub(crate) mod bench;
+pub(crate) mod broker;
+pub(crate) mod bus;
 pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod get;
 pub(crate) mod invalidate;
+pub(crate) mod keygen;
 pub(crate) mod keys;
 pub(crate) mod lockouts;
 pub(crate) mod man;
@@ -35,10 +39,15 @@ pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<Exit, CliErr
         Command::Stat(args) => stat::run(args, out),
         Command::Verify(args) => verify::run(args, out),
         Command::Bench(args) => bench::run(args, out),
+        Command::Agent(args) => agent::run(args, out),
+        Command::Broker(args) => broker::run(args, out),
+        Command::Bus(args) => bus::run(args, out),
+        Command::Keygen(args) => keygen::run(args, out),
         Command::Doctor(args) => doctor::run(args, out),
         Command::Completions(args) => completions::run(args, out),
         Command::Man(args) => man::run(args),
         Command::BenchWorker(args) => bench::run_worker(args, out),
         Command::DemoWorker(args) => demo::run_worker(args, out),
+        Command::DemoBroker(args) => demo::run_broker(args, out),
     }
 }

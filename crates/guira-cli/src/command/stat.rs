@@ -3,12 +3,14 @@
 use std::io::Write;
 
 use clap::Args;
+use guira::coherence::CoherenceStatus;
 use guira_segment::Stats;
 use serde_json::{Value, json};
 
+use super::bus::{millis, show_trust, unaccepted};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Facts, show_count, show_share, write_facts, write_json};
+use crate::output::{Facts, show_count, show_counted, show_share, write_facts, write_json};
 use crate::size::show_size;
 use crate::target::Target;
 
@@ -29,12 +31,51 @@ pub struct StatArgs {
 pub(crate) fn run(args: &StatArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let segment = args.target.open()?;
     let stats = segment.stats();
+    let coherence = CoherenceStatus::of_segment(&segment);
     if args.json {
-        write_json(out, &stats_json(&stats))?;
+        let mut object = stats_json(&stats);
+        object["coherence"] = coherence.as_ref().map_or(Value::Null, coherence_json);
+        write_json(out, &object)?;
     } else {
-        write_facts(out, &groups(&stats))?;
+        let mut groups = groups(&stats).to_vec();
+        groups.extend(coherence.as_ref().map(coherence_facts));
+        write_facts(out, &groups)?;
     }
     Ok(Exit::Done)
+}
+
+/// Where the host stands with its cluster; `guira bus status` says more.
+fn coherence_facts(status: &CoherenceStatus) -> Facts {
+    Facts::new("Cluster")
+        .row("trust", show_trust(status))
+        .row(
+            "agent",
+            match status.agent_process {
+                Some(process) if status.has_agent => format!("process {process}"),
+                _ => "none at work".to_owned(),
+            },
+        )
+        .row(
+            "journal",
+            format!(
+                "{}, {} not yet accepted",
+                show_counted(status.journal_tail, "record", "records"),
+                show_count(unaccepted(status))
+            ),
+        )
+}
+
+fn coherence_json(status: &CoherenceStatus) -> Value {
+    json!({
+        "is_trusted": status.is_trusted,
+        "trusted_for_ms": status.trusted_for.map(millis),
+        "has_agent": status.has_agent,
+        "journal_tail": status.journal_tail,
+        "journal_accepted": status.accepted,
+        "journal_settled": status.settled,
+        "journal_unaccepted": unaccepted(status),
+        "journal_capacity": status.journal_capacity,
+    })
 }
 
 fn groups(stats: &Stats) -> [Facts; 6] {

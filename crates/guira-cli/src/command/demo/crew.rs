@@ -2,13 +2,13 @@
 //! was killed.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::deck::Deck;
-use super::message::{Deal, Reply, Task};
+use super::message::{Change, Deal, Reply, Task};
 use crate::error::CliError;
 use crate::worker_process::{self, Pipes};
 
@@ -16,8 +16,9 @@ use crate::worker_process::{self, Pipes};
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A deal was answered.
-    Answered(Box<Reply>),
-    /// A killed worker has a successor, which answers its last deal anew.
+    Answered { worker: usize, reply: Box<Reply> },
+    /// A killed worker has a successor, which answers its last deal anew and repeats the changes that were not
+    /// announced everywhere.
     Replaced,
     /// The demo cannot go on.
     Failed(CliError),
@@ -26,7 +27,8 @@ pub(crate) enum Event {
 /// All workers and what is dealt to them.
 #[derive(Debug)]
 pub(crate) struct Crew {
-    task: Task,
+    /// By host.
+    tasks: Vec<Task>,
     deck: Mutex<Deck>,
     workers: Vec<Worker>,
     stop: AtomicBool,
@@ -40,9 +42,10 @@ struct Worker {
 }
 
 impl Crew {
-    pub(crate) fn new(task: Task, deck: Deck, workers: usize) -> Self {
+    /// Workers are spread over the hosts in turn: there is a task for each host.
+    pub(crate) fn new(tasks: Vec<Task>, deck: Deck, workers: usize) -> Self {
         Self {
-            task,
+            tasks,
             deck: Mutex::new(deck),
             workers: (0..workers).map(|_| Worker::default()).collect(),
             stop: AtomicBool::new(false),
@@ -92,7 +95,7 @@ impl Crew {
         let Some(worker) = self.workers.get(index) else {
             return;
         };
-        if let Err(error) = self.deal_all(worker, events) {
+        if let Err(error) = self.deal_all(index, worker, events) {
             // Nobody listens any more: the demo ended with another error.
             let _ = events.send(Event::Failed(error));
         }
@@ -106,12 +109,16 @@ impl Crew {
         }
     }
 
-    fn deal_all(&self, worker: &Worker, events: &Sender<Event>) -> Result<(), CliError> {
-        let mut pipes = self.start(worker)?;
+    fn deal_all(&self, index: usize, worker: &Worker, events: &Sender<Event>) -> Result<(), CliError> {
+        let host = index % self.tasks.len();
+        let mut pipes = self.start(worker, host)?;
+        // Changes that are not announced to every host.
+        let mut pending: Vec<Change> = Vec::new();
         while !self.is_stopped() {
-            let Some(deal) = self.deck().draw() else {
+            let Some(mut deal) = self.deck().draw(host) else {
                 return Ok(());
             };
+            let changes = deal.changes.clone();
             let reply = loop {
                 if let Some(reply) = exchange(&mut pipes, &deal) {
                     break reply;
@@ -121,19 +128,26 @@ impl Crew {
                 if !self.was_killed(worker)? {
                     return Ok(());
                 }
-                pipes = self.start(worker)?;
+                pipes = self.start(worker, host)?;
+                let repeated = pending.iter().map(|change| Change { before: 0, ..*change });
+                deal.changes = repeated.chain(changes.iter().copied()).collect();
                 let _ = events.send(Event::Replaced);
             };
-            self.deck().done(&deal);
-            if events.send(Event::Answered(Box::new(reply))).is_err() {
+            pending.extend(changes);
+            for object in &reply.announced {
+                pending.retain(|change| change.object != *object);
+                self.deck().announced(*object);
+            }
+            let reply = Box::new(reply);
+            if events.send(Event::Answered { worker: index, reply }).is_err() {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn start(&self, worker: &Worker) -> Result<Pipes, CliError> {
-        let (child, pipes) = worker_process::start("demo-worker", &self.task)?;
+    fn start(&self, worker: &Worker, host: usize) -> Result<Pipes, CliError> {
+        let (child, pipes) = worker_process::start("demo-worker", &self.tasks.get(host))?;
         *locked(&worker.child) = Some(child);
         Ok(pipes)
     }
@@ -154,13 +168,10 @@ impl Crew {
         if worker.killed.swap(false, Ordering::Relaxed) {
             return Ok(!self.is_stopped());
         }
-        let interrupted = status
-            .signal()
-            .is_some_and(|signal| [SIGHUP, SIGINT, SIGTERM].contains(&signal));
         if self.is_stopped() {
             return Ok(false);
         }
-        if interrupted {
+        if was_interrupted(status) {
             return Err(super::interrupted());
         }
         Err(CliError::Failed(format!(
@@ -172,6 +183,12 @@ impl Crew {
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+
+/// Whether a process was ended by what a terminal sends to all processes of the demo.
+pub(super) fn was_interrupted(status: ExitStatus) -> bool {
+    let signal = status.signal();
+    signal.is_some_and(|signal| [SIGHUP, SIGINT, SIGTERM].contains(&signal))
+}
 
 fn exchange(pipes: &mut Pipes, deal: &Deal) -> Option<Reply> {
     pipes.send(deal).ok()?;

@@ -25,7 +25,9 @@ pub(crate) struct Deck {
     next: usize,
     random: Random,
     versions: Vec<u64>,
-    /// Objects whose change is under way: each changes in one worker at a time.
+    /// The host of each deal.
+    hosts: Vec<usize>,
+    /// Objects whose change is under way or not announced to every host: each changes once at a time.
     changing: HashSet<u32>,
     /// Changes by the place in the trace before which they were made.
     changes: Vec<(usize, u32)>,
@@ -40,13 +42,14 @@ impl Deck {
             next: 0,
             random: Random::new(7),
             versions: vec![0; object_count],
+            hosts: Vec::new(),
             changing: HashSet::new(),
             changes: Vec::new(),
         }
     }
 
-    /// The next deal; `None` at the end of the trace.
-    pub(crate) fn draw(&mut self) -> Option<Deal> {
+    /// The next deal, for a worker of `host`; `None` at the end of the trace.
+    pub(crate) fn draw(&mut self, host: usize) -> Option<Deal> {
         let stretch = self.workers * DEAL_REQUESTS;
         let first = self.next / self.workers * stretch;
         let lane = self.next % self.workers;
@@ -61,9 +64,10 @@ impl Deck {
         if objects.is_empty() {
             return None;
         }
-        let change = self.change(&objects, first + lane);
+        let changes = self.change(&objects, first + lane).into_iter().collect();
         self.next += 1;
-        Some(Deal { objects, change })
+        self.hosts.push(host);
+        Some(Deal { objects, changes })
     }
 
     fn change(&mut self, objects: &[u32], first: usize) -> Option<Change> {
@@ -86,16 +90,14 @@ impl Deck {
         })
     }
 
-    /// A deal was answered.
-    pub(crate) fn done(&mut self, deal: &Deal) {
-        if let Some(change) = &deal.change {
-            self.changing.remove(&change.object);
-        }
+    /// Every host knows of the object's change: it may change again.
+    pub(crate) fn announced(&mut self, object: u32) {
+        self.changing.remove(&object);
     }
 
-    /// The first `requests` requests as accesses for a simulated cache: a changed object is another
-    /// object from then on.
-    pub(crate) fn played(&self, requests: usize) -> Vec<Access> {
+    /// Those of the first `requests` requests that `host` answered, as accesses for a simulated cache: a changed
+    /// object is another object from then on.
+    pub(crate) fn played(&self, requests: usize, host: usize) -> Vec<Access> {
         let mut changes = self.changes.clone();
         changes.sort_unstable();
         let mut changes = changes.into_iter().peekable();
@@ -107,9 +109,16 @@ impl Deck {
                 }
             }
             let version = versions.get(*object as usize).copied().unwrap_or(0);
-            comparison::access(*object, version)
+            (self.host_of(place) == Some(host)).then(|| comparison::access(*object, version))
         };
-        self.objects.iter().take(requests).enumerate().map(play).collect()
+        let all = self.objects.iter().take(requests).enumerate();
+        all.filter_map(play).collect()
+    }
+
+    fn host_of(&self, place: usize) -> Option<usize> {
+        let stretch = self.workers * DEAL_REQUESTS;
+        let deal = place / stretch * self.workers + place % stretch % self.workers;
+        self.hosts.get(deal).copied()
     }
 }
 
@@ -122,7 +131,7 @@ mod tests {
         for requests in [1, 127, 128, 400, 1_000, 1_024] {
             let objects: Vec<u32> = (0..requests).collect();
             let mut deck = Deck::new(objects.clone(), objects.len(), 3);
-            let mut dealt: Vec<u32> = std::iter::from_fn(|| deck.draw())
+            let mut dealt: Vec<u32> = std::iter::from_fn(|| deck.draw(0))
                 .flat_map(|deal| deal.objects)
                 .collect();
             dealt.sort_unstable();
@@ -133,22 +142,27 @@ mod tests {
     #[test]
     fn deals_of_a_stretch_take_turns() {
         let mut deck = Deck::new((0..1_000).collect(), 1_000, 2);
-        assert_eq!(deck.draw().expect("the first deal").objects[..3], [0, 2, 4]);
-        assert_eq!(deck.draw().expect("the second deal").objects[..3], [1, 3, 5]);
-        assert_eq!(deck.draw().expect("the third deal").objects[0], 256);
+        assert_eq!(deck.draw(0).expect("the first deal").objects[..3], [0, 2, 4]);
+        assert_eq!(deck.draw(0).expect("the second deal").objects[..3], [1, 3, 5]);
+        assert_eq!(deck.draw(0).expect("the third deal").objects[0], 256);
     }
 
     #[test]
-    fn an_object_is_changed_by_one_worker_at_a_time() {
+    fn an_object_changes_again_when_its_change_is_announced() {
         let mut deck = Deck::new(vec![0; 1_000], 1, 1);
-        let first = deck.draw().expect("a deal");
-        assert_eq!(first.change.expect("the first deal changes").version, 1);
-        deck.draw();
-        assert_eq!(deck.draw().expect("a deal").change, None);
-        deck.done(&first);
-        deck.draw();
+        let mut first = deck.draw(0).expect("a deal");
+        assert_eq!(first.changes.pop().expect("the first deal changes").version, 1);
+        deck.draw(0);
+        assert_eq!(deck.draw(0).expect("a deal").changes, []);
+        deck.announced(0);
+        deck.draw(0);
         assert_eq!(
-            deck.draw().expect("a deal").change.expect("it may again").version,
+            deck.draw(0)
+                .expect("a deal")
+                .changes
+                .pop()
+                .expect("it may again")
+                .version,
             2
         );
     }
@@ -156,8 +170,15 @@ mod tests {
     #[test]
     fn a_changed_object_is_another_one_in_the_simulation() {
         let mut deck = Deck::new(vec![0; 128], 1, 1);
-        let before = deck.draw().expect("a deal").change.expect("a change").before;
-        let played = deck.played(128);
+        let before = deck
+            .draw(0)
+            .expect("a deal")
+            .changes
+            .pop()
+            .expect("a change")
+            .before;
+        let played = deck.played(128, 0);
+        assert_eq!(deck.played(128, 1), []);
         assert!(played[..before].iter().all(|access| access.key == 0));
         assert!(played[before..].iter().all(|access| access.key == 1 << 32));
     }

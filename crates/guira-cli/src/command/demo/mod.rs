@@ -1,63 +1,77 @@
 //! `guira demo`: the main job on this machine, checked while it runs.
 //!
-//! Worker processes ([`worker`]) memoize an expensive [`function`] over a real trace, dealt to them
-//! from a [`deck`] by a [`crew`] that also kills some of them; a [`source`] of truth apart from the
-//! segment says what is stale, and the times of all computations say which were a [`stampede`].
+//! Worker processes ([`worker`]) on two [`hosts`] memoize an expensive [`function`] over a real trace, dealt to
+//! them from a [`deck`] by a [`crew`]. They invalidate what changes; a [`broker`] tells the other host. One worker
+//! that is its host's agent is killed, and later the broker ([`conduct`]). A [`source`] of truth apart from the
+//! caches says what is stale, and the times of all computations say which were a [`stampede`].
 
+mod announcer;
+mod bar;
+mod broker;
 mod comparison;
+mod conduct;
 mod crew;
 mod deck;
 mod function;
+mod hosts;
 mod message;
 mod place;
+mod probe;
 mod report;
+mod requests;
+mod shown;
 mod source;
 mod stampede;
+mod tally;
+mod trust;
 mod worker;
 
-use std::collections::HashMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use guira_segment::Segment;
-use guira_trace::Trace;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::duration::parse_seconds;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{show_count, show_share, write_json};
-use crew::{Crew, Event};
+use crate::output::write_json;
+use broker::BrokerProcess;
+use conduct::{Conducted, conduct};
+use crew::Crew;
 use deck::Deck;
 use function::Function;
+use hosts::{HOSTS, Host, NAMES};
 use message::Task;
 use place::Place;
-use report::{Report, Surroundings, Tally};
+use report::{HostFacts, Report, Surroundings};
+use requests::Requests;
 use source::Source;
 
 /// See the main job on this machine, checked while it runs
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "\
-Worker processes share one segment, in /dev/shm if there is room, and memoize a function that takes 50 us of \
-honest work: a look-up, and on a miss a computation that at most one of them does. The segment has room for \
-about a tenth of the trace's objects. Meanwhile objects are changed and invalidated, one for about every 256 \
-requests, and two workers are killed and replaced; what they had left of their last 128 requests is dealt \
-anew. The run ends with its time or with the trace.
+Two hosts, that is two segments, in /dev/shm if there is room, with a broker between them, which listens on a \
+free port of this machine. Worker processes on both memoize a function that takes 50 us of honest work: a \
+look-up, and on a miss a computation that at most one of a host's workers does. Each segment has room for about \
+a tenth of the trace's objects. Meanwhile objects are changed and invalidated by workers of both hosts, one for \
+about every 256 requests. One worker that is its host's agent is killed and replaced, and later the broker; \
+what the worker had left of its last 128 requests is dealt anew.
 
-Every value is checked: that it is the function's, and that it is no older than the last invalidation that \
-returned before the read began. A wrong or stale value makes the exit status 4.
+Every value is checked: that it is the function's, and that it is no older than promised. On the host that \
+invalidated, that is from the invalidation's return on; on the other, one bound (500 ms) after the broker \
+accepted it, whoever was killed meanwhile. A wrong or stale value makes the exit status 4.
 
 ideal is the number of computations that the same run would have had without any stampede: the computations \
-less those that began while another one of the same object and version was under way, told by the times of \
-all of them. The hit ratio counts what was answered without computing, and stands beside those of LRU and \
-OPT, simulated over the same requests and invalidations with as many objects as the segment held at most.")]
+less those that began while another one of the same object and version was under way on the same host, told by \
+the times of all of them. While a host is not trusted, its hits are suspect and count as misses. The hit ratio \
+counts what was answered without computing, and stands beside those of LRU and OPT, simulated over the requests \
+of each host and all changes, with as many objects as its segment held at most. Probes tell how long an \
+invalidation takes from its call on one host until the value is gone on the other.")]
 pub struct DemoArgs {
-    /// Worker processes
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
+    /// Worker processes, in turn on one host and the other
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=256))]
     pub workers: u32,
     /// How long
     #[arg(long, value_name = "S", default_value = "20", value_parser = parse_seconds)]
@@ -65,7 +79,7 @@ pub struct DemoArgs {
     /// The trace [default: one of an ORM, 5,000,000 requests, which is built in]
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// Where the segment lies for the while [default: /dev/shm, or a directory for temporary files]
+    /// Where the segments lie for the while [default: /dev/shm, or a directory for temporary files]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Print the report as JSON
@@ -80,9 +94,16 @@ pub struct DemoWorkerArgs {
     pub task: String,
 }
 
+/// The broker's process; started by the demo itself
+#[derive(Clone, Debug, Args)]
+pub struct DemoBrokerArgs {
+    /// What to do, as JSON
+    pub task: String,
+}
+
 /// What the function costs.
 const WORK: Duration = Duration::from_micros(50);
-/// The segment has room for one of so many objects.
+/// A segment has room for one of so many objects.
 const ROOM_DIVISOR: u64 = 10;
 /// The smallest segment; with few objects the values are larger instead.
 const MIN_SEGMENT_BYTES: u64 = 8 << 20;
@@ -90,25 +111,20 @@ const MAX_SEGMENT_BYTES: u64 = 1 << 30;
 /// The least an object takes in a segment that is made larger for many of them.
 const LEAST_OBJECT_BYTES: u64 = 300;
 /// What a value takes beside its bytes: header, key, and its part of the blocks kept free.
-const OVERHEAD_BYTES: u64 = 64;
+const OVERHEAD_BYTES: u64 = 80;
 const MAX_VALUE_BYTES: u64 = 4096;
 /// Room for the source, and some to spare.
 const SPARE_BYTES: u64 = 16 << 20;
-/// How often the bar moves.
-const TICK: Duration = Duration::from_millis(100);
-/// Workers that are killed on the way, spread evenly.
-const KILLS: u32 = 2;
-
 /// Set by SIGINT, SIGTERM and SIGHUP, so that the demo cleans up after itself.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     // Fails where the program handles these signals otherwise, which is then its business.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
-    let requests = Requests::read(args)?;
+    let requests = Requests::read(args.trace.as_deref())?;
     let wanted_objects = (requests.distinct_objects / ROOM_DIVISOR).max(1);
     let size_bytes = (wanted_objects * LEAST_OBJECT_BYTES).clamp(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES);
-    let place = Place::find(args.dir.as_deref(), size_bytes + SPARE_BYTES)?;
+    let place = Place::find(args.dir.as_deref(), HOSTS as u64 * size_bytes + SPARE_BYTES)?;
     if let Some(note) = &place.note {
         let _ = writeln!(io::stderr(), "guira: {note}");
     }
@@ -131,42 +147,20 @@ fn interrupted() -> CliError {
 
 /// One worker process.
 pub(crate) fn run_worker(args: &DemoWorkerArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let task = serde_json::from_str(&args.task)
-        .map_err(|error| CliError::Usage(format!("no task for a worker: {error}; run `guira demo`")))?;
-    worker::run(&task, &mut io::stdin().lock(), out)
+    worker::run(&task(&args.task)?, &mut io::stdin().lock(), out)
 }
 
-/// The trace, its objects numbered from 0.
-struct Requests {
-    name: String,
-    objects: Vec<u32>,
-    distinct_objects: u64,
+/// The broker's process.
+pub(crate) fn run_broker(args: &DemoBrokerArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    broker::run(&task(&args.task)?, &mut io::stdin().lock(), out)
 }
 
-impl Requests {
-    fn read(args: &DemoArgs) -> Result<Self, CliError> {
-        let (name, trace) = match &args.trace {
-            Some(path) => (path.display().to_string(), Trace::read(path)?),
-            None => ("an ORM of a busy web shop".to_owned(), Trace::orm_busy()),
-        };
-        let mut numbers: HashMap<u64, u32> = HashMap::new();
-        let mut objects = Vec::with_capacity(trace.accesses().len());
-        for access in trace.accesses() {
-            let next = u32::try_from(numbers.len())
-                .map_err(|_| CliError::Failed(format!("{name}: too many objects; give a shorter trace")))?;
-            objects.push(*numbers.entry(access.key).or_insert(next));
-        }
-        if objects.is_empty() {
-            return Err(CliError::Usage(format!(
-                "{name}: the trace is empty; give another"
-            )));
-        }
-        Ok(Self {
-            name,
-            objects,
-            distinct_objects: numbers.len() as u64,
-        })
-    }
+fn task<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CliError> {
+    serde_json::from_str(text).map_err(|error| {
+        CliError::Usage(format!(
+            "no task for a process of the demo: {error}; run `guira demo`"
+        ))
+    })
 }
 
 fn run_in(
@@ -176,134 +170,79 @@ fn run_in(
     size_bytes: u64,
     wanted_objects: u64,
 ) -> Result<Report, CliError> {
-    let segment = Segment::builder().size(size_bytes).create(place.segment())?;
-    let stats = segment.stats();
-    let value_bytes = (stats.arena_bytes / wanted_objects)
+    // Nobody else's hosts are of this cluster, should they find its broker.
+    let cluster = format!("demo-{}", std::process::id());
+    let mut broker = BrokerProcess::start(&cluster)?;
+    let segments: Vec<PathBuf> = NAMES.iter().map(|name| place.segment(name)).collect();
+    let hosts: Vec<Host> = segments
+        .iter()
+        .enumerate()
+        .map(|(host, path)| Host::create(path, size_bytes, &cluster, broker.endpoint(), host))
+        .collect::<Result<_, _>>()?;
+    let arena_bytes = hosts.first().map_or(0, |host| host.guira.stats().arena_bytes);
+    let value_bytes = (arena_bytes / wanted_objects)
         .saturating_sub(OVERHEAD_BYTES)
         .clamp(function::MIN_VALUE_BYTES as u64, MAX_VALUE_BYTES);
     let objects = usize::try_from(requests.distinct_objects).unwrap_or(usize::MAX);
     Source::create(&place.source(), objects).map_err(CliError::io("create", &place.source()))?;
-    let task = Task {
-        segment: place.segment(),
+    let function = Function::calibrated(WORK, usize::try_from(value_bytes).unwrap_or(usize::MAX));
+    let task = |host| Task {
+        host,
+        segments: segments.clone(),
+        broker: broker.endpoint().to_owned(),
+        cluster: cluster.clone(),
         source: place.source(),
-        function: Function::calibrated(WORK, usize::try_from(value_bytes).unwrap_or(usize::MAX)),
+        function,
     };
+    let tasks = (0..HOSTS).map(task).collect();
     let deck = Deck::new(requests.objects, objects, args.workers as usize);
-    let crew = Crew::new(task, deck, args.workers as usize);
-    let bar = progress_bar(args);
-    let (tally, mut around) = conduct(&crew, &segment, args, &bar)?;
+    let crew = Crew::new(tasks, deck, args.workers as usize);
+    let bar = bar::progress_bar(args);
+    let conducted = conduct(&crew, &hosts, &mut broker, args, &bar)?;
     bar.set_message("done; comparing with LRU and OPT");
-    let played = crew
-        .deck()
-        .played(usize::try_from(tally.requests()).unwrap_or(usize::MAX));
-    // Recovers from the killed first, so that the figures after it include that.
-    let verified = segment.verify();
-    let stats = segment.stats();
-    around = Surroundings {
+    let around = Surroundings {
         trace: requests.name,
         distinct_objects: requests.distinct_objects,
         workers: u64::from(args.workers),
         value_bytes,
-        segment_bytes: stats.size_bytes,
-        bytes_used: stats.bytes_used,
-        evictions: stats.evictions,
-        recoveries: stats.recoveries,
-        faults: verified.faults.len() as u64,
-        lru_hit_ratio: comparison::lru_hit_ratio(&played, around.entries),
-        opt_hit_ratio: comparison::opt_hit_ratio(&played, around.entries),
-        ..around
+        ..surroundings(&crew, &hosts, &conducted)
     };
     bar.finish_and_clear();
-    Ok(Report::new(tally, around))
+    Ok(Report::new(conducted.tally, around))
 }
 
-/// Runs the crew to its end.
-fn conduct(
-    crew: &Crew,
-    segment: &Segment,
-    args: &DemoArgs,
-    bar: &ProgressBar,
-) -> Result<(Tally, Surroundings), CliError> {
-    let (sender, events) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for worker in 0..args.workers as usize {
-            let sender = sender.clone();
-            scope.spawn(move || crew.serve(worker, &sender));
-        }
-        drop(sender);
-        let result = watch(crew, segment, args, bar, &events);
-        crew.stop();
-        // What is still on its way is neither counted nor waited for by anybody.
-        drop(events);
-        result
-    })
-}
-
-/// Counts replies, kills workers and moves the bar until the time is over.
-fn watch(
-    crew: &Crew,
-    segment: &Segment,
-    args: &DemoArgs,
-    bar: &ProgressBar,
-    events: &Receiver<Event>,
-) -> Result<(Tally, Surroundings), CliError> {
-    let begin = Instant::now();
-    let mut tally = Tally::default();
-    let mut around = Surroundings::default();
-    let mut kills = 0;
-    let mut next_tick = TICK;
-    loop {
-        match events.recv_timeout(TICK) {
-            Ok(Event::Answered(reply)) => tally.add(*reply),
-            Ok(Event::Replaced) => tally.replaced += 1,
-            Ok(Event::Failed(error)) => return Err(error),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            return Err(interrupted());
-        }
-        let elapsed = begin.elapsed();
-        if kills < KILLS && elapsed >= args.seconds * (kills + 1) / (KILLS + 1) {
-            crew.kill((kills % args.workers) as usize);
-            kills += 1;
-        }
-        if elapsed >= next_tick {
-            next_tick = elapsed + TICK;
-            around.entries = around.entries.max(segment.stats().entries);
-            let private_bytes = crew.private_bytes();
-            if private_bytes.len() == args.workers as usize {
-                around.private_bytes = private_bytes;
-            }
-            show(bar, &tally, elapsed);
-        }
-        if elapsed >= args.seconds {
-            break;
-        }
+/// What is left when the crew is done.
+fn surroundings(crew: &Crew, hosts: &[Host], conducted: &Conducted) -> Surroundings {
+    let requests = usize::try_from(conducted.tally.requests()).unwrap_or(usize::MAX);
+    let (mut lru_hits, mut opt_hits, mut simulated) = (0.0, 0.0, 0.0);
+    let mut facts = Vec::new();
+    for (index, (host, entries)) in hosts.iter().zip(&conducted.entries).enumerate() {
+        let played = crew.deck().played(requests, index);
+        simulated += played.len() as f64;
+        lru_hits += comparison::lru_hit_ratio(&played, *entries) * played.len() as f64;
+        opt_hits += comparison::opt_hit_ratio(&played, *entries) * played.len() as f64;
+        // Recovers from the killed first, so that the figures after it include that.
+        let verified = host.guira.segment().verify();
+        let stats = host.guira.stats();
+        facts.push(HostFacts {
+            name: host.name,
+            segment_bytes: stats.size_bytes,
+            bytes_used: stats.bytes_used,
+            entries: *entries,
+            evictions: stats.evictions,
+            faults: verified.faults.len() as u64,
+            recoveries: stats.recoveries,
+            coherence: host.counts(),
+        });
     }
-    around.elapsed = begin.elapsed();
-    around.entries = around.entries.max(segment.stats().entries).max(1);
-    Ok((tally, around))
-}
-
-fn show(bar: &ProgressBar, tally: &Tally, elapsed: Duration) {
-    bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-    bar.set_message(format!(
-        "{} requests, {} hits, {} computations, {} stale, {} wrong",
-        show_count(tally.requests()),
-        show_share(tally.hit_ratio()),
-        show_count(tally.computations.len() as u64),
-        tally.stale_reads,
-        tally.wrong_values
-    ));
-}
-
-fn progress_bar(args: &DemoArgs) -> ProgressBar {
-    if args.json || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+    Surroundings {
+        elapsed: conducted.elapsed,
+        hosts: facts,
+        kills: conducted.kills.clone(),
+        probes: conducted.probes.clone(),
+        private_bytes: conducted.private_bytes.clone(),
+        lru_hit_ratio: lru_hits / f64::max(simulated, 1.0),
+        opt_hit_ratio: opt_hits / f64::max(simulated, 1.0),
+        ..Surroundings::default()
     }
-    let bar = ProgressBar::new(u64::try_from(args.seconds.as_millis()).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is right");
-    bar.set_style(style.progress_chars("=> "));
-    bar
 }

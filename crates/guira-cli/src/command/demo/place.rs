@@ -1,4 +1,4 @@
-//! Where the demo's segment lies: shared memory if it can, else the directory for temporary files.
+//! Where the demo's segments lie: shared memory if it can, else the directory for temporary files.
 
 use std::path::{Path, PathBuf};
 
@@ -42,8 +42,8 @@ impl Place {
         )))
     }
 
-    pub(crate) fn segment(&self) -> PathBuf {
-        self.directory.path().join("demo.guira")
+    pub(crate) fn segment(&self, host: &str) -> PathBuf {
+        self.directory.path().join(format!("{host}.guira"))
     }
 
     pub(crate) fn source(&self) -> PathBuf {

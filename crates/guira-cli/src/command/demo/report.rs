@@ -1,60 +1,18 @@
-//! What the demo found, and how it says so.
+//! What the demo found, as figures and as a verdict.
 
-use std::io::Write;
 use std::time::Duration;
 
+use guira::coherence::CoherenceCounts;
 use serde_json::{Value, json};
 
-use super::message::{Computation, Reply};
+use super::hosts::BOUND;
+use super::probe::Probes;
 use super::stampede;
-use crate::duration::show_duration;
+use super::tally::Tally;
 use crate::error::CliError;
 use crate::histogram::Histogram;
-use crate::output::{Facts, show_count, show_share, write_facts};
-use crate::size::show_size;
 
-/// What all replies together say.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) hits: u64,
-    pub(crate) joined: u64,
-    pub(crate) computations: Vec<Computation>,
-    pub(crate) not_stored: u64,
-    pub(crate) wrong_values: u64,
-    pub(crate) stale_reads: u64,
-    pub(crate) evidence: Vec<String>,
-    pub(crate) hit: Histogram,
-    pub(crate) invalidation: Histogram,
-    pub(crate) replaced: u64,
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, reply: Reply) {
-        self.hits += reply.hits;
-        self.joined += reply.joined;
-        self.computations.extend(reply.computations);
-        self.not_stored += reply.not_stored;
-        self.wrong_values += reply.wrong_values;
-        self.stale_reads += reply.stale_reads;
-        self.evidence.extend(reply.evidence);
-        reply.hits_ns.into_iter().for_each(|ns| self.hit.record(ns));
-        reply
-            .invalidation_ns
-            .into_iter()
-            .for_each(|ns| self.invalidation.record(ns));
-    }
-
-    pub(crate) const fn requests(&self) -> u64 {
-        self.hits + self.joined + self.computations.len() as u64
-    }
-
-    /// Requests that were answered without computing.
-    pub(crate) fn hit_ratio(&self) -> f64 {
-        (self.hits + self.joined) as f64 / self.requests().max(1) as f64
-    }
-}
-
-/// The segment and its surroundings at the end.
+/// The run and what was around it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     pub(crate) trace: String,
@@ -62,6 +20,19 @@ pub(crate) struct Surroundings {
     pub(crate) workers: u64,
     pub(crate) elapsed: Duration,
     pub(crate) value_bytes: u64,
+    pub(crate) hosts: Vec<HostFacts>,
+    pub(crate) kills: Vec<Kill>,
+    pub(crate) probes: Probes,
+    /// Of each worker at the end.
+    pub(crate) private_bytes: Vec<u64>,
+    pub(crate) lru_hit_ratio: f64,
+    pub(crate) opt_hit_ratio: f64,
+}
+
+/// One host at the end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostFacts {
+    pub(crate) name: &'static str,
     pub(crate) segment_bytes: u64,
     pub(crate) bytes_used: u64,
     /// The most entries that were there at once.
@@ -69,42 +40,59 @@ pub(crate) struct Surroundings {
     pub(crate) evictions: u64,
     pub(crate) faults: u64,
     pub(crate) recoveries: u64,
-    /// Of each worker at the end.
-    pub(crate) private_bytes: Vec<u64>,
-    pub(crate) lru_hit_ratio: f64,
-    pub(crate) opt_hit_ratio: f64,
+    pub(crate) coherence: CoherenceCounts,
+}
+
+/// A process that was killed on the way, other than by chance, and what came of it until the next one was.
+#[derive(Clone, Debug)]
+pub(crate) struct Kill {
+    pub(crate) what: String,
+    /// Since the run began.
+    pub(crate) at: Duration,
+    /// The longest that a host was not trusted after it.
+    pub(crate) without_trust: Duration,
+    /// The longest that an invalidation took from one host to the other after it.
+    pub(crate) held_up: Duration,
+    /// How long until another process was the agent.
+    pub(crate) taken_over: Option<Duration>,
 }
 
 /// Everything that is reported.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
-    around: Surroundings,
-    requests: u64,
-    hits: u64,
-    joined: u64,
-    computations: u64,
-    ideal: u64,
-    not_stored: u64,
-    hit_ratio: f64,
-    wrong_values: u64,
-    stale_reads: u64,
-    evidence: Vec<String>,
-    invalidations: u64,
-    replaced: u64,
-    hit_ns: u64,
-    hit_p99_ns: u64,
-    computation_ns: u64,
-    invalidation_ns: u64,
+    pub(crate) around: Surroundings,
+    pub(crate) requests: u64,
+    pub(crate) hits: u64,
+    pub(crate) joined: u64,
+    pub(crate) computations: u64,
+    pub(crate) ideal: u64,
+    /// Computations of hosts that were not trusted.
+    pub(crate) untrusted_computations: u64,
+    pub(crate) hit_ratio: f64,
+    pub(crate) wrong_values: u64,
+    pub(crate) stale_reads: u64,
+    pub(crate) evidence: Vec<String>,
+    pub(crate) invalidations: u64,
+    pub(crate) replaced: u64,
+    pub(crate) hit_ns: u64,
+    pub(crate) hit_p99_ns: u64,
+    pub(crate) computation_ns: u64,
+    pub(crate) invalidation_ns: u64,
+    pub(crate) accepted_ns: u64,
+    pub(crate) accepted_p99_ns: u64,
 }
 
 impl Report {
     pub(crate) fn new(mut tally: Tally, around: Surroundings) -> Self {
         let mut work = Histogram::default();
-        tally
+        let all = tally.computations.iter().flatten();
+        all.for_each(|done| work.record(done.work_ns));
+        let untrusted = tally
             .computations
             .iter()
-            .for_each(|done| work.record(done.work_ns));
-        let computations = tally.computations.len() as u64;
+            .flatten()
+            .filter(|done| !done.is_trusted);
+        let computations = tally.computed();
         Self {
             around,
             requests: tally.requests(),
@@ -112,8 +100,13 @@ impl Report {
             joined: tally.joined,
             hit_ratio: tally.hit_ratio(),
             computations,
-            ideal: computations - stampede::needless(&mut tally.computations),
-            not_stored: tally.not_stored,
+            untrusted_computations: untrusted.count() as u64,
+            ideal: computations
+                - tally
+                    .computations
+                    .iter_mut()
+                    .map(|of_host| stampede::needless(of_host))
+                    .sum::<u64>(),
             wrong_values: tally.wrong_values,
             stale_reads: tally.stale_reads,
             evidence: tally.evidence,
@@ -123,38 +116,47 @@ impl Report {
             hit_p99_ns: tally.hit.percentile_ns(0.99),
             computation_ns: work.percentile_ns(0.5),
             invalidation_ns: tally.invalidation.percentile_ns(0.5),
+            accepted_ns: tally.acceptance.percentile_ns(0.5),
+            accepted_p99_ns: tally.acceptance.percentile_ns(0.99),
         }
     }
 
-    fn requests_per_s(&self) -> f64 {
+    pub(crate) fn requests_per_s(&self) -> f64 {
         self.requests as f64 / self.around.elapsed.as_secs_f64().max(f64::EPSILON)
+    }
+
+    /// A figure of all hosts together.
+    pub(crate) fn sum(&self, of_host: impl Fn(&HostFacts) -> u64) -> u64 {
+        self.around.hosts.iter().map(of_host).sum()
     }
 
     /// What must not be: the demo then fails.
     pub(crate) fn verdict(&self) -> Result<(), CliError> {
-        if self.wrong_values + self.stale_reads + self.around.faults == 0 {
+        let faults = self.sum(|host| host.faults);
+        if self.wrong_values + self.stale_reads + faults == 0 {
             return Ok(());
         }
         let evidence = self.evidence.first().map_or("no detail is known", String::as_str);
         Err(CliError::Failed(format!(
-            "{} wrong values, {} stale reads, {} faults in the segment ({evidence}); this must not be, please \
+            "{} wrong values, {} stale reads, {faults} faults in the segments ({evidence}); this must not be, please \
              report it with the output of `guira doctor`",
-            self.wrong_values, self.stale_reads, self.around.faults
+            self.wrong_values, self.stale_reads
         )))
     }
 
     pub(crate) fn json(&self) -> Value {
         let around = &self.around;
+        let probes = &around.probes;
         json!({
             "requests": self.requests,
             "hits": self.hits,
             "joined": self.joined,
             "computations": self.computations,
             "ideal": self.ideal,
+            "untrusted_computations": self.untrusted_computations,
             "wrong_values": self.wrong_values,
             "stale_reads": self.stale_reads,
             "evidence": self.evidence,
-            "not_stored": self.not_stored,
             "hit_ratio": self.hit_ratio,
             "lru_hit_ratio": around.lru_hit_ratio,
             "opt_hit_ratio": around.opt_hit_ratio,
@@ -165,128 +167,68 @@ impl Report {
             "computation_p50_ns": self.computation_ns,
             "invalidation_p50_ns": self.invalidation_ns,
             "invalidations": self.invalidations,
+            "accepted_p50_ns": self.accepted_ns,
+            "accepted_p99_ns": self.accepted_p99_ns,
+            "bound_ms": BOUND.as_millis() as u64,
+            "probes": probes.latency.count(),
+            "host_to_host_p50_ns": probes.latency.percentile_ns(0.5),
+            "host_to_host_p99_ns": probes.latency.percentile_ns(0.99),
+            "host_to_host_worst_ns": probes.worst_ns,
+            "suspect_reads": self.sum(|host| host.coherence.suspect_refused),
+            "kills": around.kills.iter().map(Kill::json).collect::<Vec<_>>(),
+            "hosts": around.hosts.iter().map(HostFacts::json).collect::<Vec<_>>(),
             "trace": around.trace,
             "distinct_objects": around.distinct_objects,
             "value_bytes": around.value_bytes,
             "workers": around.workers,
             "workers_replaced": self.replaced,
-            "entries": around.entries,
-            "evictions": around.evictions,
-            "faults": around.faults,
-            "recoveries": around.recoveries,
-            "segment_bytes": around.segment_bytes,
-            "bytes_used": around.bytes_used,
+            "entries": self.sum(|host| host.entries),
+            "evictions": self.sum(|host| host.evictions),
+            "faults": self.sum(|host| host.faults),
+            "recoveries": self.sum(|host| host.recoveries),
+            "segment_bytes": self.sum(|host| host.segment_bytes),
+            "bytes_used": self.sum(|host| host.bytes_used),
             "worker_private_bytes": around.private_bytes,
         })
     }
+}
 
-    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<(), CliError> {
-        let around = &self.around;
-        let shown = |ns| show_duration(Duration::from_nanos(ns));
-        let times_cheaper = self.computation_ns / self.hit_ns.max(1);
-        let private = around.private_bytes.iter().max().copied().unwrap_or(0);
-        let groups = [
-            Facts::new("Run")
-                .row(
-                    "trace",
-                    format!(
-                        "{}, {} objects",
-                        around.trace,
-                        show_count(around.distinct_objects)
-                    ),
-                )
-                .row(
-                    "workers",
-                    format!(
-                        "{} processes, {} of them killed and replaced on the way",
-                        around.workers, self.replaced
-                    ),
-                )
-                .row(
-                    "requests",
-                    format!(
-                        "{} in {}",
-                        show_count(self.requests),
-                        show_duration(around.elapsed)
-                    ),
-                )
-                .row(
-                    "throughput",
-                    format!("{} requests/s", show_count(self.requests_per_s() as u64)),
-                ),
-            Facts::new("Hits")
-                .row(
-                    "hit ratio",
-                    format!(
-                        "{} with room for {} objects",
-                        show_share(self.hit_ratio),
-                        show_count(around.entries)
-                    ),
-                )
-                .row("LRU, same room", show_share(around.lru_hit_ratio))
-                .row(
-                    "OPT, same room",
-                    format!("{} (needs to know the future)", show_share(around.opt_hit_ratio)),
-                )
-                .row(
-                    "a hit",
-                    format!("{} (p99 {})", shown(self.hit_ns), shown(self.hit_p99_ns)),
-                )
-                .row(
-                    "a computation",
-                    format!(
-                        "{}, {} times a hit",
-                        shown(self.computation_ns),
-                        show_count(times_cheaper)
-                    ),
-                ),
-            Facts::new("Computations")
-                .row("done", show_count(self.computations))
-                .row(
-                    "ideal",
-                    format!(
-                        "{}, so {} were needless",
-                        show_count(self.ideal),
-                        show_count(self.computations - self.ideal)
-                    ),
-                )
-                .row("answered by another's", show_count(self.joined)),
-            Facts::new("Coherence")
-                .row(
-                    "invalidations",
-                    format!(
-                        "{} of {} each",
-                        show_count(self.invalidations),
-                        shown(self.invalidation_ns)
-                    ),
-                )
-                .row("stale reads", show_count(self.stale_reads))
-                .row("wrong values", show_count(self.wrong_values))
-                .row("faults in the segment", show_count(around.faults)),
-            Facts::new("Memory")
-                .row(
-                    "segment, shared by all",
-                    format!(
-                        "{}, {} of it in use",
-                        show_size(around.segment_bytes),
-                        show_size(around.bytes_used)
-                    ),
-                )
-                .row("each worker's own", show_size(private))
-                .row(
-                    "a cache in each worker",
-                    format!(
-                        "would be {} for the same objects",
-                        show_size(around.bytes_used * around.workers)
-                    ),
-                ),
-        ];
-        write_facts(out, &groups)
+impl Kill {
+    fn json(&self) -> Value {
+        json!({
+            "what": self.what,
+            "at_s": self.at.as_secs_f64(),
+            "without_trust_ms": self.without_trust.as_secs_f64() * 1e3,
+            "held_up_ms": self.held_up.as_secs_f64() * 1e3,
+            "taken_over_ms": self.taken_over.map(|time| time.as_secs_f64() * 1e3),
+        })
+    }
+}
+
+impl HostFacts {
+    fn json(&self) -> Value {
+        let counts = &self.coherence;
+        json!({
+            "name": self.name,
+            "entries": self.entries,
+            "applied": counts.applied,
+            "floors_raised": counts.floors_raised,
+            "gaps": counts.gaps,
+            "overflows": counts.overflows,
+            "reconnects": counts.reconnects,
+            "take_overs": counts.take_overs,
+            "suspect_reads": counts.suspect_refused,
+            "refusals": counts.refusals,
+            "bad_frames": counts.bad_frames,
+            "sent_bytes": counts.bytes_sent,
+            "received_bytes": counts.bytes_received,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::{Computation, Reply};
     use super::*;
 
     fn report(wrong_values: u64, stale_reads: u64) -> Report {
@@ -295,17 +237,23 @@ mod tests {
             version: 0,
             missed_ns: 0,
             filled_ns: 9,
+            is_trusted: true,
             work_ns: 5,
         };
         let mut tally = Tally::default();
-        tally.add(Reply {
+        let reply = |computations| Reply {
             hits: 5,
             joined: 1,
-            computations: vec![computation, computation],
+            computations,
+            ..Reply::default()
+        };
+        let wrong = Reply {
             wrong_values,
             stale_reads,
-            ..Reply::default()
-        });
+            ..reply(vec![computation, computation])
+        };
+        tally.add(wrong, 0);
+        tally.add(reply(vec![computation]), 1);
         Report::new(tally, Surroundings::default())
     }
 
@@ -313,9 +261,10 @@ mod tests {
     fn the_figures_fit_each_other() {
         let json = report(0, 0).json();
         let figure = |name: &str| json[name].as_u64();
-        assert_eq!(figure("requests"), Some(8));
-        assert_eq!((figure("computations"), figure("ideal")), (Some(2), Some(1)));
-        assert_eq!(json["hit_ratio"].as_f64(), Some(0.75));
+        assert_eq!(figure("requests"), Some(15));
+        // Each host needs its own.
+        assert_eq!((figure("computations"), figure("ideal")), (Some(3), Some(2)));
+        assert_eq!(json["hit_ratio"].as_f64(), Some(0.8));
     }
 
     #[test]

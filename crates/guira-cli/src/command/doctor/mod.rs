@@ -1,5 +1,6 @@
 //! `guira doctor`: what this machine offers a segment and what it lacks, each with what to do.
 
+mod bus;
 mod files;
 mod machine;
 
@@ -86,6 +87,7 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     file_system_of(&args.path).map_err(guira_segment::OpenError::from)?;
     let mut checks = files::checks(args);
     checks.extend(machine::checks());
+    checks.extend(bus::checks());
     let worst = checks
         .iter()
         .map(|check| check.status)

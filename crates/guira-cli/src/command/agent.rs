@@ -1,0 +1,228 @@
+//! `guira agent`: a host's agent as a process of its own.
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use guira::Guira;
+use guira::coherence::{Coherence, CoherenceStatus, LastHeard};
+use serde_json::json;
+
+use crate::duration::{parse_lifetime, show_duration};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::write_json;
+use crate::size::parse_size;
+
+/// Keep a segment coherent with those of other hosts
+///
+/// Programs that open the cache with coherence do so themselves; this is for segments whose programs do not, or
+/// that are to stay coherent while none runs.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Name all brokers of the cluster, the same on every host. With --size the segment is made if it is \
+not there. When the file is removed and made again it is followed there; without \
+--size the command ends if it stays away for 5 s. Ends by SIGTERM or SIGINT; another process of the host \
+takes over then, if one can."
+)]
+pub struct AgentArgs {
+    /// The segment's file
+    pub path: PathBuf,
+    /// A broker, such as tcp://10.0.0.7:7227; one for each broker of the cluster
+    #[arg(long = "broker", value_name = "ADDR", required = true)]
+    pub brokers: Vec<String>,
+    /// The brokers' public keys, in the order of the brokers: files that `guira keygen` made, or the keys themselves
+    #[arg(long = "broker-key", value_name = "KEY")]
+    pub broker_keys: Vec<String>,
+    /// The cluster's name, the same on every host
+    #[arg(long, default_value = "default")]
+    pub cluster: String,
+    /// This host's own keys: the directory that `guira keygen` made
+    #[arg(long, value_name = "DIR")]
+    pub curve: Option<PathBuf>,
+    /// How old a trusted hit may be
+    #[arg(long, default_value = "500ms", value_parser = parse_lifetime)]
+    pub bound: Duration,
+    /// Make the segment of this size if it is not there
+    #[arg(long, value_parser = parse_size)]
+    pub size: Option<u64>,
+    /// Print each change as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How long a file may be gone that somebody is about to make again.
+const RETURNS_WITHIN: Duration = Duration::from_secs(5);
+/// How often a change is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(args: &AgentArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let is_ending = Arc::new(AtomicBool::new(false));
+    let main = std::thread::current();
+    let ending = Arc::clone(&is_ending);
+    // Fails where the program handles these signals otherwise, which is then its business.
+    let _ = ctrlc::set_handler(move || {
+        ending.store(true, Ordering::Relaxed);
+        main.unpark();
+    });
+    let (mut guira, mut file) = open(args)?;
+    let (mut before, mut missing_since) = (None, None);
+    while !is_ending.load(Ordering::Relaxed) {
+        match file_at(&args.path) {
+            found if found == file => missing_since = None,
+            None if args.size.is_none() && since(&mut missing_since) < RETURNS_WITHIN => {}
+            _ => {
+                // Who opens the path now has another segment, and no agent.
+                (guira, file) = open(args)?;
+                (before, missing_since) = (None, None);
+                say_replaced(args, out)?;
+            }
+        }
+        let Some(status) = guira.coherence_status() else {
+            break;
+        };
+        let now = State::of(&status);
+        if before.as_ref() != Some(&now) {
+            say(args, &now, out)?;
+            before = Some(now);
+        }
+        std::thread::park_timeout(LOOK);
+    }
+    Ok(Exit::Done)
+}
+
+/// The segment, and which file it is.
+fn open(args: &AgentArgs) -> Result<(Guira, Option<(u64, u64)>), CliError> {
+    // Before it is opened: one that is replaced meanwhile is noticed at the next look.
+    let file = file_at(&args.path);
+    let builder = Guira::builder().coherence(coherence(args)?);
+    let guira = match args.size {
+        Some(bytes) => builder.size(bytes).open(&args.path),
+        None => builder.open_existing(&args.path),
+    }
+    .map_err(crate::error::of_guira)?;
+    Ok((guira, file.or_else(|| file_at(&args.path))))
+}
+
+/// Which file a path names: its device and its number there.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+fn since(began: &mut Option<Instant>) -> Duration {
+    began.get_or_insert_with(Instant::now).elapsed()
+}
+
+fn coherence(args: &AgentArgs) -> Result<Coherence, CliError> {
+    if !args.broker_keys.is_empty() && args.broker_keys.len() != args.brokers.len() {
+        return Err(CliError::Usage(format!(
+            "{} keys for {} brokers; give a --broker-key for each --broker, in the same order",
+            args.broker_keys.len(),
+            args.brokers.len()
+        )));
+    }
+    let mut coherence = Coherence::of_cluster(&args.cluster)
+        .bound(args.bound)
+        .start_within(Duration::ZERO);
+    for (index, address) in args.brokers.iter().enumerate() {
+        coherence = match args.broker_keys.get(index) {
+            None => coherence.broker(address),
+            Some(key) => coherence.broker_with_key(address, &key_text(key)?),
+        };
+    }
+    if let Some(directory) = &args.curve {
+        coherence = coherence.keys(directory);
+    }
+    Ok(coherence)
+}
+
+/// A key, or what the file of that name holds.
+fn key_text(key: &str) -> Result<String, CliError> {
+    let path = Path::new(key);
+    if !path.is_file() {
+        return Ok(key.to_owned());
+    }
+    let text = std::fs::read_to_string(path).map_err(CliError::io("read", path))?;
+    Ok(text.trim().to_owned())
+}
+
+/// What is said when it changes.
+#[derive(PartialEq, Eq)]
+struct State {
+    is_trusted: bool,
+    is_agent: bool,
+    stands_by: bool,
+    brokers: Vec<(String, bool, String)>,
+}
+
+impl State {
+    fn of(status: &CoherenceStatus) -> Self {
+        Self {
+            is_trusted: status.is_trusted,
+            is_agent: status.is_agent,
+            stands_by: status.has_agent && !status.is_agent,
+            brokers: status
+                .brokers
+                .iter()
+                .map(|link| {
+                    // What was heard last of a stream that is followed may be that it broke.
+                    let is_well = !matches!(link.last, LastHeard::Failing(_) | LastHeard::Refused(_));
+                    let is_followed = link.is_followed() && is_well;
+                    (link.address.clone(), is_followed, link.last.to_string())
+                })
+                .collect(),
+        }
+    }
+}
+
+fn say_replaced(args: &AgentArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    if args.json {
+        return write_json(out, &json!({"replaced": args.path}));
+    }
+    writeln!(
+        out,
+        "{}: another file has this name now: follows it",
+        args.path.display()
+    )
+    .map_err(CliError::Output)
+}
+
+fn say(args: &AgentArgs, state: &State, out: &mut dyn Write) -> Result<(), CliError> {
+    if args.json {
+        let brokers: Vec<_> = state
+            .brokers
+            .iter()
+            .map(|(address, is_followed, last)| json!({"address": address, "followed": is_followed, "last": last}))
+            .collect();
+        write_json(
+            out,
+            &json!({
+                "trusted": state.is_trusted,
+                "agent": state.is_agent,
+                "brokers": brokers,
+            }),
+        )?;
+    } else {
+        let trust = if state.is_trusted {
+            format!("coherent within {}", show_duration(args.bound))
+        } else {
+            "not coherent".to_owned()
+        };
+        let role = if state.stands_by {
+            ", standing by: another process is the agent"
+        } else {
+            ""
+        };
+        writeln!(out, "{}: {trust}{role}", args.path.display()).map_err(CliError::Output)?;
+        for (address, is_followed, last) in &state.brokers {
+            let what = if *is_followed { "followed" } else { last };
+            writeln!(out, "  {address}: {what}").map_err(CliError::Output)?;
+        }
+    }
+    out.flush().map_err(CliError::Output)
+}
