@@ -29,6 +29,7 @@ mod forks;
 mod hit_ratio;
 /// What fuzzers found.
 mod inputs;
+mod journal;
 /// Values that take blocks of their own.
 mod large_values;
 /// Every operation, from one thread, on files and on private memory.

@@ -16,6 +16,7 @@ pub mod lock_release;
 mod median;
 mod mutants;
 pub mod namespaces;
+pub mod network;
 pub mod oracle;
 mod orphans;
 pub mod races;

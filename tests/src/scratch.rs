@@ -8,7 +8,10 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use tempfile::TempDir;
 
+type CleanUp = Box<dyn Fn() + Send>;
+
 static MADE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static OTHERS: Mutex<Vec<CleanUp>> = Mutex::new(Vec::new());
 static INTERRUPTIBLE: Once = Once::new();
 /// What a shell says of a program that an interrupt ended.
 const INTERRUPTED: i32 = 130;
@@ -19,17 +22,31 @@ const INTERRUPTED: i32 = 130;
 /// # Errors
 /// It cannot be made; the error names it.
 pub fn directory_in(parent: &Path) -> io::Result<TempDir> {
-    INTERRUPTIBLE.call_once(|| {
-        // Fails where somebody else sees to interrupts already.
-        let _ = ctrlc::set_handler(|| {
-            remove_all();
-            exit(INTERRUPTED);
-        });
-    });
+    be_interruptible();
     let directory = tempfile::Builder::new().prefix("guira-").tempdir_in(parent)?;
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     made.push(directory.path().to_owned());
     Ok(directory)
+}
+
+/// An interrupt, a hang-up or a request to terminate does so, too, and ends this process.
+pub fn at_interrupt(clean_up: impl Fn() + Send + 'static) {
+    be_interruptible();
+    let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
+    others.push(Box::new(clean_up));
+}
+
+fn be_interruptible() {
+    INTERRUPTIBLE.call_once(|| {
+        // Fails where somebody else sees to interrupts already.
+        let _ = ctrlc::set_handler(|| {
+            remove_all();
+            for clean_up in &*OTHERS.lock().unwrap_or_else(PoisonError::into_inner) {
+                clean_up();
+            }
+            exit(INTERRUPTED);
+        });
+    });
 }
 
 /// Twice: who is still at work may have made a file meanwhile.

@@ -147,6 +147,8 @@ fn doctor_says_of_each_check_what_to_do() {
         "open files",
         "locked memory",
         "clock",
+        "bus library",
+        "broker",
     ] {
         let check = checks
             .iter()
@@ -187,6 +189,7 @@ fn every_command_explains_itself() {
         "stat",
         "verify",
         "bench",
+        "bus",
         "doctor",
         "demo",
         "completions",

@@ -1,10 +1,14 @@
 //! The `guira` command as a script sees it: output, exit status, one line of error.
 
+mod broker;
 mod functions;
+mod hosts;
 mod inspecting;
+mod keygen;
 mod lockouts;
 mod refusals;
 mod running;
+mod service;
 mod values;
 
 use std::ffi::{OsStr, OsString};

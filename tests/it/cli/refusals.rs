@@ -48,6 +48,7 @@ fn wrong_usage_is_status_2_in_one_line() {
         ("bench @ --zipf 0", "exponent"),
         ("bench @ --keys 5 --trace t.keys", "cannot be used with"),
         ("demo --workers 0", "0"),
+        ("demo --workers 1", "2..=256"),
         ("demo --trace t.unknown", "t.unknown"),
         ("completions nonsense", "nonsense"),
         (&long_key, "4094 bytes"),

@@ -111,7 +111,22 @@ fn the_demo_finds_no_wrong_and_no_stale_value() {
     );
     assert!(figure("ideal") <= figure("computations"), "{report}");
     assert!(figure("ideal") > 0.0 && figure("invalidations") > 0.0, "{report}");
-    assert_eq!(figure("workers_replaced"), 2.0);
+    assert_eq!(figure("workers_replaced"), 1.0);
+    let kills = report["kills"].as_array().expect("a list");
+    let killed: Vec<&str> = kills.iter().filter_map(|kill| kill["what"].as_str()).collect();
+    assert_eq!(killed, ["agent of host A", "broker"]);
+    assert!(kills[0]["taken_over_ms"].is_number(), "{report}");
+    assert!(
+        figure("probes") > 0.0 && figure("host_to_host_p99_ns") > 0.0,
+        "{report}"
+    );
+    let hosts = report["hosts"].as_array().expect("a list");
+    assert_eq!(hosts.len(), 2, "{report}");
+    for host in hosts {
+        assert!(number(host, "applied") > 0.0, "each host invalidates: {report}");
+        assert!(number(host, "take_overs") > 0.0, "{report}");
+        assert_eq!(number(host, "overflows"), 0.0, "{report}");
+    }
     assert!(figure("hit_ratio") <= figure("opt_hit_ratio") + 0.05, "{report}");
     assert!(
         figure("computation_p50_ns") > 10.0 * figure("hit_p50_ns"),
@@ -130,7 +145,14 @@ fn the_demo_replays_another_trace_to_its_end() {
     let ended = workplace
         .run("demo --workers 2 --seconds 60 --trace t.keys --dir .")
         .done();
-    for part in ["t.keys", "20,000 in", "LRU, same room", "ideal", "stale reads"] {
+    for part in [
+        "t.keys",
+        "20,000 in",
+        "LRU, same room",
+        "ideal",
+        "stale reads",
+        "broker",
+    ] {
         assert!(ended.text().contains(part), "no {part:?} in {ended:?}");
     }
     workplace

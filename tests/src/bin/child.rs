@@ -73,6 +73,7 @@ fn builder(settings: &[&str]) -> Result<SegmentBuilder, Failure> {
                 builder.exact_blocks(block_bytes.parse()?, blocks.parse()?)
             }
             "salvage" => builder.salvage(true),
+            "cluster" => builder.cluster(value),
             "die-of-truncation" => builder.outlive_truncation(false),
             _ => return Err(format!("no such setting: {setting}").into()),
         };
@@ -134,6 +135,8 @@ impl Session<'_> {
                 Some(ttl) => format!("{:?}", ttl.map(|ttl| ttl.as_millis())),
             },
             ["remove", key] => segment.remove(key.as_bytes()).to_string(),
+            // Numbers from the first on; no more than a ring's half before the reader.
+            ["announce-many", first, count] => announce_many(segment, first.parse()?, count.parse()?)?,
             ["invalidate", key] => segment.invalidate(key.as_bytes()).to_string(),
             // Guards are held until `drop-guards`.
             ["guard", key] => match segment.get(key.as_bytes()) {
@@ -323,4 +326,17 @@ fn use_many_threads(segment: &Segment, count: usize) -> String {
         }
     });
     right.into_inner().to_string()
+}
+
+/// Announces keys that are numbers, while what was accepted keeps up.
+fn announce_many(segment: &Segment, first: u64, count: u64) -> Result<String, Failure> {
+    let journal = segment.journal().ok_or("a segment of no cluster")?;
+    for number in first..first + count {
+        let room_from = journal.tail().saturating_sub(journal.capacity() / 2);
+        if journal.accepted() < room_from && !journal.wait_accepted(room_from, Duration::from_secs(60)) {
+            return Err("nobody reads".into());
+        }
+        journal.announce_put(&number.to_le_bytes(), 0);
+    }
+    Ok("ok".to_owned())
 }

@@ -8,6 +8,7 @@
 //! | [`image`] | changes of a good image, then operations on it; at last it is checked and repaired |
 //! | [`command`] | a command line of `guira`, an argument a line |
 //! | [`trace`] | a compact trace, compressed or as it is before compression |
+//! | [`wire`] | a frame of the bus, or a conversation with a broker or an agent |
 //!
 //! Segments lie in private memory: a file for every execution would be slow. (There is no target for the
 //! form of a dump: there is no dump yet.)
@@ -16,22 +17,25 @@ mod command;
 mod image;
 mod open;
 mod trace;
+mod wire;
 mod world;
 
 pub use command::command;
 pub use image::image;
 pub use open::open;
 pub use trace::trace;
+pub use wire::wire;
 
 /// What is done with some bytes.
 pub type Target = fn(&[u8]);
 
 /// The targets, by name.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("open", open),
     ("image", image),
     ("command", command),
     ("trace", trace),
+    ("wire", wire),
 ];
 
 /// Bytes that are eaten from the front.

@@ -21,8 +21,20 @@ pub(crate) fn corrupt(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskEr
     checked(root, "corrupt", passed_on)
 }
 
+/// Runs hosts and brokers in network namespaces.
+pub(crate) fn network(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    with_points(root, "network", None, passed_on)
+}
+
 fn checked(root: &Path, binary: &str, passed_on: &[OsString]) -> Result<(), XtaskError> {
     let mut command = cargo(root, &["run", "-p", "guira-tests", "--bin", binary, "--"]);
+    command.args(from_here(passed_on)?);
+    run_command(command)
+}
+
+/// Runs the simulation of hosts and brokers.
+pub(crate) fn simulate(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    let mut command = cargo(root, &["run", "--profile", "proof", "-p", "guira-simulate", "--"]);
     command.args(from_here(passed_on)?);
     run_command(command)
 }

@@ -19,7 +19,7 @@ use crate::error::XtaskError;
 /// Fuzzes one target, or each of them in turn
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArgs {
-    /// open, image, command or trace; without one, all
+    /// open, image, command, trace or wire; without one, all
     target: Option<Target>,
     /// How long each
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
@@ -41,9 +41,16 @@ enum Target {
     Image,
     Command,
     Trace,
+    Wire,
 }
 
-const ALL: [Target; 4] = [Target::Open, Target::Image, Target::Command, Target::Trace];
+const ALL: [Target; 5] = [
+    Target::Open,
+    Target::Image,
+    Target::Command,
+    Target::Trace,
+    Target::Wire,
+];
 
 impl Target {
     const fn name(self) -> &'static str {
@@ -52,6 +59,7 @@ impl Target {
             Target::Image => "image",
             Target::Command => "command",
             Target::Trace => "trace",
+            Target::Wire => "wire",
         }
     }
 }

@@ -167,6 +167,29 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
+    /// Hosts agree over a network in namespaces that loses packets, is cut, and whose processes are killed
+    /// (--help for more)
+    #[command(disable_help_flag = true)]
+    Network {
+        /// Passed to the experiment as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "NETWORK_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
+    /// Hosts and brokers on a network in which everything goes wrong (--help for more)
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// Passed to the simulation as they are
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "SIMULATE_ARGUMENTS"
+        )]
+        passed_on: Vec<OsString>,
+    },
     /// The tests under sanitizers, and under Miri
     Sanitize(sanitize::SanitizeArguments),
     /// Runs a proof and keeps what it found in the ledger, or sums up the ledger
@@ -272,12 +295,18 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
         Task::Oracle { passed_on } => {
             steps.run("oracle", || experiment::oracle(&root, &passed_on));
         }
+        Task::Simulate { passed_on } => {
+            steps.run("simulate", || experiment::simulate(&root, &passed_on));
+        }
         Task::Corrupt { passed_on } => {
             steps.run("corrupt", || experiment::corrupt(&root, &passed_on));
         }
         Task::Fuzz(args) => steps.run("fuzz", || fuzz::run(&root, &args)),
         Task::Linearize { passed_on } => {
             steps.run("linearize", || experiment::linearize(&root, &passed_on));
+        }
+        Task::Network { passed_on } => {
+            steps.run("network", || experiment::network(&root, &passed_on));
         }
         Task::Bench { passed_on } if passed_on.first().is_some_and(|first| first == "--gate") => {
             steps.run("gate", || gate::run(&root, &passed_on));

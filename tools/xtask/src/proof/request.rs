@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::XtaskError;
 
 /// What can be run and kept.
-pub(crate) const PROOFS: [&str; 15] = [
+pub(crate) const PROOFS: [&str; 17] = [
     "storm",
     "stale",
     "races",
@@ -18,6 +18,8 @@ pub(crate) const PROOFS: [&str; 15] = [
     "linearize",
     "oracle",
     "corrupt",
+    "network",
+    "simulate",
     "fuzz",
     "fuzz-open",
     "fuzz-image",
@@ -57,7 +59,10 @@ pub(super) fn arguments(proof: &str, passed_on: &[OsString]) -> Result<Vec<OsStr
 /// What is found of a broken engine must not be kept as if it were the engine's.
 fn refuse(proof: &str, passed_on: &[OsString]) -> Result<(), XtaskError> {
     for argument in passed_on {
-        if is(argument, "--mutant") || is(argument, "--mutants") {
+        if ["--mutant", "--mutants", "--mistake"]
+            .iter()
+            .any(|option| is(argument, option))
+        {
             return Err(XtaskError::MutantOfProof {
                 argument: argument.to_string_lossy().into_owned(),
                 task: words(proof).join(" "),
