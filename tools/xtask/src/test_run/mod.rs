@@ -19,7 +19,8 @@ pub(crate) fn run(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError>
         return Err(XtaskError::Prerequisites { missing });
     }
 
-    let mut command = cargo(root, &["test"]);
+    // All that fails is worth knowing, not what failed first.
+    let mut command = cargo(root, &["test", "--no-fail-fast"]);
     if !selects_packages(passed_on) {
         command.arg("--workspace");
     }
