@@ -10,8 +10,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Start times are counted in hundredths of a second.
 const NS_PER_TICK: i64 = 10_000_000;
@@ -93,19 +92,23 @@ pub fn is_gone(identity: &ProcessIdentity) -> Existence {
 
 /// The id of this boot of the machine, where `/proc` shows it. Read once: no process outlives its boot.
 pub fn boot_id() -> Option<[u8; 16]> {
-    static READ: OnceLock<[u8; 16]> = OnceLock::new();
+    // Words instead of a cell with a lock: a child that is forked while a thread reads it must not wait for that thread.
+    static READ: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+    static IS_READ: AtomicBool = AtomicBool::new(false);
     if cfg!(miri) {
         return None; // there is no machine
     }
-    if let Some(id) = READ.get() {
-        return Some(*id);
+    // Acquire, with the Release below: the words are there.
+    if !IS_READ.load(Ordering::Acquire) {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let id = u128::from_le_bytes(parse_uuid(text.trim_end())?);
+        // Whoever reads it too writes the same.
+        READ[0].store(id as u64, Ordering::Relaxed);
+        READ[1].store((id >> 64) as u64, Ordering::Relaxed);
+        IS_READ.store(true, Ordering::Release);
     }
-    let id = parse_uuid(
-        std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .ok()?
-            .trim_end(),
-    )?;
-    Some(*READ.get_or_init(|| id))
+    let [low, high] = [0, 1].map(|half| u128::from(READ[half].load(Ordering::Relaxed)));
+    Some((low | high << 64).to_le_bytes())
 }
 
 /// `/proc` may hide the processes of other users (`hidepid`); a signal shows

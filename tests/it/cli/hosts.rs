@@ -19,7 +19,7 @@ fn until_missed(workplace: &Workplace, file: &str) {
         if ended.status == 1 {
             return;
         }
-        assert_eq!(ended.done().text(), "hello\n");
+        assert_eq!(ended.done().text(), "hello");
     }
 }
 
