@@ -131,9 +131,26 @@ impl<H: Host> Agent<H> {
     /// # Errors
     /// The sockets cannot be used any more.
     pub fn turn(&mut self, longest: Duration, news: &mut Vec<AgentNews>) -> Result<(), TransportError> {
+        self.act()?;
+        self.rest(longest, news)
+    }
+
+    /// The first half of a [`turn`](Agent::turn): does what is due.
+    ///
+    /// # Errors
+    /// As [`Agent::turn`].
+    pub fn act(&mut self) -> Result<(), TransportError> {
         let now_us = clock::now_us();
         self.core.on_tick(now_us, &mut self.host, &mut self.flow);
-        self.carry_out()?;
+        self.carry_out()
+    }
+
+    /// The second half of a [`turn`](Agent::turn): sleeps, and takes in what came.
+    ///
+    /// # Errors
+    /// As [`Agent::turn`].
+    pub fn rest(&mut self, longest: Duration, news: &mut Vec<AgentNews>) -> Result<(), TransportError> {
+        let now_us = clock::now_us();
         let due_us = self.core.next_due_us(now_us).saturating_sub(clock::now_us());
         let sleep = longest.min(Duration::from_micros(due_us));
         if self.inbox.is_empty() {

@@ -4,6 +4,8 @@
 mod agent;
 mod broker;
 pub mod clock;
+mod processor;
 
 pub use agent::{Agent, AgentNews, AgentTally};
 pub use broker::{Broker, BrokerConfig, BrokerHandle, BrokerReport, BrokerStopper, BrokerTally};
+pub use processor::{ProcessorError, check_processor, keep_to_processor};

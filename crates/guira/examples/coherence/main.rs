@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use guira::coherence::{Coherence, Reach};
 use guira::{Cache, FlightOptions, Guira};
-use guira_bus::runtime::{Broker, BrokerConfig, BrokerHandle};
+use guira_bus::runtime::{Broker, BrokerConfig, BrokerHandle, keep_to_processor};
 use guira_bus::transport::BrokerKeys;
 use guira_bus::transport::keys::KeyPair;
 
@@ -42,7 +42,7 @@ fn main() -> Result<(), AnyError> {
     {
         return latency::observe(Path::new(path), address);
     }
-    let plain = Bus::start(None)?;
+    let plain = Bus::start(false, None)?;
     latency::measure(&plain, "loopback")?;
     plain.burst()?;
     plain.throughput()?;
@@ -50,8 +50,12 @@ fn main() -> Result<(), AnyError> {
     plain.holder_dies()?;
     plain.idle()?;
     plain.broker_dies()?;
-    let folder = tempfile::tempdir()?;
-    latency::measure(&Bus::start(Some(folder.path()))?, "loopback, CURVE")?;
+    latency::measure(&Bus::start(true, None)?, "loopback, CURVE")?;
+    let processor = std::thread::available_parallelism()?.get() - 1;
+    for (has_keys, what) in [(false, ""), (true, ", CURVE")] {
+        let bus = Bus::start(has_keys, Some(processor))?;
+        latency::measure(&bus, &format!("loopback{what}, the bus on processor {processor}"))?;
+    }
     Ok(())
 }
 
@@ -73,10 +77,12 @@ fn cache(guira: &Guira) -> Cache<u64, u64> {
 }
 
 impl Bus {
-    fn start(keys: Option<&Path>) -> Result<Self, AnyError> {
+    fn start(has_keys: bool, processor: Option<usize>) -> Result<Self, AnyError> {
         let mut config = BrokerConfig::new("tcp://127.7.2.28:0".parse()?, CLUSTER);
+        let folder = tempfile::tempdir_in("/dev/shm")?;
         let mut key = None;
-        if let Some(folder) = keys {
+        if has_keys {
+            let folder = folder.path().join("keys");
             let (broker, agent) = (KeyPair::generate()?, KeyPair::generate()?);
             agent.save(&folder.join("agent"))?;
             let allowed = folder.join("allowed");
@@ -88,9 +94,15 @@ impl Bus {
                 allowed,
             });
         }
-        let broker = Broker::bind(config)?.spawn()?;
+        let broker = std::thread::spawn(move || -> Result<BrokerHandle, String> {
+            if let Some(number) = processor {
+                keep_to_processor(number).map_err(|error| error.to_string())?;
+            }
+            let broker = Broker::bind(config).and_then(Broker::spawn);
+            broker.map_err(|error| error.to_string())
+        });
+        let broker = broker.join().map_err(|_| "the broker's thread panicked")??;
         let address = broker.endpoint().to_string();
-        let folder = tempfile::tempdir_in("/dev/shm")?;
         let host = |name: &str| {
             let coherence = match &key {
                 None => coherent(&address),
@@ -98,6 +110,10 @@ impl Bus {
                     .broker_with_key(&address, public)
                     .keys(directory)
                     .start_within(WAIT),
+            };
+            let coherence = match processor {
+                None => coherence,
+                Some(number) => coherence.processor(number),
             };
             Guira::builder()
                 .size(64 << 20)

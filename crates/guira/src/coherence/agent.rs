@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use guira_bus::core::{AgentEvent, AgentSettings, BrokerSettings};
-use guira_bus::runtime::{Agent, AgentNews, AgentTally};
+use guira_bus::runtime::{Agent, AgentNews, AgentTally, keep_to_processor};
 use guira_bus::transport::{AgentOptions, LinkChange, Waker};
 use guira_bus::wire::{Cluster, Refusal};
 use guira_segment::{AgentRole, Segment};
@@ -43,6 +43,8 @@ pub(super) struct AgentPlan {
     pub(super) addresses: Vec<String>,
     /// The only broker is run by one of the processes that name it.
     pub(super) broker_here: bool,
+    /// Its threads keep to this one.
+    pub(super) processor: Option<usize>,
 }
 
 /// What the thread and its owner share.
@@ -105,6 +107,12 @@ impl Drop for AgentThread {
 }
 
 fn live(plan: &AgentPlan, shared: &Arc<Shared>) {
+    if let Some(number) = plan.processor
+        && let Err(error) = keep_to_processor(number)
+    {
+        // It was allowed when the cache was opened: it works anywhere else, a little later.
+        tracing::warn!(%error, "the agent's threads go anywhere");
+    }
     while !shared.is_ending() {
         match plan.segment.try_take_agent_role(INTERVAL) {
             Some(role) => {
@@ -142,13 +150,16 @@ fn be_agent(plan: &AgentPlan, role: &AgentRole, shared: &Arc<Shared>) {
     let mut broker = BrokerHere::of(plan);
     let mut questions = Questions::default();
     while !shared.is_ending() && role.progress() {
-        if let Ok(listener) = &listener {
-            listener.arm(&plan.segment);
-        }
+        let seen = Heard::now(&plan.segment);
         desk.look(&mut agent);
         questions.look(&plan.segment, &mut agent);
+        let acted = agent.act();
+        // What workers said goes out first: to wake the other thread takes as long as that.
+        if let Ok(listener) = &listener {
+            listener.arm(seen);
+        }
         broker.look(&agent.links());
-        if let Err(error) = agent.turn(TURN, &mut news) {
+        if let Err(error) = acted.and_then(|()| agent.rest(TURN, &mut news)) {
             tracing::error!(%error, "the agent begins again: its sockets failed");
             break;
         }
@@ -177,6 +188,22 @@ struct Listener {
     thread: Option<JoinHandle<()>>,
 }
 
+/// How much workers have said.
+#[derive(Clone, Copy, Default)]
+struct Heard {
+    tail: u64,
+    lease_events: u64,
+}
+
+impl Heard {
+    fn now(segment: &Segment) -> Self {
+        segment.journal().map_or_else(Self::default, |journal| Self {
+            tail: journal.tail(),
+            lease_events: journal.lease_events(),
+        })
+    }
+}
+
 #[derive(Default)]
 struct Ears {
     is_armed: AtomicBool,
@@ -199,17 +226,15 @@ impl Listener {
         })
     }
 
-    /// Wakes the agent at the next record after those that it is about to look at.
-    fn arm(&self, segment: &Segment) {
+    /// Wakes the agent when more is said than was before it looked.
+    fn arm(&self, before: Heard) {
         if self.ears.is_armed.load(Ordering::Acquire) {
             return;
         }
-        if let Some(journal) = segment.journal() {
-            self.ears.seen_tail.store(journal.tail(), Ordering::Relaxed);
-            self.ears
-                .seen_leases
-                .store(journal.lease_events(), Ordering::Relaxed);
-        }
+        self.ears.seen_tail.store(before.tail, Ordering::Relaxed);
+        self.ears
+            .seen_leases
+            .store(before.lease_events, Ordering::Relaxed);
         // Release: what was seen comes before.
         self.ears.is_armed.store(true, Ordering::Release);
         if let Some(thread) = &self.thread {

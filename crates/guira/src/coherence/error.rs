@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use guira_bus::runtime::ProcessorError;
 use guira_bus::transport::keys::KeyError;
 use guira_bus::transport::{EndpointError, TransportError};
 
@@ -26,6 +27,9 @@ pub enum CoherenceError {
         /// What was asked for.
         bound: Duration,
     },
+    /// A processor that there is not.
+    #[error(transparent)]
+    Processor(#[from] ProcessorError),
     /// An address that is none.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),

@@ -112,6 +112,7 @@ impl Active {
                 .map(|(address, _)| address.clone())
                 .collect(),
             broker_here: coherence.is_broker_here,
+            processor: coherence.processor,
             options,
         };
         let active = Arc::new(Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::names::{refused, truth};
+use super::names::{refused, truth, whole};
 use crate::coherence::Coherence;
 use crate::units;
 
@@ -18,6 +18,7 @@ pub(super) struct ClusterSettings {
     start_within: Option<Duration>,
     agent_elsewhere: Option<bool>,
     host_name: Option<String>,
+    processor: Option<usize>,
     /// Whether any of them was set.
     is_any: bool,
 }
@@ -33,6 +34,7 @@ pub(super) const NAMES: &[&str] = &[
     "start_within",
     "agent_elsewhere",
     "host_name",
+    "processor",
 ];
 
 /// What is wrong with a setting: its name, and how.
@@ -54,6 +56,7 @@ impl ClusterSettings {
             "agent_elsewhere" => self.agent_elsewhere = Some(truth(text)?),
             "cluster" => self.cluster = Some(some(text)?),
             "broker_here" => self.broker_here = Some(some(text)?),
+            "processor" => self.processor = Some(whole(text)?),
             "keys" => self.keys = Some(some(text)?),
             _ => self.host_name = Some(some(text)?),
         }
@@ -91,6 +94,9 @@ impl ClusterSettings {
         }
         if let Some(name) = &self.host_name {
             coherence = coherence.host_name(name);
+        }
+        if let Some(number) = self.processor {
+            coherence = coherence.processor(number);
         }
         Ok(Some(coherence))
     }
@@ -168,7 +174,7 @@ mod tests {
         let (_folder, path) = file(&format!(
             "cluster = 'shop'\nbrokers = ['tcp://10.0.0.7:7227', 'tcp://10.0.0.8:7227']\n\
              broker_keys = ['{KEY}', '{KEY}']\nkeys = '/etc/guira'\nbound = '200ms'\n\
-             start_within = '0s'\nagent_elsewhere = true\nhost_name = 'web-1'\n"
+             start_within = '0s'\nagent_elsewhere = true\nhost_name = 'web-1'\nprocessor = 3\n"
         ));
         let of_file = Settings::read(&path).expect("right");
         let of_file = of_file.cluster.coherence().expect("right").expect("a cluster");
@@ -181,6 +187,7 @@ mod tests {
             ("GUIRA_START_WITHIN", "0s"),
             ("GUIRA_AGENT_ELSEWHERE", "yes"),
             ("GUIRA_HOST_NAME", "web-1"),
+            ("GUIRA_PROCESSOR", "3"),
         ])
         .expect("right");
         let of_environment = of_environment.cluster.coherence();
@@ -192,6 +199,7 @@ mod tests {
             "200ms",
             "is_agent_here: false",
             "web-1",
+            "processor: Some(3)",
             "/etc/guira",
             KEY,
             "10.0.0.8",
@@ -232,6 +240,7 @@ mod tests {
             ),
             ("GUIRA_CLUSTER", "", "GUIRA_CLUSTER: it is empty"),
             ("GUIRA_AGENT_ELSEWHERE", "perhaps", "neither true nor false"),
+            ("GUIRA_PROCESSOR", "-1", "GUIRA_PROCESSOR: "),
         ] {
             let error = of(&[(name, value)]).expect_err("wrong").to_string();
             assert!(error.contains(says), "{error}");

@@ -33,6 +33,7 @@
 //! | `start_within` | `GUIRA_START_WITHIN` | how long opening waits until hits are trusted; `0s` does not | `5s` |
 //! | `agent_elsewhere` | `GUIRA_AGENT_ELSEWHERE` | whether another process is the host's agent | `false` |
 //! | `host_name` | `GUIRA_HOST_NAME` | how reports call this host | its name on the network |
+//! | `processor` | `GUIRA_PROCESSOR` | which processor the threads of the agent keep to, counted from 0 | any |
 //! | `cache.NAME.ttl` | | how long values live that the program gives no lifetime | as the program says |
 //! | `cache.NAME.stale_after` | | when they are stale | as the program says |
 //! | `cache.NAME.ttl_spread` | | which part of a lifetime may be cut off, 0 to 1 | as the program says |

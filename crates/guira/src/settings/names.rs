@@ -156,7 +156,7 @@ pub(super) fn refused(text: &str, why: impl std::fmt::Display) -> String {
     format!("{text:?} is {why}")
 }
 
-fn whole(text: &str) -> Result<u64, String> {
+pub(super) fn whole<N: std::str::FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| refused(text, "no whole number"))
 }
 

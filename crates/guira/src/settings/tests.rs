@@ -169,6 +169,7 @@ fn every_setting_can_be_set_and_is_in_the_table_above() {
         ("start_within", "0s"),
         ("agent_elsewhere", "no"),
         ("host_name", "web-1"),
+        ("processor", "0"),
     ] {
         Settings::default().set_by_name(name, value).expect(name);
         let variable = format!("GUIRA_{}", name.to_uppercase());
