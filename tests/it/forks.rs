@@ -1,7 +1,10 @@
 //! Children that are forked while other threads of their parent are in the middle of whatever typed caches do.
 
 use std::pin::pin;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -12,6 +15,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 const FORKS: u64 = 60;
+/// Threads that ask for one key.
+const CROWD: usize = 7;
+const ALONE: &str = "GUIRA_TEST_FORKS_ALONE";
 /// Longer than anything takes on a busy machine; shorter than patience.
 const WATCHDOG: Duration = Duration::from_secs(20);
 
@@ -45,26 +51,53 @@ fn use_all(guira: &Guira, cache: &Cache<u64, u64>) {
 /// Threads ask for one key at once: those who do not compute wait.
 fn wait_for_each_other(cache: &Cache<u64, u64>, key: u64) {
     std::thread::scope(|scope| {
-        for _ in 0..7 {
-            scope.spawn(|| {
-                let value = cache.get_or_compute(&key, || {
-                    std::thread::park_timeout(Duration::from_millis(1));
-                    key
-                });
-                assert_eq!(value.expect("it computes"), key);
-            });
+        for _ in 0..CROWD {
+            scope.spawn(|| ask(cache, key));
         }
     });
 }
 
-fn run_elsewhere(future: background::BoxFuture) {
-    std::thread::spawn(|| {
-        let mut future = pin!(future);
-        let mut context = Context::from_waker(Waker::noop());
-        while future.as_mut().poll(&mut context) == Poll::Pending {
-            std::thread::park_timeout(Duration::from_millis(1));
-        }
+fn ask(cache: &Cache<u64, u64>, key: u64) {
+    let value = cache.get_or_compute(&key, || {
+        std::thread::park_timeout(Duration::from_millis(1));
+        key
     });
+    assert_eq!(value.expect("it computes"), key);
+}
+
+/// Has futures run by one thread in the process that began it, by a thread each in its children.
+fn spawner() -> impl Fn(background::BoxFuture) + Clone + Send + Sync + 'static {
+    let (sender, receiver) = channel::<background::BoxFuture>();
+    std::thread::spawn(|| receiver.into_iter().for_each(run));
+    let process = std::process::id();
+    move |future| {
+        if std::process::id() == process {
+            sender.send(future).expect("it runs");
+        } else {
+            std::thread::spawn(|| run(future));
+        }
+    }
+}
+
+fn run(future: background::BoxFuture) {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    while future.as_mut().poll(&mut context) == Poll::Pending {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Starts all threads of the pool.
+fn warm_up(guira: &Guira) {
+    const THREADS: usize = 2;
+    background::set_threads(THREADS);
+    let together = Arc::new(Barrier::new(THREADS));
+    let warm = guira.memoize("warm").function(move |n: u64| {
+        together.wait();
+        n
+    });
+    let [one, other] = [1, 2].map(|n| warm.future(n));
+    assert_eq!([one.wait(), other.wait()], [Ok(1), Ok(2)]);
 }
 
 fn exit_code_of(child: u32) -> i32 {
@@ -84,14 +117,35 @@ fn exit_code_of(child: u32) -> i32 {
     }
 }
 
+/// Runs again, as a process of its own: while a thread begins or ends it holds a lock of the standard library, which a
+/// child that is forked at that moment finds held for ever when it begins a thread. So what forks here has all its
+/// threads from the beginning to the end; those of other tests come and go.
 #[test]
 fn a_child_forked_at_any_moment_computes_and_waits_like_its_parent() {
+    if std::env::var_os(ALONE).is_some() {
+        return fork_at_any_moment();
+    }
+    let process = Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", "--test-threads=1", "--nocapture"])
+        .arg("forks::a_child_forked_at_any_moment_computes_and_waits_like_its_parent")
+        .env(ALONE, "1")
+        .output()
+        .expect("it starts");
+    let said = [process.stdout, process.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(process.status.success(), "{}: {}", process.status, said.concat());
+    assert!(said[0].contains("1 passed"), "{}", said[0]);
+}
+
+fn fork_at_any_moment() {
     let directory = tempfile::tempdir_in("/dev/shm").expect("shared memory");
     let path = directory.path().join("app.guira");
     let guira = Guira::builder().size(32 << 20).open(&path).expect("a segment");
     let cache = guira.cache::<u64, u64>("numbers");
+    let spawner = spawner();
     guira.set_default();
+    background::set_spawner(spawner.clone());
     // What is made once is made before.
+    warm_up(&guira);
     use_all(&guira, &cache);
     wait_for_each_other(&cache, never_computed_before());
 
@@ -101,26 +155,44 @@ fn a_child_forked_at_any_moment_computes_and_waits_like_its_parent() {
             work();
         }
     };
+    let (first, asked, at_work) = (
+        never_computed_before(),
+        AtomicU64::new(0),
+        Barrier::new(CROWD + 4),
+    );
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| while_forking(&|| use_all(&guira, &cache)));
+            scope.spawn(|| {
+                at_work.wait();
+                while_forking(&|| use_all(&guira, &cache));
+            });
         }
-        scope.spawn(|| while_forking(&|| wait_for_each_other(&cache, never_computed_before())));
+        for _ in 0..CROWD {
+            scope.spawn(|| {
+                at_work.wait();
+                while_forking(&|| {
+                    let round = asked.fetch_add(1, Ordering::Relaxed) / CROWD as u64;
+                    ask(&cache, first | (round + 1) << 20);
+                });
+            });
+        }
         scope.spawn(|| {
+            at_work.wait();
             while_forking(&|| {
                 guira.set_default();
-                background::set_spawner(run_elsewhere);
+                background::set_spawner(spawner.clone());
                 assert!(Guira::process_default().is_some());
                 assert!(!memoized::names().is_empty());
             });
         });
+        at_work.wait();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for _ in 0..FORKS {
                 let child = fork_child(|| {
                     use_all(&guira, &cache);
                     wait_for_each_other(&cache, never_computed_before());
                     guira.set_default();
-                    background::set_spawner(run_elsewhere);
+                    background::set_spawner(spawner.clone());
                     i32::from(Guira::process_default().is_none() || memoized::names().is_empty())
                 });
                 assert_eq!(exit_code_of(child.expect("a process")), 0);
