@@ -12,9 +12,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use guira_bus::core::{AgentEvent, AgentSettings, BrokerSettings};
+use guira_bus::core::{AgentEvent, AgentSettings, BrokerSettings, LinkState};
 use guira_bus::runtime::{Agent, AgentNews, AgentTally, keep_to_processor};
 use guira_bus::transport::{AgentOptions, LinkChange, Waker};
 use guira_bus::wire::{Cluster, Refusal};
@@ -30,6 +30,8 @@ use super::status::{BrokerLink, LastHeard};
 /// How often a candidate asks for the role, and an agent shows progress: one that was stopped is replaced after
 /// three of these, within the shortest usual bound.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// A broker that was connected for so long and has not answered does not answer this host.
+const UNANSWERED: Duration = Duration::from_millis(500);
 /// The longest sleep of an agent between two shows of progress.
 const TURN: Duration = Duration::from_millis(50);
 
@@ -54,6 +56,8 @@ pub(super) struct Shared {
     waker: Mutex<Option<Waker>>,
     links: Mutex<Vec<BrokerLink>>,
     is_agent: AtomicBool,
+    /// Why the last attempt to be the agent ended; none while it is at work.
+    failure: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -67,6 +71,17 @@ impl Shared {
 
     pub(super) fn links(&self) -> Vec<BrokerLink> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_failure(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 }
 
@@ -121,7 +136,11 @@ fn live(plan: &AgentPlan, shared: &Arc<Shared>) {
                 be_agent(plan, &role, shared);
                 shared.is_agent.store(false, Ordering::Release);
             }
-            None => std::thread::park_timeout(INTERVAL),
+            None => {
+                // Another process has it.
+                shared.set_failure(None);
+                std::thread::park_timeout(INTERVAL);
+            }
         }
     }
 }
@@ -136,10 +155,12 @@ fn be_agent(plan: &AgentPlan, role: &AgentRole, shared: &Arc<Shared>) {
         Ok(agent) => agent,
         Err(error) => {
             tracing::error!(%error, "no agent: the sockets cannot be opened");
+            shared.set_failure(Some(error.to_string()));
             std::thread::park_timeout(INTERVAL * 10);
             return;
         }
     };
+    shared.set_failure(None);
     *shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(agent.waker());
     let listener = Listener::start(&plan.segment, agent.waker());
     // What the brokers know this host by: another agent may have renewed it by the time they refuse it.
@@ -161,6 +182,7 @@ fn be_agent(plan: &AgentPlan, role: &AgentRole, shared: &Arc<Shared>) {
         broker.look(&agent.links());
         if let Err(error) = acted.and_then(|()| agent.rest(TURN, &mut news)) {
             tracing::error!(%error, "the agent begins again: its sockets failed");
+            shared.set_failure(Some(error.to_string()));
             break;
         }
         let mut needs_identity = false;
@@ -277,6 +299,8 @@ struct Reporter<'p> {
     plan: &'p AgentPlan,
     shared: &'p Shared,
     counted: AgentTally,
+    /// When each broker was connected last.
+    connected_at: Vec<Option<Instant>>,
 }
 
 impl<'p> Reporter<'p> {
@@ -291,6 +315,7 @@ impl<'p> Reporter<'p> {
             plan,
             shared,
             counted: AgentTally::default(),
+            connected_at: vec![None; plan.addresses.len()],
         }
     }
 
@@ -301,7 +326,12 @@ impl<'p> Reporter<'p> {
             AgentNews::Link { broker, change } => {
                 let address = self.address(broker);
                 match change {
-                    LinkChange::Connected => tracing::info!(%address, "connected to a broker"),
+                    LinkChange::Connected => {
+                        tracing::info!(%address, "connected to a broker");
+                        if let Some(at) = self.connected_at.get_mut(broker) {
+                            *at = Some(Instant::now());
+                        }
+                    }
                     change => tracing::warn!(%address, "{change}"),
                 }
                 self.heard(broker, LastHeard::of_link(change));
@@ -395,9 +425,20 @@ impl<'p> Reporter<'p> {
             }
         }
         self.counted = tally;
+        let mut unanswered = Vec::new();
         let mut links = self.shared.links.lock().unwrap_or_else(PoisonError::into_inner);
-        for (link, status) in links.iter_mut().zip(statuses) {
+        for ((link, status), connected_at) in links.iter_mut().zip(statuses).zip(&self.connected_at) {
             link.status = Some(*status);
+            let is_due = connected_at.is_some_and(|at| at.elapsed() >= UNANSWERED);
+            if is_due && link.last == LastHeard::Connected && status.state == LinkState::Silent {
+                let cluster = self.plan.cluster.clone();
+                link.last = LastHeard::Unanswered { cluster };
+                unanswered.push((link.address.clone(), link.last.to_string()));
+            }
+        }
+        drop(links);
+        for (address, how) in unanswered {
+            tracing::warn!(%address, "{how}");
         }
     }
 }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::counters::{Counted, counted};
+use super::status::SILENCE;
 use super::{Active, BrokerLink};
 
 /// Between two looks while somebody waits.
 const PAUSE: Duration = Duration::from_millis(5);
-/// An agent that showed nothing for so long is not at work.
-const SILENCE: Duration = Duration::from_millis(250);
 
 /// Something that happened between this host and its cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]

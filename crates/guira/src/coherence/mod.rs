@@ -58,10 +58,11 @@ mod suspicion;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use guira_bus::transport::AgentOptions;
 use guira_segment::fork::{ForkLock, process_id};
 use guira_segment::{Segment, Trust};
 
-use agent::{AgentPlan, AgentThread};
+use agent::{AgentPlan, AgentThread, Shared};
 
 pub use announced::{Announced, Reach};
 pub use consistency::Consistency;
@@ -101,6 +102,13 @@ impl Active {
     pub(crate) fn start(segment: &Segment, coherence: &Coherence) -> Result<Arc<Self>, CoherenceError> {
         let options = coherence.options()?;
         options.check_all()?;
+        let active = Arc::new(Self::of(segment, coherence, options));
+        active.ensure_agent();
+        active.wait_trusted(coherence.start_within)?;
+        Ok(active)
+    }
+
+    fn of(segment: &Segment, coherence: &Coherence, options: AgentOptions) -> Self {
         let host = coherence.host.clone().unwrap_or_else(name_of_this_host);
         let plan = AgentPlan {
             segment: segment.clone(),
@@ -115,14 +123,11 @@ impl Active {
             processor: coherence.processor,
             options,
         };
-        let active = Arc::new(Self {
+        Self {
             plan,
             is_agent_here: coherence.is_agent_here,
             thread: ForkLock::new(None),
-        });
-        active.ensure_agent();
-        active.wait_trusted(coherence.start_within)?;
-        Ok(active)
+        }
     }
 
     /// A thread of this process is the agent or stands by: a forked child has none of its parent's.
@@ -170,6 +175,9 @@ impl Active {
 
     fn reason(&self) -> String {
         let status = self.status();
+        if let Some(failure) = status.failure {
+            return format!("this process cannot be its host's agent: {failure}");
+        }
         if status.is_agent {
             let links: Vec<String> = status
                 .brokers
@@ -234,12 +242,17 @@ impl Active {
         CoherenceEvents::of(Arc::clone(self))
     }
 
-    /// The brokers as the agent sees them, if it is in this process.
-    fn links_here(&self) -> Vec<BrokerLink> {
+    /// What this process's thread shares.
+    fn shared_here(&self) -> Option<Arc<Shared>> {
         let running = self.thread.lock();
         let here = running.as_ref().filter(|running| running.process == process_id());
-        let agent = here.filter(|running| running.thread.shared.is_agent());
-        agent.map_or_else(Vec::new, |running| running.thread.shared.links())
+        here.map(|running| Arc::clone(&running.thread.shared))
+    }
+
+    /// The brokers as the agent sees them, if it is in this process.
+    fn links_here(&self) -> Vec<BrokerLink> {
+        let agent = self.shared_here().filter(|shared| shared.is_agent());
+        agent.map_or_else(Vec::new, |shared| shared.links())
     }
 
     pub(crate) fn status(&self) -> CoherenceStatus {
@@ -247,6 +260,7 @@ impl Active {
         status.brokers = self.links_here();
         // An agent has a broker at least.
         status.is_agent = !status.brokers.is_empty();
+        status.failure = self.shared_here().and_then(|shared| shared.failure());
         status
     }
 }
@@ -289,4 +303,34 @@ pub(crate) fn follow(whole: &Segment, namespace: &Segment) {
 fn name_of_this_host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "unnamed".to_owned(), |name| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_cannot_open_its_sockets_says_so() {
+        let coherence = Coherence::of_cluster("test").broker("tcp://*:7227");
+        let segment = Segment::builder()
+            .size(8 << 20)
+            .cluster("test")
+            .private()
+            .expect("room");
+        // Past the checks that find this one before: others, such as a want of file descriptors, come as late.
+        let options = coherence.options().expect("well formed");
+        let active = Active::of(&segment, &coherence, options);
+        active.ensure_agent();
+        let begun = Instant::now();
+        while active.status().failure.is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", active.reason());
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        let reason = active.reason();
+        assert!(reason.contains("does not say whom to connect to"), "{reason}");
+        let refused = active
+            .wait_trusted(Duration::from_millis(1))
+            .expect_err("no agent");
+        assert!(refused.to_string().contains("tcp://*:7227"), "{refused}");
+    }
 }

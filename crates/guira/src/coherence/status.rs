@@ -8,6 +8,9 @@ use guira_segment::Segment;
 
 use super::counters::CoherenceCounts;
 
+/// An agent that showed nothing for so long is not at work.
+pub(super) const SILENCE: Duration = Duration::from_millis(250);
+
 /// What was heard of a broker last.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
@@ -17,6 +20,11 @@ pub enum LastHeard {
     Nothing,
     /// The connection is there; the broker has not answered yet.
     Connected,
+    /// The connection is there, and the broker has not answered for a while: it answers hosts of its own cluster only.
+    Unanswered {
+        /// This host's cluster.
+        cluster: String,
+    },
     /// The broker knows this host.
     Welcomed,
     /// The broker does not take this host, for this reason.
@@ -41,6 +49,11 @@ impl std::fmt::Display for LastHeard {
         match self {
             Self::Nothing => f.write_str("nothing was heard yet"),
             Self::Connected => f.write_str("connected, no answer yet"),
+            Self::Unanswered { cluster } => write!(
+                f,
+                "connected, but nothing is answered: this host is of cluster {cluster:?}, and a broker answers hosts of \
+                 its own cluster and version only; name the same cluster to both"
+            ),
             Self::Welcomed => f.write_str("knows this host"),
             Self::Refused(reason) => write!(f, "refuses this host: {reason}"),
             Self::Failing(how) => f.write_str(how),
@@ -127,6 +140,8 @@ pub struct CoherenceStatus {
     pub is_agent: bool,
     /// The brokers, if it is this process.
     pub brokers: Vec<BrokerLink>,
+    /// Why this process, whose turn it is to be the agent, cannot be.
+    pub failure: Option<String>,
     /// What the agent noted of the brokers, whichever process it is.
     pub notes: Vec<BrokerNote>,
     /// Records in the journal's whole life.
@@ -147,7 +162,7 @@ impl CoherenceStatus {
     pub fn of_segment(segment: &Segment) -> Option<Self> {
         let journal = segment.journal()?;
         let trusted_for = segment.trusted_for();
-        let has_agent = segment.has_agent(Duration::from_millis(250));
+        let has_agent = segment.has_agent(SILENCE);
         Some(Self {
             cluster_id: segment.cluster_id()?,
             is_trusted: trusted_for.is_some(),
@@ -158,6 +173,7 @@ impl CoherenceStatus {
             has_agent,
             is_agent: false,
             brokers: Vec::new(),
+            failure: None,
             journal_tail: journal.tail(),
             accepted: journal.accepted(),
             settled: journal.settled(),

@@ -59,8 +59,18 @@ fn a_name_without_an_address_is_said() {
 #[test]
 fn a_broker_of_another_cluster_is_said_and_notices_nothing() {
     let (broker, address) = broker();
-    let text = reason(Coherence::of_cluster("other").broker(&address));
+    let other = Coherence::of_cluster("other").broker(&address);
+    let text = reason(other.clone());
     assert!(text.contains("other") && text.contains(&address), "{text}");
+    let here = Guira::builder()
+        .size(16 << 20)
+        .coherence(other.start_within(Duration::ZERO))
+        .private()
+        .expect("it does not wait");
+    until("the likely cause is said", || {
+        let late = here.wait_coherent(Duration::from_millis(1));
+        late.is_err_and(|error| error.to_string().contains("its own cluster"))
+    });
     let dropped = broker.report().expect("it runs").tally;
     assert!(dropped.other_cluster > 0, "{dropped:?}");
     assert_eq!(broker.report().expect("it runs").status.hosts, 0);
