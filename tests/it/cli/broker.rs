@@ -49,9 +49,14 @@ fn a_broker_tells_who_asks_and_stops_in_order() {
             "bus status --cluster other --timeout 500ms --broker {address}"
         ))
         .refused(4, "1 of 1 brokers gave no answer");
-    workplace
-        .run(&format!("broker --bind {address}"))
-        .refused(4, "is in use");
+    let taken = workplace.run(&format!("broker --bind {address}"));
+    let (host, port) = address.rsplit_once(':').expect("a port");
+    let stream_port = port.parse::<u16>().expect("a number") + 1;
+    assert!(
+        taken.err.contains(&format!("`{host}:{stream_port}`")),
+        "{taken:?}"
+    );
+    taken.refused(4, "is in use");
 
     let last = last_words(broker);
     assert_eq!(last["stopped"]["records"], 0, "{last}");

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::Endpoint;
 use super::keys::KeyError;
+use super::{Channel, Endpoint};
 
 /// Why sockets could not be opened or polled.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +12,8 @@ use super::keys::KeyError;
 pub enum TransportError {
     /// Somebody else listens there.
     #[error(
-        "{endpoint} is in use (`{address}`): stop the broker that listens there, or name another endpoint"
+        "{endpoint} is in use: a broker takes `{}` and `{}`, and somebody listens at `{address}`; stop that, or name \
+         another endpoint", endpoint.socket_address(Channel::Control), endpoint.socket_address(Channel::Stream)
     )]
     InUse {
         /// What was to be bound.
