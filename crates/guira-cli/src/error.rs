@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use guira::coherence::CoherenceError;
 use guira_bus::transport::TransportError;
 use guira_bus::transport::keys::KeyError;
 use guira_segment::{NamespaceError, OpenError, StoreError};
@@ -53,6 +54,9 @@ pub enum CliError {
     /// Sockets of the bus could not be opened.
     #[error(transparent)]
     Bus(#[from] TransportError),
+    /// Coherence is not to be had.
+    #[error(transparent)]
+    Coherence(Box<CoherenceError>),
     /// Another file could not be read or written.
     #[error("cannot {action} {}: {source}; check the path and its permissions", path.display())]
     Io {
@@ -75,6 +79,7 @@ pub enum CliError {
 pub(crate) fn of_guira(error: guira::Error) -> CliError {
     match error {
         guira::Error::Open(error) => CliError::Open(*error),
+        guira::Error::Coherence(error) => CliError::Coherence(error),
         error => CliError::Failed(error.to_string()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use guira::coherence::CoherenceError;
 use guira_bus::transport::TransportError;
 use guira_segment::{FileError, NamespaceError, OpenError, StoreError};
 use guira_trace::TraceError;
@@ -38,7 +39,7 @@ impl Exit {
 
     /// The status that an error ends with.
     #[must_use]
-    pub const fn of(error: &CliError) -> Self {
+    pub fn of(error: &CliError) -> Self {
         match error {
             CliError::Usage(_) => Self::Usage,
             CliError::Faults { .. } => Self::Segment,
@@ -49,17 +50,29 @@ impl Exit {
                 _ => Self::Failed,
             },
             CliError::Trace(TraceError::UnknownExtension { .. }) => Self::Usage,
-            CliError::Bus(
-                TransportError::PublicWithoutKeys { .. }
-                | TransportError::NotConnectable { .. }
-                | TransportError::KeyMissing { .. },
-            ) => Self::Usage,
+            CliError::Bus(error) => Self::of_transport(error),
+            CliError::Coherence(error) => match &**error {
+                CoherenceError::Brokers { .. }
+                | CoherenceError::BrokerHere
+                | CoherenceError::Bound { .. }
+                | CoherenceError::Endpoint(_) => Self::Usage,
+                CoherenceError::Transport(error) => Self::of_transport(error),
+                _ => Self::Failed,
+            },
             CliError::Trace(_)
-            | CliError::Bus(_)
             | CliError::Keys(_)
             | CliError::Io { .. }
             | CliError::Output(_)
             | CliError::Failed(_) => Self::Failed,
+        }
+    }
+
+    const fn of_transport(error: &TransportError) -> Self {
+        match error {
+            TransportError::PublicWithoutKeys { .. }
+            | TransportError::NotConnectable { .. }
+            | TransportError::KeyMissing { .. } => Self::Usage,
+            _ => Self::Failed,
         }
     }
 

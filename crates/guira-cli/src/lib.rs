@@ -28,6 +28,7 @@ mod duration;
 mod error;
 mod exit;
 mod histogram;
+mod key_file;
 mod log_lines;
 mod one_line;
 mod output;

@@ -91,6 +91,7 @@ fn what_cannot_be_served_is_said_in_one_line() {
         ("broker --bind tcp://*:0", 2, "there are no keys"),
         ("broker --bind 127.0.0.1:1", 2, "write tcp://host:port"),
         ("broker --curve nowhere", 4, "nowhere/secret.key"),
+        ("broker --curve nowhere", 4, "guira keygen nowhere"),
         ("broker --curve keys --insecure", 2, "cannot be used with"),
         ("broker --log-bytes 1K", 2, "too small"),
         ("broker --peer tcp://127.0.0.1:7227", 2, "its peers only"),
@@ -99,6 +100,37 @@ fn what_cannot_be_served_is_said_in_one_line() {
             "bus status --broker tcp://127.0.0.1:1 --broker-key a --broker-key b",
             2,
             "2 keys for 1 brokers",
+        ),
+        (
+            "bus status --broker tcp://127.0.0.1:1 --broker-key no.key",
+            2,
+            "no file \"no.key\"",
+        ),
+        (
+            "bus ping --broker tcp://127.0.0.1:1 --broker-key no.key",
+            2,
+            "guira keygen",
+        ),
+        (
+            "agent @ --size 8M --broker 127.0.0.1:1",
+            2,
+            "write tcp://host:port",
+        ),
+        ("agent @ --size 8M --broker tcp://*:1", 2, "name one host"),
+        (
+            "agent @ --size 8M --broker tcp://127.0.0.1:1 --bound 10s",
+            2,
+            "50 to 1,500 ms",
+        ),
+        (
+            "agent @ --size 8M --broker tcp://127.0.0.1:1 --broker-key no.key",
+            2,
+            "guira keygen",
+        ),
+        (
+            "agent @ --size 8M --broker tcp://127.0.0.1:1 --curve nowhere",
+            4,
+            "guira keygen nowhere",
         ),
     ] {
         workplace.run(line).refused(status, part);

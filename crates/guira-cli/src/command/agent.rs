@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use guira::Guira;
 use guira::coherence::{Coherence, CoherenceStatus, LastHeard};
+use guira_bus::transport::Endpoint;
 use serde_json::json;
 
 use crate::duration::{parse_lifetime, show_duration};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::key_file::{broker_keys, own_keys};
 use crate::output::write_json;
 use crate::size::parse_size;
 
@@ -34,7 +36,7 @@ pub struct AgentArgs {
     pub path: PathBuf,
     /// A broker, such as tcp://10.0.0.7:7227; one for each broker of the cluster
     #[arg(long = "broker", value_name = "ADDR", required = true)]
-    pub brokers: Vec<String>,
+    pub brokers: Vec<Endpoint>,
     /// The brokers' public keys, in the order of the brokers: files that `guira keygen` made, or the keys themselves
     #[arg(long = "broker-key", value_name = "KEY")]
     pub broker_keys: Vec<String>,
@@ -119,36 +121,22 @@ fn since(began: &mut Option<Instant>) -> Duration {
 }
 
 fn coherence(args: &AgentArgs) -> Result<Coherence, CliError> {
-    if !args.broker_keys.is_empty() && args.broker_keys.len() != args.brokers.len() {
-        return Err(CliError::Usage(format!(
-            "{} keys for {} brokers; give a --broker-key for each --broker, in the same order",
-            args.broker_keys.len(),
-            args.brokers.len()
-        )));
-    }
+    let keys = broker_keys(&args.broker_keys, args.brokers.len())?;
     let mut coherence = Coherence::of_cluster(&args.cluster)
         .bound(args.bound)
         .start_within(Duration::ZERO);
-    for (index, address) in args.brokers.iter().enumerate() {
-        coherence = match args.broker_keys.get(index) {
-            None => coherence.broker(address),
-            Some(key) => coherence.broker_with_key(address, &key_text(key)?),
+    for (index, address) in args.brokers.iter().map(ToString::to_string).enumerate() {
+        coherence = match keys.get(index) {
+            None => coherence.broker(&address),
+            Some(key) => coherence.broker_with_key(&address, &key.to_string()),
         };
     }
     if let Some(directory) = &args.curve {
+        // What is missing there is said as for a broker.
+        own_keys(directory)?;
         coherence = coherence.keys(directory);
     }
     Ok(coherence)
-}
-
-/// A key, or what the file of that name holds.
-fn key_text(key: &str) -> Result<String, CliError> {
-    let path = Path::new(key);
-    if !path.is_file() {
-        return Ok(key.to_owned());
-    }
-    let text = std::fs::read_to_string(path).map_err(CliError::io("read", path))?;
-    Ok(text.trim().to_owned())
 }
 
 /// What is said when it changes.

@@ -11,11 +11,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use clap::Args;
 use guira_bus::core::BrokerSettings;
 use guira_bus::runtime::{Broker, BrokerConfig, BrokerReport};
-use guira_bus::transport::keys::{ALLOWED_FOLDER, KeyPair};
+use guira_bus::transport::keys::ALLOWED_FOLDER;
 use guira_bus::transport::{BrokerKeys, Endpoint, TransportError};
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::key_file::own_keys;
 use crate::log_lines::LogLines;
 use crate::size::parse_size;
 
@@ -138,7 +139,7 @@ fn config(args: &BrokerArgs) -> Result<BrokerConfig, CliError> {
     config.sockets.insecure = args.insecure;
     if let Some(folder) = &args.curve {
         config.sockets.keys = Some(BrokerKeys {
-            pair: KeyPair::load(folder)?,
+            pair: own_keys(folder)?,
             allowed: folder.join(ALLOWED_FOLDER),
         });
     }

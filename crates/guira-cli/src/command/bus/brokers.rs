@@ -1,14 +1,14 @@
 //! Which brokers are meant, and how to reach them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use guira_bus::transport::keys::{KeyPair, PublicKey};
 use guira_bus::transport::{AgentOptions, BrokerAddress, Endpoint};
 use guira_bus::wire::Cluster;
 
 use super::super::broker::DEFAULT_CLUSTER;
 use crate::error::CliError;
+use crate::key_file::{broker_keys, own_keys};
 
 /// The brokers of a cluster.
 #[derive(Clone, Debug, Args)]
@@ -35,38 +35,18 @@ impl Brokers {
 
     /// What sockets to them are opened with.
     pub(super) fn options(&self) -> Result<AgentOptions, CliError> {
-        if !self.keys.is_empty() && self.keys.len() != self.addresses.len() {
-            return Err(CliError::Usage(format!(
-                "{} keys for {} brokers; give a --broker-key for each --broker, in the same order",
-                self.keys.len(),
-                self.addresses.len()
-            )));
-        }
-        let addresses = self
+        let keys = broker_keys(&self.keys, self.addresses.len())?;
+        let addresses: Vec<_> = self
             .addresses
             .iter()
             .enumerate()
-            .map(|(index, endpoint)| {
-                let key = self.keys.get(index).map(|key| public_key(key)).transpose()?;
-                Ok(BrokerAddress {
-                    endpoint: endpoint.clone(),
-                    key,
-                })
+            .map(|(index, endpoint)| BrokerAddress {
+                endpoint: endpoint.clone(),
+                key: keys.get(index).copied(),
             })
-            .collect::<Result<Vec<_>, CliError>>()?;
+            .collect();
         let mut options = AgentOptions::new(addresses);
-        options.keys = self.curve.as_deref().map(KeyPair::load).transpose()?;
+        options.keys = self.curve.as_deref().map(own_keys).transpose()?;
         Ok(options)
     }
-}
-
-/// A key, or what the file of that name holds.
-fn public_key(key: &str) -> Result<PublicKey, CliError> {
-    let path = Path::new(key);
-    let text = if path.is_file() {
-        std::fs::read_to_string(path).map_err(CliError::io("read", path))?
-    } else {
-        key.to_owned()
-    };
-    Ok(text.trim().parse()?)
 }
