@@ -28,6 +28,7 @@ mod duration;
 mod error;
 mod exit;
 mod histogram;
+mod host_name;
 mod key_file;
 mod log_lines;
 mod one_line;

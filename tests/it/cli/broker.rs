@@ -49,6 +49,13 @@ fn a_broker_tells_who_asks_and_stops_in_order() {
             "bus status --cluster other --timeout 500ms --broker {address}"
         ))
         .refused(4, "1 of 1 brokers gave no answer");
+    let wrong = workplace.run(&format!(
+        "bus ping --cluster other --timeout 3s --broker {address}"
+    ));
+    wrong.refused(
+        4,
+        "one of cluster \"other\", and a broker answers its own cluster",
+    );
     let taken = workplace.run(&format!("broker --bind {address}"));
     let (host, port) = address.rsplit_once(':').expect("a port");
     let stream_port = port.parse::<u16>().expect("a number") + 1;

@@ -33,6 +33,11 @@ impl Service {
         object(self.lines.next())
     }
 
+    /// The next line as it is.
+    pub(super) fn next_line(&mut self) -> String {
+        self.lines.next().expect("a line").expect("text")
+    }
+
     /// Reads on until a line is so.
     pub(super) fn until(&mut self, is_so: impl Fn(&Value) -> bool) {
         while !is_so(&self.next()) {}

@@ -47,13 +47,7 @@ pub(super) fn ask(brokers: &Brokers, timeout: Duration) -> Result<Vec<Answer>, C
                     broker,
                     change: LinkChange::Connected,
                     ..
-                } => tell(
-                    &mut answers[broker],
-                    format!(
-                        "it does not answer; see whether it serves cluster {:?}, and what it says",
-                        brokers.cluster
-                    ),
-                ),
+                } => tell(&mut answers[broker], brokers.unanswered()),
                 AgentEvent::Link { broker, change, .. } => tell(&mut answers[broker], change.to_string()),
                 AgentEvent::Stream { .. } => {}
             }

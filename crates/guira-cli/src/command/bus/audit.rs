@@ -16,12 +16,13 @@ use guira_bus::wire::{KeyId, Record, RecordKind};
 use serde_json::{Value, json};
 
 use super::brokers::Brokers;
-use super::guest::Guest;
+use super::guest::{self, Guest};
 use super::ping::new_origin;
 use super::probe::Prober;
 use crate::duration::{parse_lifetime, parse_seconds, show_duration};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::host_name::parse_host_name;
 use crate::log_lines::now_ms;
 use crate::output::{show_count, show_counted, table, write_json};
 
@@ -44,6 +45,9 @@ and its own programs do not trust what they find."
 pub struct AuditArgs {
     #[command(flatten)]
     pub brokers: Brokers,
+    /// How brokers and reports call this command while it runs
+    #[arg(long, value_name = "NAME", default_value = guest::NAME, value_parser = parse_host_name)]
+    pub host_name: String,
     /// How long to sample, in seconds
     #[arg(long, default_value = "60", value_parser = parse_seconds)]
     pub seconds: Duration,
@@ -111,7 +115,12 @@ pub(crate) fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<Exit, CliErro
             "no broker is named; give --broker for each".to_owned(),
         ));
     }
-    let guest = Guest::join(&args.brokers, Prober::listening(new_origin()?), args.timeout)?;
+    let guest = Guest::join(
+        &args.brokers,
+        &args.host_name,
+        Prober::listening(new_origin()?),
+        args.timeout,
+    )?;
     let mut audit = Audit {
         args,
         guest,

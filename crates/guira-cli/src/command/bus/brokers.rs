@@ -33,6 +33,15 @@ impl Brokers {
         Cluster::of_name(&self.cluster)
     }
 
+    /// What a broker that is connected and says nothing may be.
+    pub(super) fn unanswered(&self) -> String {
+        format!(
+            "connected, but nothing is answered: it was asked as one of cluster {:?}, and a broker answers its own \
+             cluster and version only; name its cluster with --cluster",
+            self.cluster
+        )
+    }
+
     /// What sockets to them are opened with.
     pub(super) fn options(&self) -> Result<AgentOptions, CliError> {
         let keys = broker_keys(&self.keys, self.addresses.len())?;

@@ -10,8 +10,8 @@ use guira_bus::wire::KeyId;
 use super::brokers::Brokers;
 use crate::error::CliError;
 
-/// How brokers and reports call it.
-const NAME: &str = "guira bus";
+/// How brokers and reports call it, if it is not told.
+pub(super) const NAME: &str = "guira bus";
 /// The longest sleep between two looks at the time.
 const TURN: Duration = Duration::from_millis(20);
 
@@ -22,16 +22,18 @@ pub(super) struct Guest<H> {
     news: Vec<AgentNews>,
     last: Vec<String>,
     addresses: Vec<String>,
+    /// What is said of a broker that is connected and does not answer.
+    unanswered: String,
 }
 
 impl<H: Host> Guest<H> {
-    /// Joins by the brokers; waits until the stream of each is followed, for `timeout` at most, and takes those
+    /// Joins by the brokers as the host `name`; waits until the stream of each is followed, for `timeout` at most, and takes those
     /// that are then.
-    pub(super) fn join(brokers: &Brokers, host: H, timeout: Duration) -> Result<Self, CliError> {
+    pub(super) fn join(brokers: &Brokers, name: &str, host: H, timeout: Duration) -> Result<Self, CliError> {
         let count = u8::try_from(brokers.addresses.len())
             .map_err(|_| CliError::Usage("more than 255 brokers; name fewer".to_owned()))?;
         let settings = AgentSettings {
-            host: NAME.to_owned(),
+            host: name.to_owned(),
             machine: 0,
             seed_check: brokers.cluster().0,
             brokers: count,
@@ -46,6 +48,7 @@ impl<H: Host> Guest<H> {
             news: Vec::new(),
             last: vec!["no answer".to_owned(); brokers.addresses.len()],
             addresses: brokers.addresses.iter().map(ToString::to_string).collect(),
+            unanswered: brokers.unanswered(),
         };
         let began = Instant::now();
         while guest.followed() < guest.addresses.len() && began.elapsed() < timeout {
@@ -102,9 +105,7 @@ impl<H: Host> Guest<H> {
             match news {
                 AgentNews::Link { broker, change } => {
                     self.last[broker] = match change {
-                        LinkChange::Connected => {
-                            "it does not answer; see whether it serves this cluster".to_owned()
-                        }
+                        LinkChange::Connected => self.unanswered.clone(),
                         change => change.to_string(),
                     };
                 }

@@ -12,11 +12,12 @@ use guira_segment::Segment;
 use serde_json::{Value, json};
 
 use super::brokers::Brokers;
-use super::guest::Guest;
+use super::guest::{self, Guest};
 use super::probe::Prober;
 use crate::duration::{parse_lifetime, show_duration};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::host_name::parse_host_name;
 use crate::output::{table, write_json};
 
 /// Ask every host of a cluster for an answer, by the way that invalidations take
@@ -36,6 +37,9 @@ pub struct PingArgs {
     pub allow_group: bool,
     #[command(flatten)]
     pub brokers: Brokers,
+    /// How brokers and reports call this command while it runs
+    #[arg(long, value_name = "NAME", default_value = guest::NAME, value_parser = parse_host_name)]
+    pub host_name: String,
     /// How many questions
     #[arg(long, default_value = "10", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub count: u32,
@@ -65,7 +69,7 @@ pub(crate) fn run(args: &PingArgs, out: &mut dyn Write) -> Result<Exit, CliError
     }
     let here = this_host(args)?;
     let origin = new_origin()?;
-    let mut guest = Guest::join(&args.brokers, Prober::new(origin), args.timeout)?;
+    let mut guest = Guest::join(&args.brokers, &args.host_name, Prober::new(origin), args.timeout)?;
     let mut hosts: BTreeMap<Origin, Answers> = BTreeMap::new();
     for number in 0..=args.count {
         let times = question(&mut guest, args.timeout)?;

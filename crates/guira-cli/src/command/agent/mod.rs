@@ -1,5 +1,7 @@
 //! `guira agent`: a host's agent as a process of its own.
 
+mod said;
+
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,21 +11,22 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use guira::Guira;
-use guira::coherence::{Coherence, CoherenceStatus, LastHeard};
+use guira::coherence::Coherence;
 use guira_bus::transport::Endpoint;
-use serde_json::json;
 
-use crate::duration::{parse_lifetime, show_duration};
+use super::broker::DEFAULT_CLUSTER;
+use crate::duration::parse_lifetime;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::host_name::parse_host_name;
 use crate::key_file::{broker_keys, own_keys};
-use crate::output::write_json;
 use crate::size::parse_size;
+use said::State;
 
 /// Keep a segment coherent with those of other hosts
 ///
 /// Programs that open the cache with coherence do so themselves; this is for segments whose programs do not, or
-/// that are to stay coherent while none runs.
+/// that are to stay coherent while none runs. Prints a line, with its cause, when trust or a broker is lost or back.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Name all brokers of the cluster, the same on every host. With --size the segment is made if it is \
@@ -41,8 +44,11 @@ pub struct AgentArgs {
     #[arg(long = "broker-key", value_name = "KEY")]
     pub broker_keys: Vec<String>,
     /// The cluster's name, the same on every host
-    #[arg(long, default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_CLUSTER)]
     pub cluster: String,
+    /// How brokers and reports call this host [default: the machine's name]
+    #[arg(long, value_name = "NAME", value_parser = parse_host_name)]
+    pub host_name: Option<String>,
     /// This host's own keys: the directory that `guira keygen` made
     #[arg(long, value_name = "DIR")]
     pub curve: Option<PathBuf>,
@@ -52,7 +58,7 @@ pub struct AgentArgs {
     /// Make the segment of this size if it is not there
     #[arg(long, value_parser = parse_size)]
     pub size: Option<u64>,
-    /// Print each change as a line of JSON
+    /// Print JSON: one object for each change, {"time_ms", "trusted", "cause", "agent", "stands_by", "brokers", ..}
     #[arg(long)]
     pub json: bool,
 }
@@ -81,7 +87,7 @@ pub(crate) fn run(args: &AgentArgs, out: &mut dyn Write) -> Result<Exit, CliErro
                 // Who opens the path now has another segment, and no agent.
                 (guira, file) = open(args)?;
                 (before, missing_since) = (None, None);
-                say_replaced(args, out)?;
+                said::write_replaced(out, args)?;
             }
         }
         let Some(status) = guira.coherence_status() else {
@@ -89,7 +95,7 @@ pub(crate) fn run(args: &AgentArgs, out: &mut dyn Write) -> Result<Exit, CliErro
         };
         let now = State::of(&status);
         if before.as_ref() != Some(&now) {
-            say(args, &now, out)?;
+            said::write_change(out, args, before.as_ref(), &status)?;
             before = Some(now);
         }
         std::thread::park_timeout(LOOK);
@@ -131,86 +137,13 @@ fn coherence(args: &AgentArgs) -> Result<Coherence, CliError> {
             Some(key) => coherence.broker_with_key(&address, &key.to_string()),
         };
     }
+    if let Some(name) = &args.host_name {
+        coherence = coherence.host_name(name);
+    }
     if let Some(directory) = &args.curve {
         // What is missing there is said as for a broker.
         own_keys(directory)?;
         coherence = coherence.keys(directory);
     }
     Ok(coherence)
-}
-
-/// What is said when it changes.
-#[derive(PartialEq, Eq)]
-struct State {
-    is_trusted: bool,
-    is_agent: bool,
-    stands_by: bool,
-    brokers: Vec<(String, bool, String)>,
-}
-
-impl State {
-    fn of(status: &CoherenceStatus) -> Self {
-        Self {
-            is_trusted: status.is_trusted,
-            is_agent: status.is_agent,
-            stands_by: status.has_agent && !status.is_agent,
-            brokers: status
-                .brokers
-                .iter()
-                .map(|link| {
-                    // What was heard last of a stream that is followed may be that it broke.
-                    let is_well = !matches!(link.last, LastHeard::Failing(_) | LastHeard::Refused(_));
-                    let is_followed = link.is_followed() && is_well;
-                    (link.address.clone(), is_followed, link.last.to_string())
-                })
-                .collect(),
-        }
-    }
-}
-
-fn say_replaced(args: &AgentArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    if args.json {
-        return write_json(out, &json!({"replaced": args.path}));
-    }
-    writeln!(
-        out,
-        "{}: another file has this name now: follows it",
-        args.path.display()
-    )
-    .map_err(CliError::Output)
-}
-
-fn say(args: &AgentArgs, state: &State, out: &mut dyn Write) -> Result<(), CliError> {
-    if args.json {
-        let brokers: Vec<_> = state
-            .brokers
-            .iter()
-            .map(|(address, is_followed, last)| json!({"address": address, "followed": is_followed, "last": last}))
-            .collect();
-        write_json(
-            out,
-            &json!({
-                "trusted": state.is_trusted,
-                "agent": state.is_agent,
-                "brokers": brokers,
-            }),
-        )?;
-    } else {
-        let trust = if state.is_trusted {
-            format!("coherent within {}", show_duration(args.bound))
-        } else {
-            "not coherent".to_owned()
-        };
-        let role = if state.stands_by {
-            ", standing by: another process is the agent"
-        } else {
-            ""
-        };
-        writeln!(out, "{}: {trust}{role}", args.path.display()).map_err(CliError::Output)?;
-        for (address, is_followed, last) in &state.brokers {
-            let what = if *is_followed { "followed" } else { last };
-            writeln!(out, "  {address}: {what}").map_err(CliError::Output)?;
-        }
-    }
-    out.flush().map_err(CliError::Output)
 }
