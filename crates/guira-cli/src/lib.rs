@@ -23,6 +23,7 @@
 
 mod args;
 mod byte_string;
+mod cluster_name;
 mod command;
 mod duration;
 mod error;

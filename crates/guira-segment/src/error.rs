@@ -71,7 +71,7 @@ pub enum OpenError {
     },
     /// The segment was not made for the cluster that was named.
     #[error(
-        "{path}: not a segment of the cluster {name:?} (number {wanted:#x}), but of {}; name that one, or create another segment", cluster_found(*found)
+        "{path}: not a segment of the cluster {name:?} (number {wanted:#x}): {}", cluster_found(*found, name)
     )]
     OtherCluster {
         /// The file.
@@ -133,10 +133,16 @@ pub enum OpenError {
     },
 }
 
-fn cluster_found(found: u64) -> String {
+/// What it is of instead, and what to do.
+fn cluster_found(found: u64, name: &str) -> String {
     match found {
-        0 => "none".to_owned(),
-        number => format!("the one with number {number:#x}"),
+        0 => format!(
+            "it belongs to no cluster, and keys hash by the cluster's name; remove it and make it anew with `guira \
+             create --cluster {name}`, or name another file"
+        ),
+        number => format!(
+            "it belongs to the one with number {number:#x}; give the name that it was made with, or name another file"
+        ),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::attach::{Counter, ThreadRef};
 use crate::builder::SegmentBuilder;
+use crate::cluster::id_of_cluster;
 use crate::entry::Found;
 use crate::error::{NamespaceError, StoreError};
 use crate::expiry::Expiry;
@@ -139,6 +140,7 @@ impl Segment {
     /// let builder = Segment::builder().size(8 << 20).cluster("shop");
     /// let (one, other) = (builder.private()?, builder.private()?);
     /// assert_eq!(one.cluster_id(), other.cluster_id());
+    /// assert!(one.is_of_cluster("shop") && !one.is_of_cluster("other"));
     /// assert!(Segment::builder().size(8 << 20).private()?.cluster_id().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -146,6 +148,12 @@ impl Segment {
     pub fn cluster_id(&self) -> Option<u64> {
         let cluster = self.shared.superblock.cluster;
         (cluster != 0).then_some(cluster)
+    }
+
+    /// Whether the segment was made for the cluster `name`: the name itself is not in it.
+    #[must_use]
+    pub fn is_of_cluster(&self, name: &str) -> bool {
+        self.cluster_id() == Some(id_of_cluster(name))
     }
 
     /// The longest value this segment takes, in bytes.

@@ -118,6 +118,7 @@ fn what_cannot_be_served_is_said_in_one_line() {
             2,
             "guira keygen",
         ),
+        ("bus status", 2, "--broker ADDR"),
         (
             "agent @ --size 8M --broker 127.0.0.1:1",
             2,

@@ -1,5 +1,7 @@
 //! Two hosts from a shell: a broker, an agent for each segment, and what one host invalidates.
 
+use serde_json::Value;
+
 use super::Workplace;
 use super::broker::broker_at;
 use super::service::Service;
@@ -81,6 +83,8 @@ fn an_agent_says_when_and_why_trust_is_lost() {
             "{line}"
         );
     }
+    let found = workplace.run("get a.guira k --json").not_found().json();
+    assert_eq!(found["trusted"], false, "{found}");
 }
 
 #[test]
@@ -118,4 +122,72 @@ fn hosts_have_the_names_that_they_are_given() {
     workplace
         .run_with(&format!("bus ping --broker {address} --host-name"), [""])
         .refused(2, "1 to 255 bytes");
+}
+
+#[test]
+fn a_cluster_is_shown_by_its_name_where_that_is_known() {
+    let workplace = Workplace::empty();
+    workplace.run("create a.guira --size 8M --cluster default").done();
+    workplace.run("create b.guira --size 8M --cluster shop").done();
+    for (line, part) in [
+        ("bus status a.guira", "\"default\"\n"),
+        ("stat a.guira", "\"default\"\n"),
+        ("bus status b.guira --cluster shop", "\"shop\"\n"),
+        ("bus status b.guira", "not that of \"default\""),
+        ("stat b.guira", "not that of \"default\""),
+    ] {
+        let shown = workplace.run(line).done();
+        assert!(shown.text().contains(part), "{line}: {shown:?}");
+    }
+    let status = workplace
+        .run("bus status b.guira --json --cluster shop")
+        .done()
+        .json();
+    assert_eq!(status["segment"]["cluster_name"], "shop", "{status}");
+    let status = workplace.run("bus status b.guira --json").done().json();
+    assert_eq!(status["segment"]["cluster_name"], Value::Null, "{status}");
+    assert!(status["segment"]["cluster"].is_string(), "{status}");
+}
+
+#[test]
+fn a_segment_of_no_cluster_says_how_to_make_one_of_a_cluster() {
+    let workplace = Workplace::new();
+    let shown = workplace.run("bus status @").not_found();
+    assert!(shown.text().contains("guira create --cluster NAME"), "{shown:?}");
+    workplace
+        .run("agent @ --broker tcp://127.0.0.1:1 --cluster shop")
+        .refused(3, "guira create --cluster shop");
+    workplace
+        .run("invalidate @ --key k --wait 1s")
+        .refused(4, "guira create --cluster NAME");
+}
+
+#[test]
+fn it_is_told_whether_what_is_there_is_trusted() {
+    let workplace = Workplace::new();
+    workplace.run("put @ k v").done();
+    let trusted = |line: &str| workplace.run(line).done().json()["trusted"].clone();
+    for line in ["get @ k --json", "get @ k --meta --json", "stat @ --json"] {
+        assert_eq!(trusted(line), Value::Null, "{line}");
+    }
+    let (_broker, address) = broker_at(&workplace, "default", "");
+    let agent = agent(&workplace, "a.guira", &address);
+    let lines = [
+        "get a.guira k --json",
+        "get a.guira k --meta --json",
+        "stat a.guira --json",
+    ];
+    for line in lines {
+        // On a busy machine trust may run out for a moment.
+        while {
+            workplace.run("put a.guira k v").done();
+            trusted(line) != true
+        } {}
+    }
+    let _ = agent.terminate();
+    // Trust runs out: nobody renews it.
+    while trusted(lines[0]) == true {}
+    for line in lines {
+        assert_eq!(trusted(line), false, "{line}");
+    }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 use guira::Guira;
-use guira::coherence::Reach;
+use guira::coherence::{CoherenceError, Reach};
 use guira_segment::MAX_TAG_BYTES;
 use serde_json::json;
 
+use crate::cluster_name::NO_CLUSTER;
 use crate::duration::parse_lifetime;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -106,7 +107,15 @@ pub(crate) fn run(args: &InvalidateArgs, out: &mut dyn Write) -> Result<Exit, Cl
         let announced = Guira::of_segment(whole).announced();
         announced
             .and_then(|announced| Ok(announced.wait(Reach::Applied, timeout)?))
-            .map_err(crate::error::of_guira)?;
+            .map_err(|error| match error {
+                guira::Error::Coherence(error) if matches!(*error, CoherenceError::NotCoherent) => {
+                    CliError::Failed(format!(
+                        "{}: done here, and nobody to wait for: {NO_CLUSTER}",
+                        target.path.display()
+                    ))
+                }
+                error => crate::error::of_guira(error),
+            })?;
     }
     if args.json {
         let object = json!({

@@ -7,7 +7,9 @@ use guira::coherence::CoherenceStatus;
 use guira_segment::Stats;
 use serde_json::{Value, json};
 
+use super::broker::DEFAULT_CLUSTER;
 use super::bus::{millis, show_trust, unaccepted};
+use crate::cluster_name::{is_trusted, known_name, show_cluster};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Facts, show_count, show_counted, show_share, write_facts, write_json};
@@ -18,7 +20,8 @@ use crate::target::Target;
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Counters count since the segment was made, over all processes. This command is \
-one of the processes that are shown as attached."
+one of the processes that are shown as attached. In JSON \"trusted\" says whether hits are known to be no older than \
+the cluster's bound: true or false, null for a segment of no cluster."
 )]
 pub struct StatArgs {
     #[command(flatten)]
@@ -34,19 +37,26 @@ pub(crate) fn run(args: &StatArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let coherence = CoherenceStatus::of_segment(&segment);
     if args.json {
         let mut object = stats_json(&stats);
-        object["coherence"] = coherence.as_ref().map_or(Value::Null, coherence_json);
+        object["trusted"] = json!(is_trusted(&segment));
+        object["coherence"] = coherence.as_ref().map_or(Value::Null, |status| {
+            coherence_json(status, known_name(&segment, DEFAULT_CLUSTER))
+        });
         write_json(out, &object)?;
     } else {
         let mut groups = groups(&stats).to_vec();
-        groups.extend(coherence.as_ref().map(coherence_facts));
+        groups.extend(coherence.as_ref().map(|status| {
+            let cluster = show_cluster(&segment, DEFAULT_CLUSTER);
+            coherence_facts(status, cluster)
+        }));
         write_facts(out, &groups)?;
     }
     Ok(Exit::Done)
 }
 
 /// Where the host stands with its cluster; `guira bus status` says more.
-fn coherence_facts(status: &CoherenceStatus) -> Facts {
+fn coherence_facts(status: &CoherenceStatus, cluster: String) -> Facts {
     Facts::new("Cluster")
+        .row("cluster", cluster)
         .row("trust", show_trust(status))
         .row(
             "agent",
@@ -65,8 +75,10 @@ fn coherence_facts(status: &CoherenceStatus) -> Facts {
         )
 }
 
-fn coherence_json(status: &CoherenceStatus) -> Value {
+fn coherence_json(status: &CoherenceStatus, cluster_name: Option<&str>) -> Value {
     json!({
+        "cluster": format!("{:016x}", status.cluster_id),
+        "cluster_name": cluster_name,
         "is_trusted": status.is_trusted,
         "trusted_for_ms": status.trusted_for.map(millis),
         "has_agent": status.has_agent,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::ask::ask;
 use super::brokers::Brokers;
 use super::tables;
+use crate::cluster_name::{NO_CLUSTER, known_name, show_cluster};
 use crate::duration::parse_lifetime;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -24,12 +25,12 @@ use crate::output::{write_facts, write_json};
 /// behind. Exit status 1 if the segment is of no cluster, 4 if a broker does not answer.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Without --broker nobody is asked: everything is in the segment. Behind is how many records \
+    after_help = "Without --broker nobody is asked: everything is in the segment. It has its cluster as a number only, so \
+its name is shown if it is that of --cluster. Behind is how many records \
 a host has not applied; those of topics that it does not follow count as applied when it next reports."
 )]
 pub struct StatusArgs {
-    /// The segment's file
-    #[arg(required_unless_present = "addresses")]
+    /// The segment's file, for this host; without it brokers must be named
     pub path: Option<PathBuf>,
     /// Accept a segment that its group may write
     #[arg(long)]
@@ -45,6 +46,13 @@ pub struct StatusArgs {
 }
 
 pub(crate) fn run(args: &StatusArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    if args.path.is_none() && args.brokers.addresses.is_empty() {
+        return Err(CliError::Usage(
+            "nobody to ask; name the segment's file to see where this host stands, or each broker with --broker ADDR \
+             (such as tcp://127.0.0.1:7227) to see what they know, or both"
+                .to_owned(),
+        ));
+    }
     let segment = args.path.as_ref().map(|path| {
         Segment::builder()
             .allow_group(args.allow_group)
@@ -61,7 +69,10 @@ pub(crate) fn run(args: &StatusArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     if args.json {
         let mut object = Map::new();
         if let Some(status) = &status {
-            let of_segment = status.as_ref().map(tables::segment_json);
+            let name = segment
+                .as_ref()
+                .and_then(|segment| known_name(segment, &args.brokers.cluster));
+            let of_segment = status.as_ref().map(|status| tables::segment_json(status, name));
             object.insert("segment".to_owned(), of_segment.unwrap_or(Value::Null));
         }
         if !answers.is_empty() {
@@ -79,10 +90,13 @@ pub(crate) fn run(args: &StatusArgs, out: &mut dyn Write) -> Result<Exit, CliErr
         }
         write_json(out, &object)?;
     } else {
-        match &status {
-            None => {}
-            Some(None) => writeln!(out, "the segment is of no cluster").map_err(CliError::Output)?,
-            Some(Some(status)) => write_facts(out, &tables::segment_facts(status))?,
+        match (&segment, &status) {
+            (Some(segment), Some(Some(status))) => {
+                let cluster = show_cluster(segment, &args.brokers.cluster);
+                write_facts(out, &tables::segment_facts(status, &cluster))?;
+            }
+            (Some(_), _) => writeln!(out, "{NO_CLUSTER}").map_err(CliError::Output)?,
+            (None, _) => {}
         }
         for (index, (address, answer)) in args.brokers.addresses.iter().zip(&answers).enumerate() {
             let is_first = index == 0 && status.is_none();

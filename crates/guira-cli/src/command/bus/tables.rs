@@ -14,8 +14,8 @@ use crate::error::CliError;
 use crate::output::{Facts, show_count, show_counted, show_share, table};
 use crate::size::show_size;
 
-/// A host, by its segment.
-pub(super) fn segment_facts(status: &CoherenceStatus) -> Vec<Facts> {
+/// A host, by its segment, with what is to be said of its cluster.
+pub(super) fn segment_facts(status: &CoherenceStatus, cluster: &str) -> Vec<Facts> {
     let agent = match status.agent_process {
         Some(process) => format!("process {process}, at work"),
         None => {
@@ -23,7 +23,7 @@ pub(super) fn segment_facts(status: &CoherenceStatus) -> Vec<Facts> {
         }
     };
     let mut standing = Facts::new("Cluster")
-        .row("cluster", format!("{:016x}", status.cluster_id))
+        .row("cluster", cluster)
         .row("trust", show_trust(status))
         .row("agent", agent);
     for note in &status.notes {
@@ -110,8 +110,8 @@ fn counted(counts: &CoherenceCounts) -> [(&'static str, u64); 14] {
     ]
 }
 
-/// The same for programs.
-pub(super) fn segment_json(status: &CoherenceStatus) -> Value {
+/// The same for programs; the cluster's name, if it is known.
+pub(super) fn segment_json(status: &CoherenceStatus, cluster_name: Option<&str>) -> Value {
     let notes: Vec<Value> = status
         .notes
         .iter()
@@ -130,6 +130,7 @@ pub(super) fn segment_json(status: &CoherenceStatus) -> Value {
         .collect();
     json!({
         "cluster": format!("{:016x}", status.cluster_id),
+        "cluster_name": cluster_name,
         "is_trusted": status.is_trusted,
         "trusted_for_ms": status.trusted_for.map(millis),
         "agent_process": status.agent_process,
