@@ -101,6 +101,9 @@ fn the_demo_finds_no_wrong_and_no_stale_value() {
         .json();
     let figure = |field| number(&report, field);
     assert!(figure("requests") > 1_000.0, "{report}");
+    assert_eq!(report["is_good"], true, "{report}");
+    let verdict = report["verdict"].as_str().expect("a sentence");
+    assert!(verdict.ends_with("everything healed"), "{verdict}");
     assert_eq!(
         (figure("wrong_values"), figure("stale_reads"), figure("faults")),
         (0.0, 0.0, 0.0)
@@ -145,6 +148,8 @@ fn the_demo_replays_another_trace_to_its_end() {
     let ended = workplace
         .run("demo --workers 2 --seconds 60 --trace t.keys --dir .")
         .done();
+    let last = ended.text().lines().last().expect("a line");
+    assert!(last.starts_with("Verdict: good: 0 stale reads"), "{ended:?}");
     for part in [
         "t.keys",
         "20,000 in",

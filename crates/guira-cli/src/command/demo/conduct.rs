@@ -8,19 +8,23 @@ use indicatif::ProgressBar;
 
 use super::broker::BrokerProcess;
 use super::crew::{Crew, Event};
-use super::hosts::{HOSTS, Host};
+use super::hosts::{BOUND, HOSTS, Host};
 use super::probe::{self, Probes};
 use super::report::Kill;
 use super::tally::Tally;
 use super::trust::{self, Seen};
+use super::verdict::Healing;
 use super::{DemoArgs, INTERRUPTED, bar, interrupted};
 use crate::error::CliError;
 
+/// How long after its time the run may go on until what was killed is healed.
+const HEALS_WITHIN: Duration = Duration::from_secs(10);
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 /// The agent of the first host is killed after these tenths of the time, and later the broker.
 const AGENT_TENTHS: u32 = 3;
 const BROKER_TENTHS: u32 = 6;
+const KILLS: [u32; 2] = [AGENT_TENTHS, BROKER_TENTHS];
 
 /// What a run was like.
 #[derive(Debug)]
@@ -31,6 +35,7 @@ pub(crate) struct Conducted {
     pub(crate) entries: Vec<u64>,
     pub(crate) private_bytes: Vec<u64>,
     pub(crate) kills: Vec<Kill>,
+    pub(crate) healing: Healing,
     pub(crate) probes: Probes,
 }
 
@@ -89,6 +94,7 @@ struct Conductor<'c> {
     /// The worker that is each host's agent.
     agents: [Option<usize>; HOSTS],
     killed: Vec<Killed>,
+    healing: Healing,
     entries: Vec<u64>,
     private_bytes: Vec<u64>,
 }
@@ -111,6 +117,7 @@ impl<'c> Conductor<'c> {
             tally: Tally::default(),
             agents: [None; HOSTS],
             killed: Vec::new(),
+            healing: Healing::Unseen,
             entries: vec![1; hosts.len()],
             private_bytes: Vec::new(),
         }
@@ -120,7 +127,7 @@ impl<'c> Conductor<'c> {
         self.begin.map_or(Duration::ZERO, |begin| begin.elapsed())
     }
 
-    /// Counts replies, kills and moves the bar until the time is over.
+    /// Counts replies, kills and moves the bar until the time is over and what was killed is healed.
     fn watch(&mut self, events: &Receiver<Event>) -> Result<(), CliError> {
         let mut next_tick = TICK;
         loop {
@@ -151,14 +158,27 @@ impl<'c> Conductor<'c> {
                 bar::show(self.bar, &self.tally, elapsed, killed);
             }
             if elapsed >= self.args.seconds {
-                return Ok(());
+                if self.is_healed() {
+                    self.healing = Healing::Healed;
+                    return Ok(());
+                }
+                if elapsed >= self.args.seconds + HEALS_WITHIN {
+                    self.healing = Healing::Failed;
+                    return Ok(());
+                }
             }
         }
     }
 
+    /// Whether all was killed that is to be, and trust is newer than that on all hosts.
+    fn is_healed(&self) -> bool {
+        let last = self.killed.get(KILLS.len() - 1);
+        // What was trusted before would have run out since.
+        last.is_some_and(|last| last.at.elapsed() > BOUND) && self.hosts.iter().all(Host::is_trusted)
+    }
+
     fn kill_what_is_due(&mut self) -> Result<(), CliError> {
-        let tenths = [AGENT_TENTHS, BROKER_TENTHS];
-        let Some(tenths) = tenths.get(self.killed.len()) else {
+        let Some(tenths) = KILLS.get(self.killed.len()) else {
             return Ok(());
         };
         if self.elapsed() < self.args.seconds * *tenths / 10 {
@@ -218,6 +238,7 @@ impl<'c> Conductor<'c> {
         let kills = self.killed.iter().zip(ends).map(of_kill).collect();
         Ok(Conducted {
             kills,
+            healing: self.healing,
             elapsed: end.saturating_duration_since(begin),
             tally: self.tally,
             entries: self.entries,

@@ -24,6 +24,7 @@ mod source;
 mod stampede;
 mod tally;
 mod trust;
+mod verdict;
 mod worker;
 
 use std::io::{self, Write};
@@ -61,7 +62,8 @@ what the worker had left of its last 128 requests is dealt anew.
 
 Every value is checked: that it is the function's, and that it is no older than promised. On the host that \
 invalidated, that is from the invalidation's return on; on the other, one bound (500 ms) after the broker \
-accepted it, whoever was killed meanwhile. A wrong or stale value makes the exit status 4.
+accepted it, whoever was killed meanwhile. The last line is the verdict. A wrong or stale value, damage in a segment, or \
+a host that is not trusted again within 10 s after what was killed make it a bad one, and the exit status 4.
 
 ideal is the number of computations that the same run would have had without any stampede: the computations \
 less those that began while another one of the same object and version was under way on the same host, told by \
@@ -137,8 +139,14 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     } else {
         report.write(out)?;
     }
-    report.verdict()?;
-    Ok(Exit::Done)
+    let verdict = report.verdict();
+    if verdict.is_good {
+        return Ok(Exit::Done);
+    }
+    Err(CliError::Failed(format!(
+        "{}; please report it with the output of `guira doctor`",
+        verdict.sentence
+    )))
 }
 
 fn interrupted() -> CliError {
@@ -239,6 +247,7 @@ fn surroundings(crew: &Crew, hosts: &[Host], conducted: &Conducted) -> Surroundi
         elapsed: conducted.elapsed,
         hosts: facts,
         kills: conducted.kills.clone(),
+        healing: conducted.healing,
         probes: conducted.probes.clone(),
         private_bytes: conducted.private_bytes.clone(),
         lru_hit_ratio: lru_hits / f64::max(simulated, 1.0),

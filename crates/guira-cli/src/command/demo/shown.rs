@@ -19,8 +19,10 @@ impl Report {
             self.coherence(),
             self.killed(),
             self.memory(),
+            legend(),
         ];
-        write_facts(out, &groups)
+        write_facts(out, &groups)?;
+        writeln!(out, "\nVerdict: {}", self.verdict().sentence).map_err(CliError::Output)
     }
 
     fn run(&self) -> Facts {
@@ -204,6 +206,49 @@ impl Report {
                 ),
             )
     }
+}
+
+/// The words above, for who reads them for the first time.
+fn legend() -> Facts {
+    Facts::new("Words")
+        .row("p99", "99 of 100 took less")
+        .row(
+            "LRU, OPT",
+            "simulated: drops what was used longest ago; drops what is needed last from now on",
+        )
+        .row(
+            "ideal",
+            "computations if none had begun while another of the same object was under way on its host",
+        )
+        .row(
+            "answered by another's",
+            "waited for a computation that was under way, and took its value",
+        )
+        .row(
+            "trust",
+            "its host has agreed with the broker within the bound; without it hits are suspect",
+        )
+        .row(
+            "stale",
+            "older than promised: read after its invalidation had to be known",
+        )
+        .row(
+            "probe",
+            "a value that is put on one host and invalidated on the other, to see how long that takes",
+        )
+        .row("held up", "the longest that a probe took after the kill")
+        .row(
+            "gap",
+            "records that were lost on the way: noticed, and sent again",
+        )
+        .row(
+            "floor raised",
+            "what was filled before is a miss: its namespace is new there, or what was missed is not known",
+        )
+        .row(
+            "lost",
+            "how often invalidations were overwritten before they were sent",
+        )
 }
 
 fn shown(ns: u64) -> String {
