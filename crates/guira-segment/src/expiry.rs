@@ -54,6 +54,18 @@ impl Expiry {
         }
     }
 
+    /// No later than `other`, in both deadlines.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        let sooner = |one: Option<Duration>, two: Option<Duration>| match (one, two) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        let hard = sooner(self.hard, other.hard);
+        let soft = sooner(self.soft, other.soft).map(|soft| sooner(Some(soft), hard).unwrap_or(soft));
+        Self { hard, soft }
+    }
+
     /// Deadlines on the segment's clock, `NEVER_MS` where there is none.
     pub(crate) fn deadlines_ms(self, now_ms: u64) -> Result<(u64, u64), StoreError> {
         let deadline = |lifetime: Option<Duration>, problem| match lifetime {
@@ -78,6 +90,24 @@ impl Expiry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sooner_deadline_counts_of_two_lives() {
+        let of = |hard, soft| Expiry {
+            hard: (hard > 0).then(|| Duration::from_secs(hard)),
+            soft: (soft > 0).then(|| Duration::from_secs(soft)),
+        };
+        for (own, other, both) in [
+            (of(0, 0), of(0, 0), of(0, 0)),
+            (of(9, 0), of(0, 0), of(9, 0)),
+            (of(9, 5), of(7, 0), of(7, 5)),
+            (of(9, 5), of(3, 0), of(3, 3)),
+            (of(0, 0), of(8, 2), of(8, 2)),
+            (of(5, 0), of(8, 6), of(5, 5)),
+        ] {
+            assert_eq!(own.within(other), both, "{own:?} {other:?}");
+        }
+    }
 
     #[test]
     fn deadlines_are_rounded_up_and_saturate_to_never() {

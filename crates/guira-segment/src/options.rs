@@ -36,6 +36,15 @@ impl<'t> PutOptions<'t> {
         Self { expiry, ..self }
     }
 
+    /// As it is, but that it lives no longer than this.
+    #[must_use]
+    pub fn within(self, expiry: Expiry) -> Self {
+        Self {
+            expiry: self.expiry.within(expiry),
+            ..self
+        }
+    }
+
     /// Tags by which it can be invalidated with others, at most 16 of 1 to 255 bytes; none by
     /// default.
     #[must_use]

@@ -44,6 +44,8 @@ pub(crate) struct Segment {
     pub(crate) opened: usize,
     marks: Vec<Option<Mark>>,
     pub(crate) floors_raised: u64,
+    /// The agent that acts now was replaced, and does not know it.
+    pub(crate) is_replaced: bool,
 }
 
 impl Segment {
@@ -67,6 +69,7 @@ impl Segment {
             opened: 1,
             marks: vec![None; brokers],
             floors_raised: 0,
+            is_replaced: false,
         }
     }
 
@@ -304,6 +307,18 @@ impl Host for Segment {
         }
         let value = self.get(key).filter(|value| value.birth >= since)?;
         Some(value.version.to_le_bytes().to_vec())
+    }
+
+    fn fresh_value(&self, key: KeyId, max_bytes: usize) -> Option<Vec<u8>> {
+        self.value(key, max_bytes, 0)
+    }
+
+    fn trusts(&self, now_us: u64, topic: Topic) -> bool {
+        now_us < self.trusted_until_us && self.trusted_topics & topic.bit() != 0
+    }
+
+    fn is_spoken_for(&self) -> bool {
+        !self.is_replaced
     }
 
     /// Nobody audits here: the oracle sees everything.

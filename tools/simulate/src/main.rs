@@ -230,4 +230,5 @@ fn add(sum: &mut Counts, more: &Counts) {
     sum.leases_stored += more.leases_stored;
     sum.leases_alone += more.leases_alone;
     sum.leases_doubled += more.leases_doubled;
+    sum.fetched += more.fetched;
 }

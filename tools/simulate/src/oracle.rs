@@ -67,6 +67,19 @@ impl Oracle {
         }
     }
 
+    /// The version that a trusted hit of `key` has at least.
+    pub(crate) fn least(&self, now_us: Micros, key: usize) -> u64 {
+        let settled = self.settled.get(key).copied().unwrap_or(0);
+        self.promised(now_us, key).unwrap_or(0).max(settled)
+    }
+
+    fn promised(&self, now_us: Micros, key: usize) -> Option<u64> {
+        let since_us = now_us.checked_sub(self.bound_us + self.bound_us / RATE_TOLERANCE + 1)?;
+        let promises = self.accepted.get(key)?;
+        let count = promises.partition_point(|(at_us, _)| *at_us <= since_us);
+        Some(promises.get(count.checked_sub(1)?)?.1)
+    }
+
     /// What is wrong with a trusted hit of `version`.
     pub(crate) fn judge(&self, now_us: Micros, host: usize, key: usize, version: u64) -> Option<Violation> {
         let violation = |promised, by| Violation {
@@ -81,10 +94,7 @@ impl Oracle {
         if version < settled {
             return Some(violation(settled, "said to be applied everywhere"));
         }
-        let since_us = now_us.checked_sub(self.bound_us + self.bound_us / RATE_TOLERANCE + 1)?;
-        let promises = self.accepted.get(key)?;
-        let count = promises.partition_point(|(at_us, _)| *at_us <= since_us);
-        let promised = promises.get(count.checked_sub(1)?)?.1;
+        let promised = self.promised(now_us, key)?;
         (version < promised).then(|| violation(promised, "accepted longer ago than the bound"))
     }
 }

@@ -1,6 +1,6 @@
 //! What an agent needs of the host it speaks for.
 
-use crate::wire::{Epoch, Item, KeyId, Origin, Record};
+use crate::wire::{Epoch, Item, KeyId, Origin, Record, Topic};
 
 /// How far a broker's stream was applied. True once, true for ever: an agent that was stopped may write an
 /// older one without harm.
@@ -82,6 +82,22 @@ pub trait Host {
     /// The stored bytes of a key's value, if it is there, not longer than `max_bytes`, and was stored with a token
     /// not older than `since` of the invalidation clock.
     fn value(&self, key: KeyId, max_bytes: usize, since: u64) -> Option<Vec<u8>>;
+
+    /// A key's value with how long it may be kept, if it is there, fresh, and not longer than `max_bytes`: for another
+    /// host that seeks it.
+    fn fresh_value(&self, _key: KeyId, _max_bytes: usize) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Whether hits in namespaces of this topic are trusted now.
+    fn trusts(&self, _now_us: u64, _topic: Topic) -> bool {
+        false
+    }
+
+    /// Whether the agent that asks is this host's agent still, and none has begun after it.
+    fn is_spoken_for(&self) -> bool {
+        true
+    }
 
     /// How long ago the value was stored that a read of this key gives now, in milliseconds and up to 100 more;
     /// `None` if a read gives none.

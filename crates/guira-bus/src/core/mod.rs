@@ -82,6 +82,8 @@ pub mod mutant;
 #[cfg(test)]
 mod tests;
 
-pub use agent::{AgentCore, AgentEvent, AgentSettings, EntryInto, Flow, LeaseOutcome, LinkState, LinkStatus};
+pub use agent::{
+    AgentCore, AgentEvent, AgentSettings, EntryInto, Flow, LeaseOutcome, LeaseWish, LinkState, LinkStatus,
+};
 pub use broker::{BrokerAction, BrokerCore, BrokerNews, BrokerSettings, Peer};
 pub use host::{Host, Mark};

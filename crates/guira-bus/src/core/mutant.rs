@@ -48,6 +48,16 @@ pub enum Mutant {
     StrangerAccepted,
     /// The list of a broker that had begun anew is taken for complete.
     ShortListCounts,
+    /// A host gives another a value without looking at how far each of them stands.
+    SoughtWithoutPosition,
+    /// A host that is not trusted gives another a value.
+    SoughtWithoutTrust,
+    /// Who seeks a value tells how far it stands without gaps, not how far it has applied.
+    SoughtWithGaps,
+    /// Who seeks a value does not wait until what this host said is logged.
+    SoughtUnlogged,
+    /// Who seeks a value does not hear again what it had heard of brokers that have begun anew.
+    SoughtDeaf,
 }
 
 impl Mutant {
@@ -75,6 +85,11 @@ impl Mutant {
         Self::OverrunTakenForSettled,
         Self::StrangerAccepted,
         Self::ShortListCounts,
+        Self::SoughtWithoutPosition,
+        Self::SoughtWithoutTrust,
+        Self::SoughtWithGaps,
+        Self::SoughtUnlogged,
+        Self::SoughtDeaf,
     ];
 
     /// Whether the mistake is made on this thread.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lease::{KeyId, LeaseAnswer, LeaseRequest};
 use super::record::{Item, Origin, Topic};
+use super::seek::{Seek, Sought};
 
 /// A broker's life: random, new whenever its log begins anew. 0 names none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -46,6 +47,20 @@ pub enum ToBroker {
         to: Origin,
         number: u64,
         age_ms: Option<u64>,
+    },
+    /// Has anybody this value, or has `of`, who said so?
+    Seek {
+        epoch: Epoch,
+        of: Option<Origin>,
+        seek: Seek,
+    },
+    /// The answer to another host's [`ToBroker::Seek`].
+    Sought {
+        epoch: Epoch,
+        to: Origin,
+        number: u64,
+        asked_at_us: u64,
+        found: Sought,
     },
 }
 
@@ -141,6 +156,16 @@ pub enum ToAgent {
         host: String,
         number: u64,
         age_ms: Option<u64>,
+    },
+    /// Somebody asks you alone for a value.
+    Seek { epoch: Epoch, from: Origin, seek: Seek },
+    /// Somebody answers a [`ToBroker::Seek`] of yours.
+    Sought {
+        epoch: Epoch,
+        from: Origin,
+        number: u64,
+        asked_at_us: u64,
+        found: Sought,
     },
 }
 
@@ -262,4 +287,6 @@ pub enum Stream {
         number: u64,
         key: KeyId,
     },
+    /// Somebody asks whether anybody has a value.
+    Seek { epoch: Epoch, from: Origin, seek: Seek },
 }

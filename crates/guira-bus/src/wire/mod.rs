@@ -8,6 +8,7 @@
 mod frame;
 mod lease;
 mod record;
+mod seek;
 mod status;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use frame::{Answer, Ask, Entry, Epoch, Hello, Refusal, Start, Stream, ToAgent, ToBroker};
 pub use lease::{KeyId, LeaseAnswer, LeaseRequest, LeaseStep, LeaseVerdict};
 pub use record::{Item, Origin, Record, RecordKind, TOPICS, Topic, topics_of};
+pub use seek::{Seek, Sought, Standing};
 pub use status::{BrokerStatus, MemberStatus};
 
 /// The longest frame.
@@ -30,6 +32,10 @@ pub const MAX_ENTRIES: usize = 8_192;
 pub const MAX_MEMBER_STATUSES: usize = 3_000;
 /// Longest value that is told to all who wait for it.
 pub const MAX_TOLD_BYTES: usize = 32 << 10;
+/// Longest value that one host gives another, with what goes along.
+pub const MAX_FETCHED_BYTES: usize = 512 << 10;
+/// Most lives of brokers of which a question tells.
+pub const MAX_STANDINGS: usize = 64;
 /// Longest name of a host.
 pub const MAX_HOST_BYTES: usize = 255;
 /// Bytes before a frame's body.
@@ -37,7 +43,7 @@ pub const HEADER_BYTES: usize = 12;
 
 const MAGIC: [u8; 2] = *b"GB";
 /// Another version is another language: refused, and said.
-pub const WIRE_VERSION: u16 = 1;
+pub const WIRE_VERSION: u16 = 2;
 
 /// A cluster: the 64-bit hash of its name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -154,6 +160,8 @@ impl Body for ToBroker {
                 },
                 ..
             }) => within("bytes of a value that all are told", value.len(), MAX_TOLD_BYTES),
+            Self::Seek { seek, .. } => seek.check(),
+            Self::Sought { found, .. } => found.check(),
             _ => Ok(()),
         }
     }
@@ -173,6 +181,8 @@ impl Body for ToAgent {
                 within("bytes of a host's name", host.len(), MAX_HOST_BYTES)
             }
             Self::Status(status) => within("members", status.members.len(), MAX_MEMBERS),
+            Self::Seek { seek, .. } => seek.check(),
+            Self::Sought { found, .. } => found.check(),
             _ => Ok(()),
         }
     }
@@ -182,7 +192,23 @@ impl Body for Stream {
     fn check(&self) -> Result<(), FrameError> {
         match self {
             Self::Entries { entries, .. } => within("entries", entries.len(), MAX_ENTRIES),
+            Self::Seek { seek, .. } => seek.check(),
             Self::MembersChanged { .. } | Self::Inspect { .. } => Ok(()),
+        }
+    }
+}
+
+impl Seek {
+    const fn check(&self) -> Result<(), FrameError> {
+        within("lives of brokers", self.standings.len(), MAX_STANDINGS)
+    }
+}
+
+impl Sought {
+    const fn check(&self) -> Result<(), FrameError> {
+        match self {
+            Self::Value(value) => within("bytes of a value", value.len(), MAX_FETCHED_BYTES),
+            Self::Nothing | Self::Large => Ok(()),
         }
     }
 }

@@ -36,7 +36,7 @@ fn golden_bytes() {
         .collect();
     assert_eq!(
         hex,
-        "47420100887766554433221101\
+        "47420200887766554433221101\
          0700000000000000ac0202\
          000001000000000000000200000000000000\
          0304\
@@ -155,7 +155,7 @@ fn other_versions_clusters_and_protocols_are_told_apart() {
         decode::<ToBroker>(CLUSTER, &frame).expect_err("a changed header")
     };
     assert_eq!(changed(0), FrameError::Foreign);
-    assert_eq!(changed(2), FrameError::OtherVersion { theirs: 0 });
+    assert_eq!(changed(2), FrameError::OtherVersion { theirs: 3 });
     assert_eq!(changed(5), FrameError::OtherCluster);
 }
 

@@ -72,6 +72,41 @@ pub enum LeaseAnswer {
     Closed,
 }
 
+/// What a worker wishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LeaseWish {
+    /// To compute.
+    #[default]
+    Compute,
+    /// To compute if no other host gives the value within this time; up to an hour.
+    FetchOrCompute(Duration),
+    /// The value, if another host gives it within this time, up to an hour: ready, or alone if none does.
+    Fetch(Duration),
+}
+
+const WISH_BITS: u32 = 40;
+const LONGEST_FETCH: Duration = Duration::from_secs(3_600);
+
+impl LeaseWish {
+    fn word(self) -> u64 {
+        let us = |wait: Duration| u64::try_from(wait.min(LONGEST_FETCH).as_micros()).unwrap_or(0);
+        match self {
+            Self::Compute => 0,
+            Self::FetchOrCompute(wait) => 1 << WISH_BITS | us(wait),
+            Self::Fetch(wait) => 2 << WISH_BITS | us(wait),
+        }
+    }
+
+    const fn of_word(word: u64) -> Self {
+        let wait = Duration::from_micros(word & mask(WISH_BITS));
+        match word >> WISH_BITS {
+            1 => Self::FetchOrCompute(wait),
+            2 => Self::Fetch(wait),
+            _ => Self::Compute,
+        }
+    }
+}
+
 /// A lease as the agent finds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AskedLease {
@@ -87,6 +122,8 @@ pub struct AskedLease {
     pub clock: u64,
     /// When the worker gives up, in milliseconds of the boot clock.
     pub deadline_ms: u64,
+    /// What the worker wishes; means nothing once it was granted.
+    pub wish: LeaseWish,
     word: u64,
 }
 
@@ -149,6 +186,18 @@ impl Segment {
     /// in all. `None` in a segment of no cluster, and if all slots are taken: compute without.
     #[must_use]
     pub fn ask_lease(&self, key: &[u8], token: &FillToken, patience: Duration) -> Option<Lease<'_>> {
+        self.ask_lease_for(key, token, patience, LeaseWish::Compute)
+    }
+
+    /// As [`Segment::ask_lease`], for a worker that would take the value of another host.
+    #[must_use]
+    pub fn ask_lease_for(
+        &self,
+        key: &[u8],
+        token: &FillToken,
+        patience: Duration,
+        wish: LeaseWish,
+    ) -> Option<Lease<'_>> {
         let shared = &*self.shared;
         let attachment = shared.current_attachment()?;
         let slots = shared.lease_slots();
@@ -163,7 +212,7 @@ impl Segment {
                 (LEASE_HASH, hash),
                 (LEASE_CLOCK, token.clock()),
                 (LEASE_DEADLINE_MS, now_ms.saturating_add(patience_ms)),
-                (LEASE_PAYLOAD, 0),
+                (LEASE_PAYLOAD, wish.word()),
             ] {
                 shared.lease_word(slot, field).store(value, Ordering::Relaxed);
             }
@@ -216,7 +265,8 @@ impl Segment {
         if asked.slot >= shared.lease_slots() {
             return false;
         }
-        if is_waited_for {
+        // While it is waited for the wish stays, for an agent that comes after this one.
+        if is_waited_for && answer != LeaseAnswer::Busy {
             shared
                 .lease_word(asked.slot, LEASE_PAYLOAD)
                 .store(payload, Ordering::Relaxed);
@@ -245,7 +295,7 @@ impl Lease<'_> {
         bits(self.claim, 8, 24) << 16 | self.slot as u64
     }
 
-    /// What came with the agent's answer; 0 before there is one.
+    /// What came with the agent's answer: granted, ready or alone.
     #[must_use]
     pub fn payload(&self) -> u64 {
         self.shared
@@ -389,6 +439,7 @@ impl Shared {
             hash: load(LEASE_HASH),
             clock: load(LEASE_CLOCK),
             deadline_ms: load(LEASE_DEADLINE_MS),
+            wish: LeaseWish::of_word(load(LEASE_PAYLOAD)),
             word,
         };
         // Acquire fence by the load: described by the same claim from beginning to end.

@@ -26,7 +26,7 @@ pub(crate) use life::number_of_life;
 
 pub use apply::Applied;
 pub use by_hash::HashedEntry;
-pub use lease::{AskedLease, Lease, LeaseAnswer, LeaseStep};
+pub use lease::{AskedLease, Lease, LeaseAnswer, LeaseStep, LeaseWish};
 pub use notes::NOTE_WORDS;
 pub use role::AgentRole;
 pub use trust::Trust;

@@ -50,6 +50,13 @@ impl Segment {
         (process != 0).then_some(process)
     }
 
+    /// How often the agent's role has changed hands.
+    #[must_use]
+    pub fn agent_epoch(&self) -> u64 {
+        // Acquire: pairs with the AcqRel of who takes the role: what that one did comes after.
+        self.shared.word(CONTROL_AGENT).load(Ordering::Acquire) >> 32
+    }
+
     /// Takes the agent's role if nobody has it, or its holder is dead, or made no progress for two `interval`s.
     #[must_use]
     pub fn try_take_agent_role(&self, interval: Duration) -> Option<AgentRole> {

@@ -45,6 +45,13 @@ impl Segment {
     #[inline]
     #[must_use]
     pub fn trust_at(&self, boot_ms: u64) -> Trust {
+        self.topics_trust_at(topic_bit(self.namespace_hash()), boot_ms)
+    }
+
+    /// The same of the namespaces of these topics.
+    #[inline]
+    #[must_use]
+    pub fn topics_trust_at(&self, topics_needed: u64, boot_ms: u64) -> Trust {
         let shared = &*self.shared;
         if !shared.has_journal() {
             return Trust::NotCoherent;
@@ -52,7 +59,7 @@ impl Segment {
         // Acquire, both: pair with the Releases below: what trust rests on was applied before.
         let until_ms = shared.word(CONTROL_TRUSTED_UNTIL_MS).load(Ordering::Acquire);
         let topics = shared.word(CONTROL_TOPICS_TRUSTED).load(Ordering::Acquire);
-        let needed = CONTROL_TOPIC | topic_bit(self.namespace_hash());
+        let needed = CONTROL_TOPIC | topics_needed;
         if boot_ms < until_ms && topics & needed == needed && shared.is_of_this_life() {
             Trust::Trusted { until_ms }
         } else {

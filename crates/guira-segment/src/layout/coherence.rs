@@ -20,5 +20,5 @@ pub(crate) const LEASE_HASH: usize = 16;
 pub(crate) const LEASE_CLOCK: usize = 24;
 /// layout: lease: when the slot is anybody's, boot-time milliseconds
 pub(crate) const LEASE_DEADLINE_MS: usize = 32;
-/// layout: lease: what came with the agent's answer
+/// layout: lease: what the worker wishes, then what came with the agent's answer
 pub(crate) const LEASE_PAYLOAD: usize = 40;

@@ -258,6 +258,9 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             if let Some(is_cluster) = settings.cluster {
                 self.flights = self.flights.cluster(is_cluster);
             }
+            if let Some(wait) = settings.fetch {
+                self.flights.fetch_wait = wait;
+            }
         }
         let mut form = self.codec.form();
         // Spread over all bits: 0 leaves the codec's own as it is.

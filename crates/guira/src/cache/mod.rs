@@ -8,6 +8,7 @@ mod compute;
 mod compute_many;
 mod count;
 #[cfg(any(feature = "ndarray", feature = "rkyv"))]
+mod fetch;
 mod in_place;
 mod many;
 mod payload;

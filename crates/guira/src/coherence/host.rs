@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use guira_bus::core::{Host, Mark};
-use guira_bus::wire::{Epoch, Item, KeyId, Origin, Record, RecordKind};
-use guira_segment::{Journal, JournalEntry, JournalRead, NOTE_WORDS, Segment};
+use guira_bus::wire::{Epoch, Item, KeyId, Origin, Record, RecordKind, Topic};
+use guira_segment::{Journal, JournalEntry, JournalRead, NOTE_WORDS, Segment, Trust};
 
 use super::handed::packed;
 use super::invalidated::Invalidated;
@@ -23,6 +23,8 @@ pub(super) struct SegmentHost {
     invalidated: Invalidated,
     /// Own records below were looked at for [`Self::is_untouched_since`].
     finished: u64,
+    /// How often the agent's role had changed hands when this was made.
+    agent_epoch: u64,
 }
 
 impl SegmentHost {
@@ -31,6 +33,7 @@ impl SegmentHost {
         segment.journal()?;
         Some(Self {
             counters: super::counters::Counters::of(&segment),
+            agent_epoch: segment.agent_epoch(),
             segment,
             entries: Vec::new(),
             invalidated: Invalidated::default(),
@@ -210,6 +213,22 @@ impl Host for SegmentHost {
             .get_by_hash(key.namespace, key.hash, max_bytes)
             .filter(|entry| entry.born_at_clock >= since)
             .map(|entry| packed(&entry))
+    }
+
+    fn fresh_value(&self, key: KeyId, max_bytes: usize) -> Option<Vec<u8>> {
+        self.segment
+            .get_by_hash(key.namespace, key.hash, max_bytes)
+            .filter(|entry| !entry.metadata.is_stale)
+            .map(|entry| packed(&entry))
+    }
+
+    fn trusts(&self, now_us: u64, topic: Topic) -> bool {
+        let trust = self.segment.topics_trust_at(topic.bit(), now_us / 1_000);
+        matches!(trust, Trust::Trusted { .. })
+    }
+
+    fn is_spoken_for(&self) -> bool {
+        self.segment.agent_epoch() == self.agent_epoch
     }
 
     fn age_ms(&self, key: KeyId) -> Option<u64> {

@@ -1,13 +1,14 @@
 //! Leases between workers, who ask in the segment, and brokers, who grant.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use guira_bus::core::LeaseOutcome;
+use guira_bus::core::{LeaseOutcome, LeaseWish};
 use guira_bus::runtime::{Agent, clock};
 use guira_bus::wire::KeyId;
 use guira_segment::{AskedLease, LeaseAnswer, LeaseStep, Segment};
 
-use super::handed::hand_over;
+use super::handed::{OF_A_COMPUTATION, OF_A_FETCH, hand_over};
 use super::host::SegmentHost;
 
 /// What an agent knows of its host's leases.
@@ -62,7 +63,7 @@ impl Desk {
             let is_new = !self.seen.contains_key(&number);
             match lease.step {
                 LeaseStep::Wanted | LeaseStep::Busy if is_new => {
-                    core.lease_want(now_us, key, number, host, flow);
+                    core.lease_want(now_us, key, number, wish_of(lease), host, flow);
                 }
                 LeaseStep::Granted if is_new => core.lease_hold(now_us, key, number, host, flow),
                 LeaseStep::Done => core.lease_done(now_us, key, number, host, flow),
@@ -105,14 +106,29 @@ impl Desk {
             LeaseOutcome::Granted => (LeaseAnswer::Granted, 0),
             LeaseOutcome::Alone => (LeaseAnswer::Alone, 0),
             LeaseOutcome::Found { value, clock, .. } => {
-                let handed = value
+                let is_handed = value
                     .zip(clock)
-                    .filter(|(_, clock)| agent.host().is_untouched_since(key, *clock))
-                    .is_some_and(|(value, clock)| hand_over(&self.segment, number, clock, &value));
-                (LeaseAnswer::Ready, u64::from(handed))
+                    .is_some_and(|(value, clock)| self.hand_over(agent, key, number, clock, &value));
+                (LeaseAnswer::Ready, if is_handed { OF_A_COMPUTATION } else { 0 })
+            }
+            LeaseOutcome::Fetched { value, clock, .. } => {
+                let is_handed = self.hand_over(agent, key, number, clock, &value);
+                (LeaseAnswer::Ready, if is_handed { OF_A_FETCH } else { 0 })
             }
         };
         self.segment.answer_lease(&asked, answer, payload);
+    }
+
+    /// Hands a value to a worker, unless its key was touched since.
+    fn hand_over(
+        &self,
+        agent: &mut Agent<SegmentHost>,
+        key: KeyId,
+        number: u64,
+        clock: u64,
+        value: &[u8],
+    ) -> bool {
+        agent.host().is_untouched_since(key, clock) && hand_over(&self.segment, number, clock, value)
     }
 
     fn find(&self, number: u64) -> Option<AskedLease> {
@@ -123,10 +139,17 @@ impl Desk {
     }
 }
 
+fn wish_of(lease: &AskedLease) -> LeaseWish {
+    let us = |wait: Duration| u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+    match lease.wish {
+        guira_segment::LeaseWish::Compute => LeaseWish::Compute,
+        guira_segment::LeaseWish::FetchOrCompute(wait) => LeaseWish::FetchOrCompute { wait_us: us(wait) },
+        guira_segment::LeaseWish::Fetch(wait) => LeaseWish::Fetch { wait_us: us(wait) },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use guira_bus::transport::{AgentOptions, BrokerAddress, Endpoint};
     use guira_bus::wire::Cluster;
 
@@ -185,7 +208,7 @@ mod tests {
         let desk = Desk::open(&segment, &mut agent);
         let key = KeyId::default();
         let (core, host, flow) = agent.core();
-        core.lease_want(clock::now_us(), key, 5, host, flow);
+        core.lease_want(clock::now_us(), key, 5, LeaseWish::Compute, host, flow);
         assert_eq!(leases(&mut agent), 1);
         desk.answer(&mut agent, key, 5, LeaseOutcome::Granted);
         assert_eq!(leases(&mut agent), 0);

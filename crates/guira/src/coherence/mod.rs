@@ -69,7 +69,7 @@ pub use consistency::Consistency;
 pub use counters::CoherenceCounts;
 pub use error::CoherenceError;
 pub use events::{CoherenceEvent, CoherenceEvents};
-pub(crate) use handed::{expect_hand_over, handed};
+pub(crate) use handed::{OF_A_FETCH, expect_hand_over, handed};
 pub use session::{SessionToken, SessionTokenError};
 pub use settings::Coherence;
 pub use status::{BrokerLink, BrokerNote, CoherenceStatus, LastHeard};

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use guira_segment::FlightEnd;
 
-use super::asking::{Asking, Turn, Waited, Waiting};
+use super::asking::{Asking, Place, Turn, Waited, Waiting};
 use super::cluster::Asked;
-use super::computation::Computation;
+use super::computation::{Basis, Computation};
 use super::crowd;
 use super::manner::{Manner, Values};
+use super::records::KeyId;
 use super::tally::count;
 use super::waiters::sleeper;
 use crate::dependency::{Collecting, Declared};
@@ -87,6 +88,13 @@ pub(crate) fn compute_blocking<V, E>(
             resume_unwind(panic)
         }
     }
+}
+
+/// The value of another host, without computing it.
+pub(crate) fn fetch_blocking<V>(place: Place<'_>, wait: Duration, values: &impl Values<V>) -> Option<V> {
+    let basis = Basis::now(place.segment, place.key);
+    let id = KeyId::of(place.segment, place.key);
+    Computation::new(place, id, basis, None, false).fetch(wait, values)
 }
 
 impl<'c> Waiting<'c> {

@@ -2,7 +2,7 @@
 //!
 //! | the cluster says | then |
 //! |---|---|
-//! | nobody computes | this host does, and keeps the lease until the value is stored |
+//! | nobody computes | this host does, and keeps the lease until the value is stored; where other hosts are asked for values, that comes before |
 //! | another host has it | its value is stored here with a token from before that host began, or not at all |
 //! | no answer | this host computes for itself |
 //!
@@ -10,13 +10,13 @@
 
 use std::time::{Duration, Instant};
 
-use guira_segment::{Lease, LeaseStep, Lookup, MAX_TAGS};
+use guira_segment::{Expiry, Lease, LeaseStep, LeaseWish, Lookup, MAX_TAGS, Segment};
 
 use super::computation::{Basis, Computation};
 use super::manner::Values;
 use super::tally::count;
 use super::waiters::{Target, Watched, What, landed};
-use crate::coherence::{expect_hand_over, handed};
+use crate::coherence::{OF_A_FETCH, expect_hand_over, handed};
 use crate::dependency::Declared;
 
 /// For so long an agent is waited for that says nothing.
@@ -42,7 +42,7 @@ impl<'c> Computation<'c> {
             return Asked::Compute(self, None);
         };
         let (flights, patience) = (self.place.flights, self.place.flights.options.patience);
-        let mut step = lease.wait(FIRST_WAIT.min(patience));
+        let mut step = lease.wait(self.first_wait());
         if step == LeaseStep::Busy {
             count(&flights.tally.waits);
             step = lease.wait(patience);
@@ -56,12 +56,37 @@ impl<'c> Computation<'c> {
             return Asked::Compute(self, None);
         };
         let (flights, patience) = (self.place.flights, self.place.flights.options.patience);
-        let mut step = self.awaited(&lease, FIRST_WAIT.min(patience)).await;
+        let mut step = self.awaited(&lease, self.first_wait()).await;
         if step == LeaseStep::Busy {
             count(&flights.tally.waits);
             step = self.awaited(&lease, patience).await;
         }
         self.follow(lease, step, values)
+    }
+
+    /// Asks other hosts for the value, without computing it if none has it. Blocks for `wait` at most, if the host's
+    /// agent is at work.
+    pub(crate) fn fetch<V>(mut self, wait: Duration, values: &impl Values<V>) -> Option<V> {
+        let segment = self.place.segment;
+        if matches!(self.basis, Basis::Present(..)) {
+            return None;
+        }
+        expect_hand_over(segment);
+        count(&self.place.flights.tally.fetches);
+        let patience = wait.saturating_add(FIRST_WAIT);
+        let wish = LeaseWish::Fetch(wait);
+        let lease = segment.ask_lease_for(self.place.key, self.basis.token(), patience, wish)?;
+        match lease.wait(patience) {
+            LeaseStep::Ready => self.found(&lease, values),
+            _ => None,
+        }
+    }
+
+    /// How long the first answer of the agent is waited for.
+    fn first_wait(&self) -> Duration {
+        let options = self.place.flights.options;
+        let fetch_wait = options.fetch_wait.unwrap_or_default();
+        fetch_wait.saturating_add(FIRST_WAIT).min(options.patience)
     }
 
     /// As [`Lease::wait`], awaiting.
@@ -93,7 +118,15 @@ impl<'c> Computation<'c> {
         }
         let segment = self.place.segment;
         expect_hand_over(segment);
-        segment.ask_lease(self.place.key, self.basis.token(), options.patience)
+        let wish = match (options.fetch_wait, self.basis) {
+            (Some(wait), Basis::Absent(_)) => {
+                count(&self.place.flights.tally.fetches);
+                LeaseWish::FetchOrCompute(wait)
+            }
+            // What is here and suspect would be replaced by what is not judged by a token.
+            (Some(_), Basis::Present(..)) | (None, _) => LeaseWish::Compute,
+        };
+        segment.ask_lease_for(self.place.key, self.basis.token(), options.patience, wish)
     }
 
     /// What follows from the answer.
@@ -105,10 +138,7 @@ impl<'c> Computation<'c> {
             }
             LeaseStep::Ready => {
                 let own = self.basis;
-                if let Some((value, declared)) = self.take_over(&lease, values)
-                    && self.store_found(&value, &declared, values)
-                {
-                    count(&self.place.flights.tally.from_other_hosts);
+                if let Some(value) = self.found(&lease, values) {
                     return Asked::Found(value);
                 }
                 // Refused: something that concerns it was invalidated here after the other host had begun.
@@ -119,21 +149,36 @@ impl<'c> Computation<'c> {
         }
     }
 
+    /// What another host gave, if it may be stored here.
+    fn found<V>(&mut self, lease: &Lease<'_>, values: &impl Values<V>) -> Option<V> {
+        let (value, expiry, declared) = self.take_over(lease, values)?;
+        if !self.store_found(&value, expiry, &declared, values) {
+            return None;
+        }
+        let tally = &self.place.flights.tally;
+        count(if lease.payload() == OF_A_FETCH {
+            &tally.fetched_from_hosts
+        } else {
+            &tally.from_other_hosts
+        });
+        Some(value)
+    }
+
     /// The token again: what others are given must have been computed after the lease was granted.
     fn renew_basis(&mut self) {
-        let (segment, key) = (self.place.segment, self.place.key);
-        self.basis = match segment.lookup(key) {
-            Lookup::Miss(token) | Lookup::Stale(_, token) => Basis::Absent(token),
-            Lookup::Hit(value) => Basis::Present(segment.fill_token(key), value.version()),
-        };
+        self.basis = Basis::now(self.place.segment, self.place.key);
     }
 
     /// What the agent handed to this worker, with what it depends on.
-    fn take_over<V>(&mut self, lease: &Lease<'_>, values: &impl Values<V>) -> Option<(V, Declared)> {
+    fn take_over<V>(&mut self, lease: &Lease<'_>, values: &impl Values<V>) -> Option<(V, Expiry, Declared)> {
         if lease.payload() == 0 {
             return None;
         }
         let handed = handed(self.place.segment, lease.number())?;
+        if handed.key != self.place.key {
+            // Another with the same hash.
+            return None;
+        }
         let own: Vec<&[u8]> = values.names().iter().map(AsRef::as_ref).collect();
         let tags: Vec<Vec<u8>> = handed
             .tags
@@ -146,6 +191,16 @@ impl<'c> Computation<'c> {
         }
         let value = values.decode(self.place.key, &handed.value)?;
         self.basis = self.basis.born_at(handed.clock);
-        Some((value, Declared::of_names(tags)))
+        Some((value, handed.expiry, Declared::of_names(tags)))
+    }
+}
+
+impl Basis {
+    /// As the key stands now.
+    pub(crate) fn now(segment: &Segment, key: &[u8]) -> Self {
+        match segment.lookup(key) {
+            Lookup::Miss(token) | Lookup::Stale(_, token) => Self::Absent(token),
+            Lookup::Hit(value) => Self::Present(segment.fill_token(key), value.version()),
+        }
     }
 }

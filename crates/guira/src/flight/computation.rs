@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use guira_segment::{Fill, FillToken, FlightLead, PutOptions, StoreError, Swap, Version};
+use guira_segment::{Expiry, Fill, FillToken, FlightLead, PutOptions, StoreError, Swap, Version};
 
 use super::asking::Place;
 use super::entangled::{self, Edge, Entered};
@@ -98,11 +98,17 @@ impl<'c> Computation<'c> {
         self.store_and_tell(value, cost, declared, values);
     }
 
-    /// Stores a value that another host computed; false if it may not be, or could not.
-    pub(super) fn store_found<V>(&self, value: &V, declared: &Declared, values: &impl Values<V>) -> bool {
+    /// Stores a value that another host computed, no longer than that host keeps it; false if it may not be, or could not.
+    pub(super) fn store_found<V>(
+        &self,
+        value: &V,
+        expiry: Expiry,
+        declared: &Declared,
+        values: &impl Values<V>,
+    ) -> bool {
         let cost = self.began.elapsed();
         let stored = values.encode(self.place.key, value, cost, declared, |encoded, options| {
-            options.is_some_and(|options| matches!(self.store(encoded, options), Ok(true)))
+            options.is_some_and(|options| matches!(self.store(encoded, &options.within(expiry)), Ok(true)))
         });
         if stored == Some(true) {
             declared.give(values.names());

@@ -76,7 +76,7 @@ mod waiters;
 
 pub(crate) use asking::{Asking, Place, Turn};
 pub(crate) use awaiting::{answer_awaiting, compute_awaiting};
-pub(crate) use blocking::{answer_blocking, compute_blocking};
+pub(crate) use blocking::{answer_blocking, compute_blocking, fetch_blocking};
 pub use manner::Manner;
 pub(crate) use manner::{Purpose, Values};
 pub(crate) use many::answer_many;

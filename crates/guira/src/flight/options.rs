@@ -23,6 +23,7 @@ pub struct FlightOptions {
     pub(crate) stale_on_error: bool,
     pub(crate) refresh_early: f64,
     pub(crate) is_cluster: bool,
+    pub(crate) fetch_wait: Option<Duration>,
 }
 
 impl Default for FlightOptions {
@@ -36,6 +37,7 @@ impl Default for FlightOptions {
             stale_on_error: true,
             refresh_early: 0.0,
             is_cluster: false,
+            fetch_wait: None,
         }
     }
 }
@@ -47,6 +49,18 @@ impl FlightOptions {
     #[must_use]
     pub const fn cluster(self, is_cluster: bool) -> Self {
         Self { is_cluster, ..self }
+    }
+
+    /// How long other hosts are asked for a value that this one is about to compute, where computations are shared with
+    /// the [cluster](FlightOptions::cluster); by default they are not asked, and only who asks while one of them computes
+    /// is given its value. A host gives what it has fresh and trusted, and nothing that was invalidated here. It costs a
+    /// miss that nobody has the answer to a round trip over a broker, and this time where a host does not answer.
+    #[must_use]
+    pub const fn fetching(self, wait: Duration) -> Self {
+        Self {
+            fetch_wait: Some(wait),
+            ..self
+        }
     }
 
     /// The hard wait: how long a computation may take before one of those who wait for it computes too, for

@@ -28,6 +28,10 @@ pub struct FlightStats {
     pub entangled: u64,
     /// Values that another host of the cluster computed.
     pub from_other_hosts: u64,
+    /// Values for which other hosts were to be asked.
+    pub fetches: u64,
+    /// Values that another host had, and gave.
+    pub fetched_from_hosts: u64,
     /// Values that were not stored because they were invalidated while they were computed.
     pub superseded: u64,
     /// Values that could not be encoded or stored.
@@ -69,6 +73,8 @@ pub(crate) struct Tally {
     pub(crate) take_overs: AtomicU64,
     pub(crate) entangled: AtomicU64,
     pub(crate) from_other_hosts: AtomicU64,
+    pub(crate) fetches: AtomicU64,
+    pub(crate) fetched_from_hosts: AtomicU64,
     pub(crate) superseded: AtomicU64,
     pub(crate) not_stored: AtomicU64,
     pub(crate) computing: Durations,
@@ -155,6 +161,8 @@ impl Tally {
             take_overs: of(&self.take_overs),
             entangled: of(&self.entangled),
             from_other_hosts: of(&self.from_other_hosts),
+            fetches: of(&self.fetches),
+            fetched_from_hosts: of(&self.fetched_from_hosts),
             superseded: of(&self.superseded),
             not_stored: of(&self.not_stored),
             computing: self.computing.timing(),

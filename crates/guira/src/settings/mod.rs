@@ -42,6 +42,7 @@
 //! | `cache.NAME.when_suspect` | | what becomes of hits beyond trust: `revalidate`, `serve_stale` or `refuse` | as the program says |
 //! | `cache.NAME.announce_puts` | | whether puts make what other hosts have void | as the program says |
 //! | `cache.NAME.cluster` | | whether one computation is enough for all hosts | as the program says |
+//! | `cache.NAME.fetch` | | for how long, with `cluster`, other hosts are asked for a value before it is computed: a duration, `true` for `20ms`, or `false` | as the program says |
 //!
 //! The file is `guira.toml` in the working directory, or what `GUIRA_CONFIG` names; the environment wins over
 //! the file, and the file over the program. Nothing unknown is passed over: a setting that there is not, in the

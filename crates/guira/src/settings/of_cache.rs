@@ -20,7 +20,12 @@ pub(crate) struct CacheSettings {
     pub(crate) when_suspect: Option<WhenSuspect>,
     pub(crate) announce_puts: Option<bool>,
     pub(crate) cluster: Option<bool>,
+    /// For how long other hosts are asked, if they are.
+    pub(crate) fetch: Option<Option<Duration>>,
 }
+
+/// How long other hosts are asked where no time is said.
+const FETCH_WAIT: Duration = Duration::from_millis(20);
 
 const NAMES: &[&str] = &[
     "ttl",
@@ -31,6 +36,7 @@ const NAMES: &[&str] = &[
     "when_suspect",
     "announce_puts",
     "cluster",
+    "fetch",
 ];
 
 impl CacheSettings {
@@ -62,6 +68,13 @@ impl CacheSettings {
             }
             "announce_puts" => self.announce_puts = Some(truth(text)?),
             "cluster" => self.cluster = Some(truth(text)?),
+            "fetch" => {
+                self.fetch = Some(match text {
+                    "true" => Some(FETCH_WAIT),
+                    "false" => None,
+                    _ => Some(positive(text)?),
+                });
+            }
             "refresh_after" => {
                 return Err(
                     "there is no such setting; what #[cached] calls so is stale_after here".to_owned(),

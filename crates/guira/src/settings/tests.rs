@@ -185,6 +185,9 @@ fn every_setting_can_be_set_and_is_in_the_table_above() {
         ("when_suspect", "serve_stale"),
         ("announce_puts", "true"),
         ("cluster", "true"),
+        ("fetch", "true"),
+        ("fetch", "false"),
+        ("fetch", "50ms"),
     ] {
         of_cache.set_by_name(name, value).expect(name);
         assert!(table.contains(&format!("| `cache.NAME.{name}` |")), "{name}");

@@ -18,6 +18,7 @@ mod counters;
 mod dependencies;
 mod dog_pile;
 mod entangled;
+mod fetching;
 mod kinds;
 mod leaving;
 mod lockouts;

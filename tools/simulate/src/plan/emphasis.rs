@@ -26,8 +26,54 @@ impl Plan {
                 self.leased = 1.0;
                 self.op_every_us = self.op_every_us.clamp(2_000, 20_000);
             }
+            Mutant::SoughtWithoutTrust => self.add_suspect_giver(rng),
+            Mutant::SoughtWithGaps => {
+                self.make_plain();
+                self.make_seeking();
+                self.loss = 0.3;
+            }
+            Mutant::SoughtDeaf => self.add_unknown_speaker(rng),
             _ => {}
         }
+    }
+
+    /// Whoever misses asks other hosts, and computes if none has it.
+    const fn make_seeking(&mut self) {
+        self.leased = 0.0;
+        self.sought = 1.0;
+    }
+
+    /// Two hosts hear of each other by one broker alone, which does not hear a third one.
+    fn add_suspect_giver(&mut self, rng: &mut Rng) {
+        self.brokers = 3;
+        self.clock_ppm.resize(self.hosts + 3, 0);
+        self.clock_offsets_us.resize(self.hosts + 3, 1_000_000);
+        self.make_plain();
+        self.make_seeking();
+        let (at_us, speaker, _) = self.everybody_is_there(rng);
+        for host in 0..self.hosts {
+            if host == speaker {
+                self.cut(at_us, 1_000_000, host, 2);
+            } else {
+                self.cut(at_us, 1_000_000, host, 0);
+                self.cut(at_us, 1_000_000, host, 1);
+            }
+        }
+    }
+
+    /// A host is new and says something that one host hears and another does not, and neither hears that it is there; then the
+    /// broker begins anew, and hears of it late.
+    fn add_unknown_speaker(&mut self, rng: &mut Rng) {
+        let (at_us, speaker, deaf) = self.with_one_old_broker(rng);
+        self.make_seeking();
+        self.op_every_us = 50_000;
+        let there_us = rng.u64(1_000..8_000);
+        if let Some(start_us) = self.starts_us.get_mut(speaker) {
+            *start_us = at_us - there_us;
+        }
+        self.cut(at_us - 10_000, 10_000, deaf, 0);
+        self.begins_anew(at_us, rng);
+        self.cut(at_us, 800_000, speaker, 0);
     }
 
     /// Whatever is lost stays so for a while: keys are invalidated one by one, and seldom.

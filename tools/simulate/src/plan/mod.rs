@@ -59,6 +59,8 @@ pub(crate) struct Plan {
     pub(crate) is_narrow: bool,
     /// The share of computations that ask the cluster first.
     pub(crate) leased: f64,
+    /// The share of those who ask, or do not, that seek the value on other hosts first.
+    pub(crate) sought: f64,
     pub(crate) starts_us: Vec<Micros>,
     pub(crate) clock_offsets_us: Vec<Micros>,
     pub(crate) clock_ppm: Vec<i64>,
@@ -100,6 +102,7 @@ impl Plan {
             op_every_us,
             is_narrow: false,
             leased: pick(rng, &[0.0, 0.1, 1.0]),
+            sought: pick(rng, &[0.0, 0.2, 1.0]),
             starts_us: (0..hosts)
                 .map(|_| if rng.bool() { 0 } else { rng.u64(..calm_us) })
                 .collect(),

@@ -1,5 +1,7 @@
 //! What goes wrong, and how it is mended.
 
+use guira_bus::core::LeaseOutcome;
+
 use super::*;
 
 impl World {
@@ -243,6 +245,7 @@ impl World {
             return;
         };
         let mut flow = Vec::new();
+        node.segment.is_replaced = true;
         if let (Some(old), Some(event)) = (&mut old, late) {
             match event {
                 Event::ToAgent { broker, frame, .. } => {
@@ -254,13 +257,22 @@ impl World {
                 _ => old.on_tick(now_us, &mut node.segment, &mut flow),
             }
         }
+        node.segment.is_replaced = false;
         // What it sends goes by its own connections.
         for step in flow {
-            if let Flow::Send { broker, frame } = step
-                && let Some(connection) = old_connections.get(broker)
-            {
-                let peer = Peer(*connection);
-                self.after(100, Event::ToBroker { broker, peer, frame });
+            match step {
+                Flow::Send { broker, frame } => {
+                    if let Some(connection) = old_connections.get(broker) {
+                        let peer = Peer(*connection);
+                        self.after(100, Event::ToBroker { broker, peer, frame });
+                    }
+                }
+                Flow::Lease {
+                    number,
+                    outcome: outcome @ LeaseOutcome::Fetched { .. },
+                    ..
+                } => self.on_outcome(host, number, outcome),
+                Flow::Lease { .. } | Flow::Subscribe { .. } | Flow::Event(_) => {}
             }
         }
         self.look(host);

@@ -1,6 +1,6 @@
 //! Workers that ask the cluster before they compute, and what leases promise.
 
-use guira_bus::core::LeaseOutcome;
+use guira_bus::core::{LeaseOutcome, LeaseWish};
 use guira_bus::wire::KeyId;
 
 use super::*;
@@ -9,6 +9,8 @@ use crate::host::namespace_of;
 /// Computations that a host's workers have under way at once.
 const MAX_WANTS: usize = 8;
 const TERM_US: Micros = BrokerSettings::LEASE_TERM_US;
+/// How long a worker waits for other hosts at most.
+const LONGEST_SEEK_US: Micros = 40_000;
 /// How long a computation takes with a lease, in calm and at most.
 const LONGEST_US: Micros = 300_000;
 /// In calm nobody waits longer.
@@ -31,6 +33,9 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Want {
     pub(super) key: usize,
+    wish: LeaseWish,
+    /// The version that another host's value had to have when the worker asked.
+    least: u64,
     pub(super) began_us: Micros,
     pub(super) step: Step,
 }
@@ -45,16 +50,40 @@ impl Want {
 }
 
 impl World {
-    /// A worker that missed wants to compute.
-    pub(super) fn want(&mut self, host: usize, key: usize) {
+    /// A worker that missed asks the cluster, by as much as the world's plan says.
+    pub(super) fn asks_cluster(&mut self, host: usize, key: usize) -> bool {
+        let is_leased = self.rng.f64() < self.plan.leased;
+        let is_sought = self.rng.f64() < self.plan.sought;
+        let wait_us = self.rng.u64(1..LONGEST_SEEK_US);
+        let wish = match (is_leased, is_sought) {
+            (true, false) => LeaseWish::Compute,
+            (true, true) => LeaseWish::FetchOrCompute { wait_us },
+            (false, true) => LeaseWish::Fetch { wait_us },
+            (false, false) => return false,
+        };
+        self.want(host, key, wish);
+        true
+    }
+
+    fn want(&mut self, host: usize, key: usize, wish: LeaseWish) {
         let number = self.number();
         let began_us = self.now_us;
+        let least = self.oracle.least(self.now_us, key);
         let Some(node) = self.hosts.get_mut(host) else {
             return;
         };
         if node.wants.len() < MAX_WANTS {
             let step = Step::Waits;
-            node.wants.insert(number, Want { key, began_us, step });
+            node.wants.insert(
+                number,
+                Want {
+                    key,
+                    wish,
+                    least,
+                    began_us,
+                    step,
+                },
+            );
             self.tell_agent(host);
         }
     }
@@ -72,7 +101,9 @@ impl World {
         node.wants.retain(|&number, want| {
             let key = want.key_id();
             match want.step {
-                Step::Waits => agent.lease_want(now_us, key, number, &mut node.segment, &mut flow),
+                Step::Waits => {
+                    agent.lease_want(now_us, key, number, want.wish, &mut node.segment, &mut flow);
+                }
                 Step::Computes { .. } => agent.lease_hold(now_us, key, number, &mut node.segment, &mut flow),
                 Step::Ended { is_done: true } => {
                     agent.lease_done(now_us, key, number, &mut node.segment, &mut flow);
@@ -100,7 +131,7 @@ impl World {
         else {
             return;
         };
-        let key = want.key;
+        let (key, least) = (want.key, want.least);
         match outcome {
             LeaseOutcome::Busy { .. } => self.counts.leases_waited += 1,
             LeaseOutcome::Granted => {
@@ -136,6 +167,37 @@ impl World {
                 if let (Some(version), Some(birth)) = (version, clock) {
                     self.counts.leases_stored += 1;
                     node.segment.fill(key, Value { version, birth });
+                }
+            }
+            LeaseOutcome::Fetched { value, clock, .. } => {
+                node.wants.remove(&number);
+                self.counts.fetched += 1;
+                let version = value.get(..8).and_then(|bytes| bytes.try_into().ok());
+                if let Some(version) = version.map(u64::from_le_bytes) {
+                    if version < least {
+                        self.violation.get_or_insert(Violation {
+                            at_us: self.now_us,
+                            host,
+                            key,
+                            version,
+                            promised: least,
+                            by: "accepted longer than the bound before another host was asked",
+                        });
+                    }
+                    let value = Value {
+                        version,
+                        birth: clock,
+                    };
+                    let delay_us = self.rng.u64(1..20_000);
+                    self.after(
+                        delay_us,
+                        Event::Fill {
+                            host,
+                            life,
+                            key,
+                            value,
+                        },
+                    );
                 }
             }
             LeaseOutcome::Alone => {

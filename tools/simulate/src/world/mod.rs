@@ -154,6 +154,7 @@ pub(crate) struct Counts {
     pub(crate) leases_stored: u64,
     pub(crate) leases_alone: u64,
     pub(crate) leases_doubled: u64,
+    pub(crate) fetched: u64,
 }
 
 /// How a seed ended.

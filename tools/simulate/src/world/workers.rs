@@ -45,10 +45,10 @@ impl World {
             return;
         };
         if node.segment.get(key).is_none() {
-            if self.rng.f64() < self.plan.leased {
-                return self.want(host, key);
-            }
             let birth = node.segment.clock();
+            if self.asks_cluster(host, key) {
+                return;
+            }
             let delay_us = self.rng.u64(1..5_000);
             self.after(
                 delay_us,

@@ -77,6 +77,9 @@ impl AgentCore {
 
     /// Does what an entry says, unless that was done, or is the host's own.
     fn apply(&mut self, broker: usize, entry: &Entry, host: &mut impl Host, flow: &mut Vec<Flow>) {
+        if let Some(link) = self.links.get_mut(broker) {
+            link.see(entry.topic, entry.position);
+        }
         let own = host.origin();
         if entry.origin == own || !self.recent.note(entry.origin, entry.ticket, &entry.item) {
             return;

@@ -52,8 +52,9 @@ impl AgentCore {
                 link.to_settle.clear();
                 link.members_version = 0;
                 link.newest_version = 0;
+                self.leases.seeks.outlive();
+                link.begin_life(epoch, next);
             }
-            link.epoch = epoch;
             link.lose_stream();
             self.ask_to_join(now_us, broker, host, flow);
         }

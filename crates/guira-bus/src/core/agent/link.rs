@@ -73,12 +73,18 @@ pub(super) struct Link {
     /// Which ticket is settled when which position is.
     pub(super) to_settle: VecDeque<(u64, u64)>,
     pub(super) settled: u64,
+    /// Own tickets below are logged in this life, or were settled before it.
+    logged: Option<u64>,
+    /// Own tickets below, of those that are not logged in this life, were read for it.
+    read_to: u64,
 
     // Following.
     /// Each topic was applied through this position.
     through: [u64; TOPICS],
     pub(super) topics: u64,
     ahead: Vec<Ahead>,
+    /// Of each topic nothing was applied that has a later position in this life, with gaps or without.
+    seen: [u64; TOPICS],
     pub(super) gap_since_us: Option<u64>,
     pub(super) replay_at_us: Option<u64>,
     /// How long an answer to the last question for what is missing is waited for.
@@ -126,9 +132,12 @@ impl Link {
             missed: None,
             to_settle: VecDeque::new(),
             settled: 0,
+            logged: None,
+            read_to: 0,
             through: [0; TOPICS],
             topics: 0,
             ahead: Vec::new(),
+            seen: [0; TOPICS],
             gap_since_us: None,
             replay_at_us: None,
             replay_patience_us: super::follow::REPLAY_EVERY_US,
@@ -186,8 +195,57 @@ impl Link {
             if let Some(through) = self.through.get_mut(topic.index()) {
                 *through = position;
             }
+            self.see(topic, position);
         }
         self.topics |= topics;
+    }
+
+    /// Something of this position is applied, whatever may be missing before it.
+    pub(super) fn see(&mut self, topic: Topic, position: u64) {
+        if let Some(seen) = self.seen.get_mut(topic.index()) {
+            *seen = (*seen).max(position);
+        }
+    }
+
+    pub(super) fn seen(&self, topic: Topic) -> u64 {
+        self.seen.get(topic.index()).copied().unwrap_or(0)
+    }
+
+    /// The broker has begun anew and has own tickets below `next`: nothing of this life was applied yet.
+    pub(super) fn begin_life(&mut self, epoch: Epoch, next: u64) {
+        self.epoch = epoch;
+        self.seen = [0; TOPICS];
+        self.logged = None;
+        self.read_to = next;
+    }
+
+    /// Own tickets from `first` to before `after` were read to be sent.
+    pub(super) fn note_read(&mut self, first: u64, after: u64) {
+        if first <= self.read_to {
+            self.read_to = self.read_to.max(after);
+        }
+    }
+
+    /// Own tickets below `next` are logged at positions up to `position`, and count as applied there. `said`: before
+    /// which ticket the last own record of each topic is, of those that were read.
+    pub(super) fn note_logged(&mut self, next: u64, position: u64, said: &[u64; TOPICS]) {
+        let before = self.logged;
+        if before.is_some_and(|logged| next <= logged) {
+            return;
+        }
+        self.logged = Some(next);
+        // What the agent before this one sent was not read by this one, and may be of any topic.
+        let unread = before.is_none() || next > self.read_to;
+        for (index, said) in said.iter().enumerate() {
+            if unread || before.is_some_and(|before| *said > before) {
+                self.see(Topic::of_index(index), position);
+            }
+        }
+    }
+
+    /// Whether all own tickets below `head` are logged in this life, or were settled before it.
+    pub(super) fn has_logged(&self, head: u64) -> bool {
+        self.logged.map_or(head == 0, |next| next >= head)
     }
 
     fn advance_to(&mut self, topic: Topic, position: u64) {

@@ -1,5 +1,6 @@
 //! The agent: publishes its host's records to every broker, follows what they relay, and extends trust.
 
+mod fetching;
 mod follow;
 mod join;
 mod leases;
@@ -17,9 +18,9 @@ use link::Link;
 use recent::Recent;
 
 use super::Host;
-use crate::wire::{Hello, KeyId, MAX_HOST_BYTES, MAX_MEMBERS, Origin, Stream, ToAgent, ToBroker};
+use crate::wire::{Hello, KeyId, MAX_HOST_BYTES, MAX_MEMBERS, Origin, Stream, TOPICS, ToAgent, ToBroker};
 
-pub use leases::LeaseOutcome;
+pub use leases::{LeaseOutcome, LeaseWish};
 pub use link::LinkState;
 pub use settings::{AgentEvent, AgentSettings, Entry as EntryInto};
 
@@ -65,6 +66,8 @@ pub struct AgentCore {
     finished: u64,
     accepted: u64,
     settled: u64,
+    /// Before which ticket the last own record of each topic is, of those that were sent.
+    said: [u64; TOPICS],
     /// When which ticket was accepted, as far back as an origin must be able to publish again.
     history: VecDeque<(u64, u64)>,
     /// Whatever a majority had logged before this time was applied.
@@ -103,6 +106,7 @@ impl AgentCore {
             finished: accepted.max(host.oldest()),
             accepted,
             settled: host.settled_before(),
+            said: [0; TOPICS],
             history: VecDeque::from([(now_us, accepted)]),
             trust_us,
             recent: Recent::default(),
@@ -173,7 +177,7 @@ impl AgentCore {
                 position,
                 is_accepted,
             } if epoch == link.epoch => {
-                self.on_ack(now_us, broker, next, is_accepted.then_some(position), host);
+                self.on_ack(now_us, broker, next, Some(position), is_accepted, host);
                 self.pump(now_us, broker, host, flow);
             }
             ToAgent::Resend { epoch, next } if epoch == link.epoch => {
@@ -229,6 +233,16 @@ impl AgentCore {
                 number,
                 age_ms,
             })),
+            ToAgent::Seek { epoch, from, seek } if epoch == link.epoch => {
+                self.on_seek(now_us, broker, from, &seek, true, host, flow);
+            }
+            ToAgent::Sought {
+                from,
+                number,
+                asked_at_us,
+                found,
+                ..
+            } => self.on_sought(now_us, from, (number, asked_at_us), found, host, flow),
             // Of another life of the broker, or for somebody else.
             _ => {}
         }
@@ -273,6 +287,9 @@ impl AgentCore {
                     age_ms: host.age_ms(key),
                 };
                 flow.push(Flow::Send { broker, frame });
+            }
+            Stream::Seek { epoch, from, seek } if epoch == link.epoch && from != host.origin() => {
+                self.on_seek(now_us, broker, from, &seek, false, host, flow);
             }
             _ => {}
         }

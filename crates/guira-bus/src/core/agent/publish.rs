@@ -4,7 +4,7 @@ use super::link::LinkState;
 use super::{AgentCore, AgentEvent, Flow, majority_of};
 use crate::core::Host;
 use crate::core::mutant::Mutant;
-use crate::wire::{Item, ToBroker};
+use crate::wire::{Item, TOPICS, ToBroker, Topic};
 
 /// Records of one frame.
 const FRAME_ITEMS: usize = 1_000;
@@ -42,7 +42,8 @@ impl AgentCore {
                 link.sent = first;
             }
             if !items.is_empty() {
-                let after = first + items.iter().map(Item::tickets).sum::<u64>();
+                let after = note_said(&mut self.said, first, &items);
+                link.note_read(first, after);
                 link.sent = sent.max(after);
                 let epoch = link.epoch;
                 let frame = ToBroker::Publish { epoch, first, items };
@@ -64,6 +65,7 @@ impl AgentCore {
             if items.is_empty() {
                 break;
             }
+            link.note_read(first, note_said(&mut self.said, first, &items));
             if first == link.received {
                 link.progress_at_us = now_us;
                 link.patience_us = RESEND_US;
@@ -93,13 +95,14 @@ impl AgentCore {
         link.sent = link.sent.max(link.received);
     }
 
-    /// A broker has everything below `next`; with the position of the last when it counts as accepted.
+    /// A broker has everything below `next`; with the position of the last, and whether it counts as accepted.
     pub(super) fn on_ack(
         &mut self,
         now_us: u64,
         broker: usize,
         next: u64,
-        accepted_at: Option<u64>,
+        logged_at: Option<u64>,
+        is_accepted: bool,
         host: &mut impl Host,
     ) {
         let Some(link) = self.links.get_mut(broker) else {
@@ -111,7 +114,10 @@ impl AgentCore {
             link.progress_at_us = now_us;
             link.patience_us = RESEND_US;
         }
-        if let Some(position) = accepted_at {
+        if let Some(position) = logged_at {
+            link.note_logged(next, position, &self.said);
+        }
+        if let Some(position) = logged_at.filter(|_| is_accepted) {
             link.accepted = link.accepted.max(next);
             if link.to_settle.back().is_none_or(|&(ticket, _)| ticket < next) {
                 link.to_settle.push_back((next, position));
@@ -199,6 +205,22 @@ impl AgentCore {
             None => (self.accepted, 0),
         }
     }
+}
+
+/// Notes before which ticket the last record of each topic is; gives the ticket after the last item.
+fn note_said(said: &mut [u64; TOPICS], first: u64, items: &[Item]) -> u64 {
+    items.iter().fold(first, |ticket, item| {
+        let after = ticket + item.tickets();
+        let topic = match item {
+            Item::Record(record) => Some(Topic::of_record(record)),
+            Item::Lost(_) => Some(Topic::CONTROL),
+            Item::Voids(_) | Item::Settled(_) => None,
+        };
+        if let Some(said) = topic.and_then(|topic| said.get_mut(topic.index())) {
+            *said = (*said).max(after);
+        }
+        after
+    })
 }
 
 /// What is said of tickets that the journal does not have any more: what is settled need not be known to a broker

@@ -79,10 +79,11 @@ impl AgentCore {
             epoch,
         } = answer;
         self.leases.note_answer(broker, epoch, asked_at_us, grants);
-        self.on_ack(now_us, broker, next, None, host);
+        self.on_ack(now_us, broker, next, None, false, host);
         let Some(link) = self.links.get_mut(broker) else {
             return;
         };
+        link.note_logged(next, position, &self.said);
         link.is_list_ripe |= is_ripe && link.members.is_some() && link.members_epoch == epoch;
         if is_accepted {
             link.known_at_us = link.known_at_us.max(Some(asked_at_us));

@@ -17,7 +17,7 @@ use log::Log;
 use members::Members;
 
 use crate::core::mutant::Mutant;
-use crate::wire::{BrokerStatus, Entry, Epoch, Origin, Refusal, Stream, ToAgent, ToBroker, Topic};
+use crate::wire::{BrokerStatus, Entry, Epoch, Origin, Refusal, Seek, Stream, ToAgent, ToBroker, Topic};
 
 /// Whoever sent a frame, as the transport tells senders apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -221,6 +221,20 @@ impl BrokerCore {
                 number,
                 age_ms,
             }),
+            ToBroker::Seek { of, seek, .. } => self.pass_on_seek(origin, of, seek, actions),
+            ToBroker::Sought {
+                to,
+                number,
+                asked_at_us,
+                found,
+                ..
+            } => self.relay(origin, to, actions, |_| ToAgent::Sought {
+                epoch: self.epoch,
+                from: origin,
+                number,
+                asked_at_us,
+                found,
+            }),
             ToBroker::Goodbye { .. } => self.on_goodbye(now_us, origin, actions),
             ToBroker::Hello(_) | ToBroker::Status => {}
         }
@@ -285,6 +299,8 @@ impl BrokerCore {
             | ToBroker::Pong { epoch, .. }
             | ToBroker::Inspect { epoch, .. }
             | ToBroker::Inspected { epoch, .. }
+            | ToBroker::Seek { epoch, .. }
+            | ToBroker::Sought { epoch, .. }
             | ToBroker::Goodbye { epoch } => Some(*epoch),
             ToBroker::Ask(ask) => Some(ask.epoch),
             ToBroker::Lease(request) => Some(request.epoch),
@@ -320,6 +336,18 @@ impl BrokerCore {
                 to: asker.peer,
                 frame: answer(answerer.host.clone()),
             });
+        }
+    }
+
+    /// Asks everybody for a value, or one host that has it.
+    fn pass_on_seek(&self, from: Origin, of: Option<Origin>, seek: Seek, actions: &mut Vec<BrokerAction>) {
+        let epoch = self.epoch;
+        match of {
+            None => actions.push(BrokerAction::Publish {
+                topic: Topic::CONTROL,
+                frame: Stream::Seek { epoch, from, seek },
+            }),
+            Some(of) => self.relay(from, of, actions, |_| ToAgent::Seek { epoch, from, seek }),
         }
     }
 

@@ -1,15 +1,17 @@
 //! Hosts and brokers without a network: what is sent arrives at once and in order, or, between those that are
 //! cut off from each other, not at all.
 
+mod fetching;
 mod healing;
 mod promises;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    AgentCore, AgentSettings, BrokerAction, BrokerCore, BrokerSettings, Flow, Host, LinkState, Mark, Peer,
+    AgentCore, AgentSettings, BrokerAction, BrokerCore, BrokerSettings, Flow, Host, LeaseOutcome, LinkState,
+    Mark, Peer,
 };
-use crate::wire::{Epoch, Item, KeyId, Origin, Record, RecordKind, ToAgent, ToBroker};
+use crate::wire::{Epoch, Item, KeyId, Origin, Record, RecordKind, ToAgent, ToBroker, Topic};
 
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
@@ -27,6 +29,11 @@ struct Segment {
     /// Hashes of the keys that other hosts said are void.
     applied: Vec<u64>,
     floors: usize,
+    /// What it gives, whatever the key.
+    value: Option<Vec<u8>>,
+    clock: u64,
+    /// Another agent speaks for it.
+    is_taken_over: bool,
 }
 
 impl Segment {
@@ -41,6 +48,9 @@ impl Segment {
             trusted_until_us: 0,
             applied: Vec::new(),
             floors: 0,
+            value: None,
+            clock: 0,
+            is_taken_over: false,
         }
     }
 }
@@ -99,10 +109,20 @@ impl Host for Segment {
         self.marks.insert(broker, mark);
     }
     fn clock(&self) -> u64 {
-        0
+        self.clock
     }
     fn next_clock(&mut self) -> u64 {
-        0
+        self.clock += 1;
+        self.clock
+    }
+    fn fresh_value(&self, _key: KeyId, max_bytes: usize) -> Option<Vec<u8>> {
+        self.value.clone().filter(|value| value.len() <= max_bytes)
+    }
+    fn trusts(&self, now_us: u64, _topic: Topic) -> bool {
+        now_us < self.trusted_until_us
+    }
+    fn is_spoken_for(&self) -> bool {
+        !self.is_taken_over
     }
     fn value(&self, _key: KeyId, _max_bytes: usize, _since: u64) -> Option<Vec<u8>> {
         None
@@ -135,6 +155,8 @@ struct Net {
     /// How often a broker did not know who spoke.
     strangers: usize,
     epochs: u64,
+    /// Host, its number of the computation, and what came of it.
+    outcomes: Vec<(usize, u64, LeaseOutcome)>,
 }
 
 impl Net {
@@ -153,6 +175,7 @@ impl Net {
             lists: 0,
             strangers: 0,
             epochs: 0,
+            outcomes: Vec::new(),
         };
         for broker in 0..brokers {
             net.start_broker(broker);
@@ -208,11 +231,14 @@ impl Net {
         }
     }
 
-    fn flow(host: usize, flow: Vec<Flow>, queue: &mut VecDeque<Way>) {
-        queue.extend(flow.into_iter().filter_map(|step| match step {
-            Flow::Send { broker, frame } => Some(Way::Up(host, broker, frame)),
-            _ => None,
-        }));
+    fn flow(&mut self, host: usize, flow: Vec<Flow>, queue: &mut VecDeque<Way>) {
+        for step in flow {
+            match step {
+                Flow::Send { broker, frame } => queue.push_back(Way::Up(host, broker, frame)),
+                Flow::Lease { number, outcome, .. } => self.outcomes.push((host, number, outcome)),
+                Flow::Subscribe { .. } | Flow::Event(_) => {}
+            }
+        }
     }
 
     fn act(&mut self, broker: usize, actions: Vec<BrokerAction>, queue: &mut VecDeque<Way>) {
@@ -232,7 +258,7 @@ impl Net {
                             let segment = &mut self.segments[host];
                             agent.on_stream(self.now_us, broker, frame.clone(), segment, &mut flow);
                         }
-                        Self::flow(host, flow, queue);
+                        self.flow(host, flow, queue);
                     }
                 }
                 BrokerAction::Say(_) => {}
@@ -262,7 +288,7 @@ impl Net {
                         let segment = &mut self.segments[host];
                         agent.on_frame(self.now_us, broker, frame, segment, &mut flow);
                     }
-                    Self::flow(host, flow, &mut queue);
+                    self.flow(host, flow, &mut queue);
                 }
                 Way::Up(..) | Way::Down(..) => {}
             }
@@ -288,7 +314,7 @@ impl Net {
                     agent.on_tick(self.now_us, &mut self.segments[host], &mut flow);
                 }
                 let mut queue = VecDeque::new();
-                Self::flow(host, flow, &mut queue);
+                self.flow(host, flow, &mut queue);
                 self.deliver(queue);
             }
         }

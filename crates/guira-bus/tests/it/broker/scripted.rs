@@ -140,7 +140,7 @@ impl Scripted {
             .iter()
             .flat_map(|frame| match frame {
                 Stream::Entries { entries, .. } => entries.as_slice(),
-                Stream::MembersChanged { .. } | Stream::Inspect { .. } => &[],
+                Stream::MembersChanged { .. } | Stream::Inspect { .. } | Stream::Seek { .. } => &[],
             })
             .filter(|entry| entry.origin == origin)
             .map(|entry| entry.ticket)

@@ -5,6 +5,7 @@
 //! answer soon, the others are asked. Two that each have a part of the brokers give theirs back after a random
 //! pause; whoever waits at a broker that is given back has it then.
 
+use super::LeaseWish;
 use super::ballot::{Ballot, Vote};
 use crate::core::agent::link::{Link, LinkState};
 use crate::core::agent::{AgentSettings, Flow};
@@ -35,6 +36,10 @@ pub(super) enum Phase {
         since: Option<u64>,
         /// What each broker had granted before it began.
         grants: Vec<Option<(Epoch, u64)>>,
+    },
+    /// Other hosts are asked for the value, with the lease or without one.
+    Seeking {
+        holds: bool,
     },
     /// Somebody has it; the value is being asked for.
     Fetching {
@@ -67,6 +72,7 @@ pub(super) enum Asked {
 pub(super) struct Claim {
     pub(super) key: KeyId,
     pub(super) number: u64,
+    pub(super) wish: LeaseWish,
     pub(super) phase: Phase,
     pub(super) ballots: Vec<Ballot>,
     /// Not the first broker alone is asked.
@@ -107,6 +113,7 @@ impl Claim {
         Self {
             key,
             number,
+            wish: LeaseWish::default(),
             phase,
             ballots: vec![Ballot::default(); brokers],
             is_wide: false,
@@ -309,6 +316,7 @@ impl Claim {
     pub(super) fn due_us(&self, at: Brokers<'_>) -> u64 {
         let term_us = at.settings.lease_term_us;
         let of_ballot = |broker: usize, ballot: &Ballot| match &self.phase {
+            Phase::Seeking { holds: false } => u64::MAX,
             _ if !at.is_reachable(broker) => at.now_us + AGAIN_US,
             // Not asked before the first has answered, or has not for a while.
             Phase::Asking if !self.is_wide && matches!(ballot.vote, Vote::None) && !ballot.is_asked() => {
@@ -316,7 +324,7 @@ impl Claim {
             }
             Phase::Asking if !self.is_wide => want_due_us(ballot).min(at.now_us + FIRST_US / 2),
             Phase::Asking => want_due_us(ballot),
-            Phase::Holding { .. } => ballot.due_us(term_us / 3, term_us / 6),
+            Phase::Holding { .. } | Phase::Seeking { holds: true } => ballot.due_us(term_us / 3, term_us / 6),
             Phase::Fetching { .. } => at.now_us + AGAIN_US / 2,
             Phase::Closing { .. } if self.is_to_know(broker) => ballot.due_us(AGAIN_US, AGAIN_US),
             Phase::Closing { .. } => u64::MAX,

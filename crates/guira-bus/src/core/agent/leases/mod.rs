@@ -3,17 +3,20 @@
 //! ```text
 //!          a majority granted             done, abandoned
 //!  Asking --------------------> Holding -------------------+
+//!   |  |  (first Seeking, if the worker wishes so)          |
 //!   |  |  another has it: Found, perhaps after Fetching    v
 //!   |  +------------------------------------------------> Closing: told until they know, for a term at most
 //!   +--- too few answer: Alone ----------------------------^
 //! ```
 //!
 //! A lease saves work and confers no safety: two may compute where brokers were silent for a term. That nothing
-//! old is stored is the business of tokens; that of a found value is its [`clock`](LeaseOutcome::Found).
+//! old is stored is the business of tokens; that of a found value is its [`clock`](LeaseOutcome::Found), and what is
+//! sought is told in [`fetching`](super::fetching).
 
 mod ballot;
 mod claim;
 mod clocks;
+mod seeking;
 #[cfg(test)]
 mod tests;
 
@@ -21,16 +24,18 @@ use std::collections::BTreeMap;
 
 use claim::{Asked, Brokers, Claim, Done, Phase};
 use clocks::Clocks;
+pub use seeking::LeaseWish;
 
+use super::fetching::Seeks;
 use super::{AgentCore, Flow};
 use crate::core::Host;
 use crate::core::mutant::Mutant;
-use crate::wire::{Epoch, KeyId, LeaseAnswer, LeaseRequest, LeaseStep, LeaseVerdict, Origin, ToBroker};
+use crate::wire::{
+    Epoch, KeyId, LeaseAnswer, LeaseRequest, LeaseStep, LeaseVerdict, MAX_FETCHED_BYTES, Origin, ToBroker,
+};
 
 /// The largest value that is told to all who wait for it.
 const MAX_TOLD_BYTES: usize = 16 << 10;
-/// The largest value that is given to who asks for it.
-const MAX_FETCHED_BYTES: usize = 512 << 10;
 /// For how long a value is waited for that its owner was asked for.
 const FETCH_US: u64 = 250_000;
 /// For how long after a computation others may ask for its value.
@@ -52,7 +57,15 @@ pub enum LeaseOutcome {
         /// wait before may have it.
         clock: Option<u64>,
     },
-    /// Too few brokers answer: compute without.
+    /// Another host had it before.
+    Fetched {
+        owner: Origin,
+        /// In stored form.
+        value: Vec<u8>,
+        /// It may be stored with a token of this clock.
+        clock: u64,
+    },
+    /// Too few brokers answer: compute without; or nobody has what was only sought.
     Alone,
 }
 
@@ -63,6 +76,7 @@ pub(super) struct Leases {
     clocks: Vec<Clocks>,
     /// What was computed a moment ago: tokens of values that may be given away are not older, and until when.
     computed: BTreeMap<KeyId, (u64, u64)>,
+    pub(super) seeks: Seeks,
 }
 
 impl Leases {
@@ -71,6 +85,7 @@ impl Leases {
             claims: BTreeMap::new(),
             clocks: (0..brokers).map(|_| Clocks::default()).collect(),
             computed: BTreeMap::new(),
+            seeks: Seeks::default(),
         }
     }
 
@@ -90,11 +105,8 @@ impl Leases {
 
     /// When there is something to do next.
     pub(super) fn next_due_us(&self, at: Brokers<'_>) -> u64 {
-        self.claims
-            .values()
-            .map(|claim| claim.due_us(at))
-            .min()
-            .unwrap_or(u64::MAX)
+        let soonest = self.claims.values().map(|claim| claim.due_us(at)).min();
+        soonest.unwrap_or(u64::MAX).min(self.seeks.next_due_us(at.now_us))
     }
 
     /// Does what is due for one computation.
@@ -106,18 +118,22 @@ impl Leases {
         match claim.phase {
             Phase::Asking => match claim.ask(at, flow) {
                 None => {}
-                Some(Asked::Granted) => {
-                    let grants = claim.ballots.iter().map(ballot::Ballot::grant).collect();
-                    let since = Some(host.next_clock());
-                    claim.phase = Phase::Holding { since, grants };
-                    flow.push(told(claim, LeaseOutcome::Granted));
-                }
+                Some(Asked::Granted) => match claim.wish {
+                    LeaseWish::FetchOrCompute { wait_us }
+                        if self
+                            .seeks
+                            .begin(number, claim.key, at.now_us.saturating_add(wait_us)) =>
+                    {
+                        claim.phase = Phase::Seeking { holds: true };
+                    }
+                    _ => claim.begin_to_hold(host, flow),
+                },
                 Some(Asked::Alone) => {
                     claim.begin_to_close(at, None);
                     flow.push(told(claim, LeaseOutcome::Alone));
                 }
             },
-            Phase::Holding { .. } => claim.renew(at, flow),
+            Phase::Holding { .. } | Phase::Seeking { holds: true } => claim.renew(at, flow),
             Phase::Fetching {
                 broker,
                 owner,
@@ -130,7 +146,7 @@ impl Leases {
                     self.find(at, number, owner, None, None, flow);
                 }
             }
-            Phase::Closing { .. } => {}
+            Phase::Seeking { holds: false } | Phase::Closing { .. } => {}
         }
         if let Some(claim) = self.claims.get_mut(&number)
             && claim.close(at, flow)
@@ -260,24 +276,34 @@ fn request(broker: usize, answer: &LeaseAnswer, asked_at_us: u64, step: LeaseSte
 }
 
 impl AgentCore {
-    /// A worker that missed wants to compute `key`, under a number that no other computation of this host has. What
-    /// comes of it comes as [`Flow::Lease`], perhaps at once. Again for the same number does nothing.
+    /// A worker that missed wants to compute `key`, or to be given its value, under a number that no other computation
+    /// of this host has. What comes of it comes as [`Flow::Lease`], perhaps at once. Again for the same number does nothing.
     pub fn lease_want(
         &mut self,
         now_us: u64,
         key: KeyId,
         number: u64,
+        wish: LeaseWish,
         host: &mut impl Host,
         flow: &mut Vec<Flow>,
     ) {
         let origin = host.origin();
         let brokers = self.links.len();
-        self.leases
-            .claims
-            .entry(number)
-            .or_insert_with(|| Claim::new(key, number, origin, brokers, Phase::Asking));
         let (leases, at) = self.leases_at(now_us);
+        if !leases.claims.contains_key(&number) {
+            let mut claim = Claim::new(key, number, origin, brokers, Phase::Asking);
+            claim.wish = wish;
+            if let LeaseWish::Fetch { wait_us } = wish {
+                let until_us = now_us.saturating_add(wait_us);
+                claim.phase = Phase::Seeking { holds: false };
+                if !leases.seeks.begin(number, key, until_us) {
+                    return flow.push(told(&claim, LeaseOutcome::Alone));
+                }
+            }
+            leases.claims.insert(number, claim);
+        }
         leases.advance(at, number, host, flow);
+        self.advance_seeks(now_us, host, flow);
     }
 
     /// A worker computes with a lease that was granted to the agent before this one: it is renewed. To be called
@@ -394,6 +420,7 @@ impl AgentCore {
     ) {
         let (leases, at) = self.leases_at(now_us);
         leases.on_answer(at, broker, answer, host, flow);
+        self.advance_seeks(now_us, host, flow);
     }
 
     /// Does what is due for all computations.
@@ -404,6 +431,7 @@ impl AgentCore {
         for number in numbers {
             leases.advance(at, number, host, flow);
         }
+        self.advance_seeks(now_us, host, flow);
     }
 
     pub(super) fn leases_due_us(&self, now_us: u64) -> u64 {
@@ -414,7 +442,7 @@ impl AgentCore {
         })
     }
 
-    const fn leases_at(&mut self, now_us: u64) -> (&mut Leases, Brokers<'_>) {
+    pub(super) const fn leases_at(&mut self, now_us: u64) -> (&mut Leases, Brokers<'_>) {
         let at = Brokers {
             now_us,
             links: self.links.as_slice(),

@@ -179,7 +179,7 @@ impl Cluster {
 
     fn want(&mut self, host: usize, number: u64) {
         self.with(host, |agent, now_us, it, flow| {
-            agent.lease_want(now_us, KEY, number, it, flow);
+            agent.lease_want(now_us, KEY, number, LeaseWish::Compute, it, flow);
         });
     }
 

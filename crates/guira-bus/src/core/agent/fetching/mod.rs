@@ -1,0 +1,316 @@
+//! Fetching: a host that misses asks the others for a value that one of them has, in place of computing it.
+//!
+//! ```text
+//! asker --Seek--> a broker --stream--> every host --Sought: value, large, nothing--> that broker --> asker
+//!       --Seek of one--> the broker --> who has a large one --Sought: value---------> that broker --> asker
+//! ```
+//!
+//! The first value wins. It ends without one when all hosts of a small cluster have said nothing, or with its time.
+//! Nothing is sent again: what is lost costs a computation.
+//!
+//! # Why nothing old is stored
+//!
+//! A record is *covered* by a host when the host has applied it, made it, or raised a floor after it was logged. In every
+//! segment this holds of each live value:
+//!
+//! > Whatever its host had covered when the invalidation clock stood at the value's birth is older than the value,
+//! > if it concerns it.
+//!
+//! A computation has it because its source is read after its token was taken. So does what is fetched, which the asker
+//! stores as born at the clock `c` of its question, *if whatever it had covered at `c` is covered by the host that gives the
+//! value, before that reads it*: a record that was covered there before the value's birth is older than the value, and
+//! one that was covered after it has killed the value. What the asker applies after `c` refuses the value, or kills it. So
+//! the value is as good on the asker as if it had been computed there.
+//!
+//! What the asker has covered at `c`, and why it is covered where the value comes from:
+//!
+//! * **What it applied in a life of a broker that goes on.** The question names the last position that was applied of each
+//!   such life, of the key's topic and of what concerns all - *also beyond a gap*, for what comes is applied at once. Who
+//!   answers follows the same lives, and has applied them without a gap up to there, or entered there with a floor.
+//! * **What it applied in a life that has ended.** Before it asks it forgets what it had of ended lives: if that comes
+//!   again, in another life or from another broker, it is applied again, which is after `c`. What never comes again is settled, or
+//!   was accepted before the reach of the new life: then whoever trusts its segment, or entered that life, has covered
+//!   it. For this, who answers is trusted now, and the asker follows a majority of the brokers.
+//! * **What its own workers said.** It asks only when a broker whose life it names has logged all tickets that were drawn
+//!   by the time the clock was read, and names the position of the last. (Another host's own records are carried out there
+//!   before they are sent.)
+//! * **What another agent of this host applied.** An agent that was replaced without knowing does not ask: it looks, after it
+//!   read the clock, whether it still speaks for the host. One that comes after applies again what is behind the mark it
+//!   begins with.
+//! * **What a floor made void.** Entering a stream at its head is having applied it up to there, for both.
+//!
+//! A value that is fetched may be older than the lease under which it was sought. So it is never passed on as the value of
+//! a computation, which is judged by its grant: the lease is given up, and whoever waits for it asks the hosts in turn.
+//!
+//! How long the value may be kept goes with it (the host's business): fetching does not prolong its life.
+
+mod giving;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::link::{Link, LinkState};
+use super::recent::Recent;
+use super::{AgentCore, Flow};
+use crate::core::Host;
+use crate::core::mutant::Mutant;
+use crate::wire::{KeyId, Origin, Seek, Sought, Standing, ToBroker, Topic};
+
+/// Values that are sought at once; who wants more computes.
+const MAX_OPEN: usize = 256;
+/// In a cluster of at most so many hosts each of them answers, whether it has the value or not.
+const MAX_COUNTED: usize = 32;
+/// How soon it is tried again to ask, where that was not possible yet.
+const AGAIN_US: u64 = 1_000;
+
+/// The values that are being sought.
+#[derive(Debug, Default)]
+pub(super) struct Seeks {
+    open: BTreeMap<u64, Open>,
+    /// Since something was sought last, a life of a broker has ended.
+    has_outlived: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    key: KeyId,
+    until_us: u64,
+    question: Option<Question>,
+}
+
+/// A question that was asked.
+#[derive(Debug)]
+struct Question {
+    seek: Seek,
+    /// What comes may be stored with a token of this clock.
+    clock: u64,
+    broker: usize,
+    /// Who has not said yet that it has nothing; unknown in a large cluster.
+    silent: Option<BTreeSet<Origin>>,
+    /// Who has it, and was not asked for it yet.
+    large: Vec<Origin>,
+    /// Who was asked for it alone.
+    asked: Option<Origin>,
+}
+
+impl Seeks {
+    /// Whether there is room for one more, which is sought from now on.
+    pub(super) fn begin(&mut self, number: u64, key: KeyId, until_us: u64) -> bool {
+        let has_room = self.open.len() < MAX_OPEN;
+        if has_room {
+            let question = None;
+            self.open.insert(
+                number,
+                Open {
+                    key,
+                    until_us,
+                    question,
+                },
+            );
+        }
+        has_room
+    }
+
+    /// A life of a broker has ended.
+    pub(super) const fn outlive(&mut self) {
+        self.has_outlived = true;
+    }
+
+    /// When there is something to do next.
+    pub(super) fn next_due_us(&self, now_us: u64) -> u64 {
+        let due_us = |open: &Open| match open.question {
+            None => open.until_us.min(now_us + AGAIN_US),
+            Some(_) => open.until_us,
+        };
+        self.open.values().map(due_us).min().unwrap_or(u64::MAX)
+    }
+}
+
+impl AgentCore {
+    /// Asks for what is to be sought, and ends what has been for long enough.
+    pub(super) fn advance_seeks(&mut self, now_us: u64, host: &mut impl Host, flow: &mut Vec<Flow>) {
+        if self.leases.seeks.open.is_empty() {
+            return;
+        }
+        let numbers: Vec<u64> = self.leases.seeks.open.keys().copied().collect();
+        for number in numbers {
+            if !self.leases.is_seeking(number) {
+                self.leases.seeks.open.remove(&number);
+                continue;
+            }
+            let Some(open) = self.leases.seeks.open.get(&number) else {
+                continue;
+            };
+            let (key, is_over) = (open.key, now_us >= open.until_us);
+            if !is_over && open.question.is_some() {
+                continue;
+            }
+            let question = (!is_over).then(|| self.question(now_us, number, key, host));
+            match question {
+                None => self.end_seek(now_us, number, None, host, flow),
+                // Not yet.
+                Some(None) => {}
+                Some(Some(question)) if question.silent.as_ref().is_some_and(BTreeSet::is_empty) => {
+                    self.end_seek(now_us, number, None, host, flow);
+                }
+                Some(Some(question)) => {
+                    flow.push(self.frame_of(&question, None));
+                    if let Some(open) = self.leases.seeks.open.get_mut(&number) {
+                        open.question = Some(question);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A question for a key's value, if it may be asked now.
+    fn question(&mut self, now_us: u64, number: u64, key: KeyId, host: &impl Host) -> Option<Question> {
+        let topic = Topic::of_namespace(key.namespace);
+        if self.leases.seeks.has_outlived && !Mutant::SoughtDeaf.is_on() {
+            self.recent = Recent::default();
+        }
+        self.leases.seeks.has_outlived = false;
+        // First of all: whatever is looked at below is as of now, or newer.
+        let clock = host.clock();
+        if !host.is_spoken_for() {
+            return None;
+        }
+        let head = host.head();
+        let follows = |link: &Link| {
+            let needed = Topic::CONTROL.bit() | topic.bit();
+            link.state == LinkState::Following && link.topics & needed == needed
+        };
+        if self.links.iter().filter(|link| follows(link)).count() < self.settings.majority() {
+            return None;
+        }
+        let has_own = |link: &Link| link.has_logged(head) || Mutant::SoughtUnlogged.is_on();
+        let (broker, link) = self
+            .links
+            .iter()
+            .enumerate()
+            .filter(|(_, link)| follows(link) && has_own(link))
+            .max_by_key(|(_, link)| link.heard_at_us)?;
+        let silent = link
+            .members
+            .as_ref()
+            .filter(|members| members.len() <= MAX_COUNTED)
+            .map(|members| {
+                let others = members.iter().filter(|origin| **origin != host.origin());
+                others.copied().collect()
+            });
+        let standings = self
+            .links
+            .iter()
+            .filter_map(|link| {
+                let seen = |topic| {
+                    if Mutant::SoughtWithGaps.is_on() {
+                        link.through(topic)
+                    } else {
+                        link.seen(topic)
+                    }
+                };
+                let standing = Standing {
+                    epoch: link.epoch,
+                    control: seen(Topic::CONTROL),
+                    topic: seen(topic),
+                };
+                // Something is applied of one that is lost, too.
+                let counts = follows(link) || standing.control > 0 || standing.topic > 0;
+                counts.then_some(standing)
+            })
+            .collect();
+        Some(Question {
+            seek: Seek {
+                number,
+                asked_at_us: now_us,
+                key,
+                standings,
+            },
+            clock,
+            broker,
+            silent,
+            large: Vec::new(),
+            asked: None,
+        })
+    }
+
+    fn frame_of(&self, question: &Question, of: Option<Origin>) -> Flow {
+        let epoch = self
+            .links
+            .get(question.broker)
+            .map_or_else(Default::default, |link| link.epoch);
+        let seek = question.seek.clone();
+        Flow::Send {
+            broker: question.broker,
+            frame: ToBroker::Seek { epoch, of, seek },
+        }
+    }
+
+    /// A host answers a question: of that number, and of that time.
+    pub(super) fn on_sought(
+        &mut self,
+        now_us: u64,
+        from: Origin,
+        (number, asked_at_us): (u64, u64),
+        found: Sought,
+        host: &mut impl Host,
+        flow: &mut Vec<Flow>,
+    ) {
+        let question = self
+            .leases
+            .seeks
+            .open
+            .get_mut(&number)
+            .and_then(|open| open.question.as_mut())
+            .filter(|question| question.seek.asked_at_us == asked_at_us);
+        // Late, or an answer to the agent before this one, which may have stood elsewhere.
+        let Some(question) = question else {
+            return;
+        };
+        match found {
+            Sought::Value(value) => {
+                let found = Some((from, value, question.clock));
+                return self.end_seek(now_us, number, found, host, flow);
+            }
+            Sought::Large => question.large.push(from),
+            Sought::Nothing => {
+                if let Some(silent) = &mut question.silent {
+                    silent.remove(&from);
+                }
+                if question.asked == Some(from) {
+                    question.asked = None;
+                }
+            }
+        }
+        let mut of = None;
+        if question.asked.is_none() {
+            of = question.large.pop();
+            question.asked = of;
+        }
+        let is_nowhere = question.asked.is_none() && question.silent.as_ref().is_some_and(BTreeSet::is_empty);
+        if is_nowhere {
+            self.end_seek(now_us, number, None, host, flow);
+        } else if of.is_some()
+            && let Some(question) = self
+                .leases
+                .seeks
+                .open
+                .get(&number)
+                .and_then(|open| open.question.as_ref())
+        {
+            flow.push(self.frame_of(question, of));
+        }
+    }
+
+    fn end_seek(
+        &mut self,
+        now_us: u64,
+        number: u64,
+        found: Option<(Origin, Vec<u8>, u64)>,
+        host: &mut impl Host,
+        flow: &mut Vec<Flow>,
+    ) {
+        self.leases.seeks.open.remove(&number);
+        let (leases, at) = self.leases_at(now_us);
+        leases.end_seeking(at, number, found, host, flow);
+    }
+}
