@@ -62,6 +62,7 @@ impl Episode<'_, '_> {
     pub(super) fn journal(&mut self, place: Place) {
         let segment = self.segment(place.space);
         assert_eq!(segment.cluster_id().is_some(), self.model.world.is_clustered);
+        assert_eq!(segment.is_of_cluster(CLUSTER), self.model.world.is_clustered);
         let Some(journal) = segment.journal() else {
             self.tally.note("no journal");
             return;
