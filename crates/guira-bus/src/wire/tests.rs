@@ -145,6 +145,84 @@ fn golden_bytes_of_leases() {
 }
 
 #[test]
+fn golden_bytes_of_seeking() {
+    const EPOCH: &str = "0700000000000000";
+    const SEEK: &str = "03ac02\
+                        01000000000000000200000000000000\
+                        0107000000000000000405";
+    let (epoch, origin) = (Epoch(7), Origin(9));
+    let bytes_of_origin = format!("09{}", "00".repeat(15));
+    let seek = || Seek {
+        number: 3,
+        asked_at_us: 300,
+        key: KeyId {
+            namespace: 1,
+            hash: 2,
+        },
+        standings: vec![Standing {
+            epoch,
+            control: 4,
+            topic: 5,
+        }],
+    };
+    let asked = |of| ToBroker::Seek {
+        epoch,
+        of,
+        seek: seek(),
+    };
+    let answered = |found| ToBroker::Sought {
+        epoch,
+        to: origin,
+        number: 3,
+        asked_at_us: 300,
+        found,
+    };
+    let answer = format!("0d{EPOCH}{bytes_of_origin}03ac02");
+    for (frame, bytes) in [
+        (asked(None), format!("0c{EPOCH}00{SEEK}")),
+        (asked(Some(origin)), format!("0c{EPOCH}01{bytes_of_origin}{SEEK}")),
+        (answered(Sought::Nothing), format!("{answer}00")),
+        (answered(Sought::Large), format!("{answer}01")),
+        (answered(Sought::Value(b"v".to_vec())), format!("{answer}020176")),
+    ] {
+        assert_eq!(hex(&frame), bytes, "{frame:?}");
+        assert_eq!(decode(CLUSTER, &encode(CLUSTER, &frame)), Ok(frame));
+    }
+    let from = origin;
+    let stream = Stream::Seek {
+        epoch,
+        from,
+        seek: seek(),
+    };
+    assert_eq!(hex(&stream), format!("03{EPOCH}{bytes_of_origin}{SEEK}"));
+    let alone = ToAgent::Seek {
+        epoch,
+        from,
+        seek: seek(),
+    };
+    assert_eq!(hex(&alone), format!("0e{EPOCH}{bytes_of_origin}{SEEK}"));
+}
+
+#[test]
+fn a_value_that_is_too_long_to_be_given_is_refused() {
+    let with = |bytes| ToBroker::Sought {
+        epoch: Epoch(7),
+        to: Origin(9),
+        number: 3,
+        asked_at_us: 300,
+        found: Sought::Value(vec![1; bytes]),
+    };
+    let read = |bytes| decode::<ToBroker>(CLUSTER, &encode(CLUSTER, &with(bytes)));
+    assert!(read(MAX_FETCHED_BYTES).is_ok());
+    let refused = FrameError::TooMany {
+        what: "bytes of a value",
+        count: MAX_FETCHED_BYTES + 1,
+        limit: MAX_FETCHED_BYTES,
+    };
+    assert_eq!(read(MAX_FETCHED_BYTES + 1), Err(refused));
+}
+
+#[test]
 fn other_versions_clusters_and_protocols_are_told_apart() {
     let good = encode(CLUSTER, &publish());
     let changed = |index: usize| {

@@ -346,6 +346,27 @@ fn only(segment: &Segment) -> AskedLease {
 }
 
 #[test]
+fn a_wish_is_known_to_whatever_agent_until_it_is_answered() {
+    let segment = segment();
+    let wait = Duration::from_millis(20);
+    for wish in [
+        LeaseWish::Compute,
+        LeaseWish::FetchOrCompute(wait),
+        LeaseWish::Fetch(wait),
+    ] {
+        let token = segment.fill_token(b"key");
+        let lease = segment
+            .ask_lease_for(b"key", &token, SECOND, wish)
+            .expect("a free slot");
+        assert_eq!(only(&segment).wish, wish);
+        assert!(segment.answer_lease(&only(&segment), LeaseAnswer::Busy, 0));
+        assert_eq!(only(&segment).wish, wish, "another agent may go on with it");
+        assert!(segment.answer_lease(&only(&segment), LeaseAnswer::Ready, 9));
+        assert_eq!(lease.payload(), 9);
+    }
+}
+
+#[test]
 fn a_lease_that_is_granted_is_done_or_abandoned() {
     let segment = segment();
     let journal = segment.journal().expect("it is of a cluster");
