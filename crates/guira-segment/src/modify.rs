@@ -305,8 +305,8 @@ impl Segment {
             return false;
         }
         let shared = &*self.shared;
-        let stamp = shared.clock_now().wrapping_add(1);
-        let announced = shared.announce(RecordKind::Expire, self.namespace, hashed.hash, 0, stamp);
+        let stamp = || shared.clock_now().wrapping_add(1);
+        let (_, announced) = shared.announce_at(RecordKind::Expire, self.namespace, hashed.hash, 0, stamp);
         let was_there = shared.expire(&thread, &hashed);
         shared.conclude(announced);
         was_there

@@ -24,9 +24,8 @@ impl Segment {
             None => {
                 // A forked child that could not attach has no pins to scan under: the namespace goes. (On
                 // other hosts the key is enough.)
-                let now = self.shared.next_clock();
                 let kind = RecordKind::Invalidate;
-                let announced = self.shared.announce(kind, self.namespace, hashed.hash, 0, now);
+                let (now, announced) = self.shared.announce(kind, self.namespace, hashed.hash, 0);
                 self.shared.raise_namespace_to(self.namespace, now);
                 self.shared.conclude(announced);
                 false
@@ -50,9 +49,8 @@ impl Segment {
     pub fn invalidate_tag(&self, tag: &[u8]) {
         let seed = self.shared.superblock.hash_seed;
         let (hash, group) = (hash_tag(seed, tag), group_of(tag));
-        let now = self.shared.next_clock();
         let number = number_of_group(&group);
-        let announced = self.shared.announce(RecordKind::Tag, number, hash, 0, now);
+        let (now, announced) = self.shared.announce(RecordKind::Tag, number, hash, 0);
         self.shared.raise_tag_to(hash, now);
         self.shared.raise_tag_to(hash_tag(seed, &group), now);
         if self.shared.is_lost() {
@@ -64,10 +62,7 @@ impl Segment {
     /// Invalidates everything in this handle's namespace, in constant time; as with a tag, a put that
     /// begins while it runs may stay.
     pub fn clear(&self) {
-        let now = self.shared.next_clock();
-        let announced = self
-            .shared
-            .announce(RecordKind::Namespace, self.namespace, 0, 0, now);
+        let (now, announced) = self.shared.announce(RecordKind::Namespace, self.namespace, 0, 0);
         self.shared.raise_namespace_to(self.namespace, now);
         self.shared.conclude(announced);
     }
@@ -75,8 +70,7 @@ impl Segment {
     /// Invalidates everything in the segment, in constant time; as with a tag, a put that begins while it
     /// runs may stay.
     pub fn clear_all(&self) {
-        let now = self.shared.next_clock();
-        let announced = self.shared.announce(RecordKind::Clear, 0, 0, 0, now);
+        let (now, announced) = self.shared.announce(RecordKind::Clear, 0, 0, 0);
         self.shared.raise_floor_to(now);
         if self.shared.is_lost() {
             self.shared.invalidate_for_others();

@@ -73,7 +73,8 @@ pub trait Host {
     /// `position` of this life at the latest: for hosts that are told of a ticket by others than the brokers.
     fn logged(&mut self, _broker: usize, _epoch: Epoch, _ticket: u64, _position: u64) {}
 
-    /// The invalidation clock: a value judged by it is refused if anything that concerns it came after.
+    /// The invalidation clock: a value judged by it is refused if anything that concerns it came after. An own record
+    /// that is not below the [`head`](Self::head) that is read after came after.
     fn clock(&self) -> u64;
 
     /// Moves the invalidation clock on and gives it: a token that was taken before is older than that.

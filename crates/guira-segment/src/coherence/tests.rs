@@ -141,9 +141,8 @@ fn a_fill_that_is_under_way_while_a_record_is_applied_is_refused() {
 /// An invalidation that dies behind its record.
 fn invalidate_and_die(segment: &Segment, key: &[u8]) -> Record {
     let shared = &segment.shared;
-    let now = shared.next_clock();
     let hash = segment.hash_of(key);
-    let announced = shared.announce(RecordKind::Invalidate, segment.namespace, hash, 0, now);
+    let (_, announced) = shared.announce(RecordKind::Invalidate, segment.namespace, hash, 0);
     assert!(announced.is_some());
     let entry = last_entry(segment);
     assert!(!entry.is_finished);

@@ -45,7 +45,8 @@ impl Journal<'_> {
 }
 
 impl Shared {
-    /// Tells the other hosts, if there are any, what this one is about to do. Before its effects: see the module.
+    /// Advances the invalidation clock, and tells the other hosts, if there are any, what this one is about to do.
+    /// Before its effects: see the module. Gives the clock.
     #[inline]
     pub(crate) fn announce(
         &self,
@@ -53,19 +54,33 @@ impl Shared {
         namespace: u16,
         hash: u64,
         flags: u8,
-        stamp: u64,
-    ) -> Option<Appended> {
+    ) -> (u64, Option<Appended>) {
+        self.announce_at(kind, namespace, hash, flags, || self.next_clock())
+    }
+
+    /// As [`Self::announce`], with what `stamp` gives in place of the next clock.
+    #[inline]
+    pub(crate) fn announce_at(
+        &self,
+        kind: RecordKind,
+        namespace: u16,
+        hash: u64,
+        flags: u8,
+        stamp: impl Fn() -> u64,
+    ) -> (u64, Option<Appended>) {
         if !self.has_journal() {
-            return None;
+            return (stamp(), None);
         }
-        Some(self.append(&Body {
+        let body = Body {
             kind: kind.code(),
             flags,
             namespace,
             hash,
             wall_ms: self.clock.boot_clock().realtime_ms(),
-            stamp,
-        }))
+            stamp: 0,
+        };
+        let (stamp, appended) = self.append_at(&body, stamp);
+        (stamp, Some(appended))
     }
 
     /// The effects are made.
@@ -77,17 +92,23 @@ impl Shared {
     }
 
     /// Commits a record under a ticket of its own.
-    #[inline(never)]
     pub(crate) fn append(&self, body: &Body) -> Appended {
+        self.append_at(body, || body.stamp).1
+    }
+
+    /// As [`Self::append`], with a stamp that is drawn after the ticket; gives it.
+    #[inline(never)]
+    fn append_at(&self, body: &Body, stamp: impl Fn() -> u64) -> (u64, Appended) {
         // Ends: a slot refuses only who was stopped for long, or what damage made of one lap of the ring.
         loop {
             // SeqCst: pairs with a reader's look at the tail behind its word that it sleeps. Release of it: whoever
             // sees a word of this ticket sees the tail beyond it.
             let ticket = self.word(CONTROL_JOURNAL_TAIL).fetch_add(1, Ordering::SeqCst);
-            let words = body.encode(lap_of(ticket, self.geometry.counts.journal_records));
+            let stamp = stamp();
+            let words = Body { stamp, ..*body }.encode(lap_of(ticket, self.geometry.counts.journal_records));
             if self.write_record(ticket, words) {
                 let [commit, ..] = words;
-                return Appended { ticket, commit };
+                return (stamp, Appended { ticket, commit });
             }
         }
     }

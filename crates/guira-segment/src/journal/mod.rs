@@ -17,9 +17,11 @@
 //!
 //! # Order
 //!
-//! `invalidate` and its kin advance the invalidation clock to `s`, commit a record that holds `s`, change the stamps
-//! and kill, mark the record as *finished*, and return. The other order would lose the message of an invalidation
-//! that readers of this host have seen. Of a record that is not finished the appender is on its way, or dead:
+//! `invalidate` and its kin take a ticket, advance the invalidation clock to `s`, commit a record that holds `s`, change the
+//! stamps and kill, mark the record as *finished*, and return. The other order would lose the message of an invalidation
+//! that readers of this host have seen. And whoever reads the clock, then the tail, knows that nothing beyond that
+//! tail has a stamp that the clock had reached: what other hosts have covered up to there is all that a value born then
+//! could be too old for. Of a record that is not finished the appender is on its way, or dead:
 //! the agent carries it out by [`Segment::finish_own`], which leaves alone what was born at `s` or later.
 
 mod append;

@@ -73,8 +73,10 @@ impl Shared {
     /// After it returns, no read gives a value whose put or fill began before. It cannot fail: when
     /// its scan does not verify within its bound, the whole namespace is invalidated instead.
     pub(crate) fn invalidate(&self, thread: &ThreadState, key: &Key<'_>) -> bool {
-        let now = self.next_clock();
-        let announce = || self.announce(RecordKind::Invalidate, key.namespace, key.hash, 0, now);
+        let announce = || {
+            self.announce(RecordKind::Invalidate, key.namespace, key.hash, 0)
+                .1
+        };
         let announced = if Mutant::StampBeforeRecord.is_on() {
             None
         } else {

@@ -32,7 +32,7 @@
 //!   was accepted before the reach of the new life: then whoever trusts its segment, or entered that life, has covered
 //!   it. For this, who answers is trusted now, and the asker follows a majority of the brokers.
 //! * **What its own workers said.** It asks only when a broker whose life it names has logged all tickets that were drawn
-//!   by the time the clock was read, and names the position of the last. (Another host's own records are carried out there
+//!   by the time the clock was read, and names the position of the last. What has a later ticket has a later stamp, too. (Another host's own records are carried out there
 //!   before they are sent.)
 //! * **What another agent of this host applied.** An agent that was replaced without knowing does not ask: it looks, after it
 //!   read the clock, whether it still speaks for the host. One that comes after applies again what is behind the mark it
