@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use guira_segment::{
-    Applied, Journal, LeaseAnswer, LeaseStep, NOTE_WORDS, Record, RecordKind, Segment, Trust,
+    Applied, Journal, LeaseAnswer, LeaseStep, LeaseWish, NOTE_WORDS, Record, RecordKind, Segment, Trust,
 };
 
 use super::episode::Episode;
@@ -80,6 +80,7 @@ impl Episode<'_, '_> {
         let role = segment.try_take_agent_role(MINUTE).expect("nobody has it");
         assert!(segment.has_agent(MINUTE) && role.is_mine() && role.progress() && role.epoch() > 0);
         assert_eq!(segment.agent_process(), Some(std::process::id()));
+        assert_eq!(segment.agent_epoch(), role.epoch());
         drop(role);
         assert_eq!(segment.agent_process(), None);
         let note = [place.key.into(); NOTE_WORDS];
@@ -136,7 +137,11 @@ fn compare_trust(segment: &Segment, now_ms: u64, is_clustered: bool) {
     segment.set_topics_trusted(wanted);
     assert!(segment.invalidation_clock() > 0);
     if !is_clustered {
-        assert_eq!([segment.trust(), segment.trust_at(0)], [Trust::NotCoherent; 2]);
+        let of_topics = segment.topics_trust_at(wanted, 0);
+        assert_eq!(
+            [segment.trust(), segment.trust_at(0), of_topics],
+            [Trust::NotCoherent; 3]
+        );
         assert_eq!(segment.trusted_for(), None);
         return assert_eq!((segment.trusted_until_ms(), segment.topics_trusted()), (0, 0));
     }
@@ -147,6 +152,11 @@ fn compare_trust(segment: &Segment, now_ms: u64, is_clustered: bool) {
     );
     assert_eq!(segment.trust(), Trust::Trusted { until_ms });
     assert_eq!(segment.trust_at(until_ms), Trust::Suspect);
+    let of_topics = |ms| segment.topics_trust_at(wanted, ms);
+    assert_eq!(
+        [of_topics(until_ms - 1), of_topics(until_ms)],
+        [Trust::Trusted { until_ms }, Trust::Suspect]
+    );
     assert_eq!(
         segment.trusted_for(),
         Some(Duration::from_millis(until_ms - now_ms))
@@ -160,8 +170,17 @@ fn lease(segment: &Segment, place: Place, journal: &Journal<'_>) {
     let token = segment.fill_token(place.name());
     let events = journal.lease_events();
     journal.wait_for_events(journal.tail(), events + 1, MINUTE);
-    let lease = segment.ask_lease(place.name(), &token, MINUTE);
+    let wish = match place.key % 3 {
+        0 => LeaseWish::Compute,
+        1 => LeaseWish::FetchOrCompute(Duration::from_micros(place.key.into())),
+        _ => LeaseWish::Fetch(MINUTE),
+    };
+    let lease = match wish {
+        LeaseWish::Compute => segment.ask_lease(place.name(), &token, MINUTE),
+        wish => segment.ask_lease_for(place.name(), &token, MINUTE, wish),
+    };
     let lease = lease.expect("a free slot");
+    assert_eq!(segment.asked_leases()[0].wish, wish);
     let clock = token.clock();
     assert_eq!(
         [token.born_at(clock - 1).clock(), token.born_at(u64::MAX).clock()],

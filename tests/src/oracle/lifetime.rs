@@ -29,6 +29,7 @@ pub(super) struct Deadlines {
     pub(super) soft_ms: u64,
 }
 
+const SECOND: Duration = Duration::from_secs(1);
 const YEAR_MS: u64 = 31_556_952_000;
 
 impl Lifetime {
@@ -63,9 +64,12 @@ impl Lifetime {
             u64::MAX => Duration::MAX,
             ms => Duration::from_millis(ms),
         };
-        let hard = self
-            .hard_ms
-            .map_or(Expiry::never(), |ms| Expiry::after(duration(ms)));
+        let hard = self.hard_ms.map_or(Expiry::never(), |ms| {
+            let hard = Expiry::after(duration(ms));
+            // The sooner one counts.
+            let later = Expiry::after(duration(ms).saturating_add(SECOND));
+            hard.within(later).within(Expiry::never())
+        });
         self.soft_ms.map_or(hard, |ms| hard.soft(duration(ms)))
     }
 

@@ -1,6 +1,6 @@
 //! Writes that do not depend on the present value: put, add.
 
-use guira_segment::{Add, Put, StoreError};
+use guira_segment::{Add, Expiry, Put, StoreError};
 
 use super::episode::{Episode, NEVER};
 use super::lifetime::Lifetime;
@@ -17,6 +17,13 @@ impl Options {
             .expiry(self.lifetime.expiry())
             .tags(&tags)
             .aligned(self.is_aligned);
+        // What is refused is not mended by it.
+        let is_right = self.lifetime.deadlines(0).is_some();
+        let options = if is_right {
+            options.within(Expiry::never())
+        } else {
+            options
+        };
         work(&options)
     }
 

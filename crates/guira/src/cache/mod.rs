@@ -7,8 +7,8 @@ mod change;
 mod compute;
 mod compute_many;
 mod count;
-#[cfg(any(feature = "ndarray", feature = "rkyv"))]
 mod fetch;
+#[cfg(any(feature = "ndarray", feature = "rkyv"))]
 mod in_place;
 mod many;
 mod payload;
