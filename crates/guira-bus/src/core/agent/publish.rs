@@ -21,8 +21,10 @@ const HISTORY_EVERY_US: u64 = 50_000;
 impl AgentCore {
     /// Sends what a broker does not have yet, as far as its window allows.
     pub(super) fn pump(&mut self, now_us: u64, broker: usize, host: &mut impl Host, flow: &mut Vec<Flow>) {
-        // First, so that nothing counts as applied everywhere that is not applied here.
+        // First, so that nothing counts as applied everywhere that is not applied here. What was not carried out yet is
+        // not sent: the agent after this one carries out what was not accepted, and no more.
         self.finish_own(host);
+        let carried_out = self.carried_out(host);
         let Some(link) = self.links.get_mut(broker) else {
             return;
         };
@@ -37,7 +39,7 @@ impl AgentCore {
             let (first, sent) = (link.received, link.sent);
             let mut items = Vec::new();
             if first >= host.oldest() {
-                host.read(first, FRAME_ITEMS, &mut items);
+                host.read(first, items_of_frame(first, carried_out), &mut items);
             } else {
                 link.sent = first;
             }
@@ -50,9 +52,8 @@ impl AgentCore {
                 flow.push(Flow::Send { broker, frame });
             }
         }
-        let head = host.head();
         let settled = self.settled;
-        while link.sent < head && link.sent < link.received + WINDOW {
+        while link.sent < carried_out && link.sent < link.received + WINDOW {
             let first = link.sent;
             let mut items = Vec::new();
             let oldest = host.oldest();
@@ -60,7 +61,7 @@ impl AgentCore {
                 overrun(broker, first..oldest, settled, &mut items, flow);
                 link.sent = oldest;
             } else {
-                link.sent = host.read(first, FRAME_ITEMS, &mut items);
+                link.sent = host.read(first, items_of_frame(first, carried_out), &mut items);
             }
             if items.is_empty() {
                 break;
@@ -153,6 +154,15 @@ impl AgentCore {
         }
     }
 
+    /// Own records below this ticket were carried out in the segment.
+    fn carried_out(&self, host: &impl Host) -> u64 {
+        if Mutant::OwnUnfinished.is_on() {
+            host.head()
+        } else {
+            self.finished
+        }
+    }
+
     /// Completes the host's own records in the segment: a worker may have died between record and kill.
     pub(super) fn finish_own(&mut self, host: &mut impl Host) {
         if Mutant::OwnUnfinished.is_on() {
@@ -221,6 +231,11 @@ fn note_said(said: &mut [u64; TOPICS], first: u64, items: &[Item]) -> u64 {
         }
         after
     })
+}
+
+/// How many tickets from `first` on go into a frame, of those below `end`.
+fn items_of_frame(first: u64, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(first)).map_or(FRAME_ITEMS, |left| left.min(FRAME_ITEMS))
 }
 
 /// What is said of tickets that the journal does not have any more: what is settled need not be known to a broker

@@ -34,6 +34,8 @@ struct Segment {
     clock: u64,
     /// Another agent speaks for it.
     is_taken_over: bool,
+    /// Own records from this ticket on cannot be carried out yet.
+    unwritten: Option<u64>,
 }
 
 impl Segment {
@@ -51,6 +53,7 @@ impl Segment {
             value: None,
             clock: 0,
             is_taken_over: false,
+            unwritten: None,
         }
     }
 }
@@ -74,8 +77,9 @@ impl Host for Segment {
     fn apply(&mut self, record: &Record) {
         self.applied.push(record.hash);
     }
-    fn finish_own(&mut self, _from: u64) -> u64 {
-        self.head()
+    fn finish_own(&mut self, from: u64) -> u64 {
+        let end = self.unwritten.unwrap_or(u64::MAX).min(self.head());
+        end.max(from)
     }
     fn raise_floor(&mut self, _topics: u64) {
         self.floors += 1;

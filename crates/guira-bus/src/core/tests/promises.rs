@@ -180,3 +180,18 @@ fn a_list_of_a_life_that_was_short_leaves_nobody_out() {
     assert!(net.is_trusted(0));
     assert_eq!(net.segments[0].floors, floors + 1);
 }
+
+#[test]
+fn what_is_not_carried_out_here_is_not_sent() {
+    let mut net = Net::new(1, 2, 1_000);
+    net.pass(3 * SECOND);
+    // Written by the time it is read, and not when the agent carried out what there was.
+    net.segments[0].unwritten = Some(4);
+    net.invalidate(0, 0..6);
+    net.pass(3 * SECOND);
+    assert_eq!((net.segments[0].accepted, net.segments[0].settled), (4, 4));
+    assert_eq!(net.segments[1].applied, [0, 1, 2, 3]);
+    net.segments[0].unwritten = None;
+    net.pass(3 * SECOND);
+    assert_eq!((net.segments[0].accepted, net.segments[0].settled), (6, 6));
+}
