@@ -41,7 +41,9 @@ fn what_is_invalidated_in_one_terminal_is_gone_in_the_other() {
         status["segment"]["is_trusted"] == true
     };
     // On a busy machine trust may run out for a moment.
-    while !is_trusted() {}
+    while !is_trusted() {
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
     for agent in agents {
         let _ = agent.terminate();
     }
@@ -72,14 +74,12 @@ fn an_agent_says_when_and_why_trust_is_lost() {
         lines.push(agent.next_line());
     }
     let _ = broker.terminate();
-    while !lines[lines.len() - 1].contains("lost trust") {
+    // On a busy machine it may be lost before, for another reason.
+    let cause = format!("broker {address} has confirmed nothing for");
+    let is_lost = |line: &str| line.contains("lost trust") || line.contains("not coherent yet");
+    while !(is_lost(&lines[lines.len() - 1]) && lines[lines.len() - 1].contains(&cause)) {
         lines.push(agent.next_line());
     }
-    let last = &lines[lines.len() - 1];
-    assert!(
-        last.contains(&format!("broker {address} has confirmed nothing for")),
-        "{lines:?}"
-    );
     for line in &lines {
         let time: Vec<&str> = line[..8].split(':').collect();
         assert!(
@@ -193,5 +193,47 @@ fn it_is_told_whether_what_is_there_is_trusted() {
     while trusted(lines[0]) == true {}
     for line in lines {
         assert_eq!(trusted(line), false, "{line}");
+    }
+}
+
+#[test]
+fn whoever_serves_goes_on_when_what_it_says_cannot_be_written() {
+    let workplace = Workplace::empty();
+    let (mut broker, address) = broker_at(&workplace, "default", "");
+    broker.stop_listening();
+    let [mut one, mut other] = ["a.guira", "b.guira"].map(|file| agent(&workplace, file, &address));
+    one.stop_listening();
+    // Both have something to say now.
+    drop(other);
+    workplace
+        .run(&format!("bus ping --timeout 20s --broker {address}"))
+        .done();
+    std::fs::remove_file(workplace.file("a.guira")).expect("it is there");
+    workplace.run("create a.guira --size 8M --cluster default").done();
+    other = agent(&workplace, "b.guira", &address);
+    workplace.run("put a.guira greeting hello").done();
+    workplace
+        .run("invalidate b.guira --key greeting --wait 20s")
+        .done();
+    workplace.run("get a.guira greeting").not_found();
+    let _ = other.terminate();
+}
+
+#[test]
+fn whoever_cannot_say_where_it_serves_does_not_begin() {
+    let workplace = Workplace::empty();
+    for line in [
+        "broker --bind tcp://127.0.0.1:0",
+        "agent a.guira --size 8M --broker tcp://127.0.0.1:1",
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let ended = super::command(workplace.arguments(line))
+            .current_dir(workplace.directory.path())
+            .stdout(full.expect("every Linux has it"))
+            .output()
+            .expect("the command runs");
+        assert_eq!(ended.status.code(), Some(4), "{line}");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains("cannot write to standard output"), "{said}");
     }
 }

@@ -12,7 +12,8 @@ use super::{Workplace, command};
 /// Killed when it is dropped.
 pub(super) struct Service {
     child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    /// None when it is not listened to any more.
+    lines: Option<std::io::Lines<BufReader<ChildStdout>>>,
 }
 
 impl Service {
@@ -25,17 +26,21 @@ impl Service {
         let out = child.stdout.take().expect("it is piped");
         Self {
             child,
-            lines: BufReader::new(out).lines(),
+            lines: Some(BufReader::new(out).lines()),
         }
     }
 
+    fn next_said(&mut self) -> Option<std::io::Result<String>> {
+        self.lines.as_mut().expect("it is listened to").next()
+    }
+
     pub(super) fn next(&mut self) -> Value {
-        object(self.lines.next())
+        object(self.next_said())
     }
 
     /// The next line as it is.
     pub(super) fn next_line(&mut self) -> String {
-        self.lines.next().expect("a line").expect("text")
+        self.next_said().expect("a line").expect("text")
     }
 
     /// Reads on until a line is so.
@@ -43,11 +48,20 @@ impl Service {
         while !is_so(&self.next()) {}
     }
 
+    /// What it says from now on cannot be written: nobody would read it.
+    pub(super) fn stop_listening(&mut self) {
+        self.lines = None;
+    }
+
     /// Ends it as a service manager does; its last line.
     pub(super) fn terminate(mut self) -> Option<Value> {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process"));
         kill(pid, Signal::SIGTERM).expect("it runs");
-        let last = self.lines.by_ref().last().map(|line| object(Some(line)));
+        let last = self
+            .lines
+            .take()
+            .and_then(Iterator::last)
+            .map(|line| object(Some(line)));
         assert!(self.child.wait().expect("it was started").success());
         last
     }

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &AgentArgs, out: &mut dyn Write) -> Result<Exit, CliErro
         main.unpark();
     });
     let (mut guira, mut file) = open(args)?;
-    let (mut before, mut missing_since) = (None, None);
+    let (mut before, mut missing_since, mut has_spoken) = (None, None, false);
     while !is_ending.load(Ordering::Relaxed) {
         match file_at(&args.path) {
             found if found == file => missing_since = None,
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &AgentArgs, out: &mut dyn Write) -> Result<Exit, CliErro
                 // Who opens the path now has another segment, and no agent.
                 (guira, file) = open(args)?;
                 (before, missing_since) = (None, None);
-                said::write_replaced(out, args)?;
+                goes_on(said::write_replaced(out, args))?;
             }
         }
         let Some(status) = guira.coherence_status() else {
@@ -95,12 +95,26 @@ pub(crate) fn run(args: &AgentArgs, out: &mut dyn Write) -> Result<Exit, CliErro
         };
         let now = State::of(&status);
         if before.as_ref() != Some(&now) {
-            said::write_change(out, args, before.as_ref(), &status)?;
+            let written = said::write_change(out, args, before.as_ref(), &status);
+            if has_spoken {
+                goes_on(written)?;
+            } else {
+                written?;
+                has_spoken = true;
+            }
             before = Some(now);
         }
         std::thread::park_timeout(LOOK);
     }
     Ok(Exit::Done)
+}
+
+/// Nobody may be there any more to read what an agent says, or no room: that is no reason to end it.
+fn goes_on(written: Result<(), CliError>) -> Result<(), CliError> {
+    match written {
+        Err(CliError::Output(_)) => Ok(()),
+        written => written,
+    }
 }
 
 /// The segment, and which file it is.

@@ -99,11 +99,14 @@ fn cause(status: &CoherenceStatus, bound: Duration) -> String {
     unheard.join("; ")
 }
 
+/// So old what is known of a broker may be.
+const NOTED_WITHIN: Duration = Duration::from_millis(100);
+
 /// What keeps a broker from being heard; `None` if it is heard.
 fn unheard(link: &BrokerLink, bound: Duration) -> Option<String> {
     let Broker { address, last, .. } = Broker::of(link);
     match link.confirmed_ago() {
-        Some(ago) if ago <= bound && link.is_followed() && is_well(link) => None,
+        Some(ago) if ago + NOTED_WITHIN <= bound && link.is_followed() && is_well(link) => None,
         Some(ago) if link.is_followed() && is_well(link) => Some(format!(
             "broker {address} has confirmed nothing for {}",
             show_duration(ago)
