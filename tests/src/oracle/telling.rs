@@ -69,6 +69,7 @@ impl Episode<'_, '_> {
         };
         if place.key.is_multiple_of(4) {
             let ticket = journal.announce_put(place.name(), 0);
+            self.model.births += 1;
             self.tell_of_key(RecordKind::Put, place);
             assert_eq!(ticket + 1, journal.tail());
         }
