@@ -42,8 +42,12 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         if let Some(value) = self.get(key)? {
             return Ok(Some(value));
         }
-        let key = self.key_bytes(key)?;
+        let bytes = self.key_bytes(key)?;
         let values = self.values(PutOptions::default());
-        Ok(fetch_blocking(self.place(&key)?, wait, &values))
+        match fetch_blocking(self.place(&bytes)?, wait, &values) {
+            Some(value) => Ok(Some(value)),
+            // Another caller may have been faster.
+            None => self.get(key),
+        }
     }
 }
