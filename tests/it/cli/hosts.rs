@@ -1,5 +1,7 @@
 //! Two hosts from a shell: a broker, an agent for each segment, and what one host invalidates.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::Workplace;
@@ -42,7 +44,7 @@ fn what_is_invalidated_in_one_terminal_is_gone_in_the_other() {
     };
     // On a busy machine trust may run out for a moment.
     while !is_trusted() {
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     for agent in agents {
         let _ = agent.terminate();
@@ -209,7 +211,11 @@ fn whoever_serves_goes_on_when_what_it_says_cannot_be_written() {
         .run(&format!("bus ping --timeout 20s --broker {address}"))
         .done();
     std::fs::remove_file(workplace.file("a.guira")).expect("it is there");
-    workplace.run("create a.guira --size 8M --cluster default").done();
+    let end = Instant::now() + Duration::from_secs(20);
+    while !workplace.file("a.guira").exists() {
+        assert!(Instant::now() < end, "its agent does not make it again");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
     other = agent(&workplace, "b.guira", &address);
     workplace.run("put a.guira greeting hello").done();
     workplace
