@@ -58,6 +58,8 @@ pub enum Mutant {
     SoughtUnlogged,
     /// Who seeks a value does not hear again what it had heard of brokers that have begun anew.
     SoughtDeaf,
+    /// A host gives a value by trust from before the asker outlived a broker.
+    SoughtTooSoon,
 }
 
 impl Mutant {
@@ -90,6 +92,7 @@ impl Mutant {
         Self::SoughtWithGaps,
         Self::SoughtUnlogged,
         Self::SoughtDeaf,
+        Self::SoughtTooSoon,
     ];
 
     /// Whether the mistake is made on this thread.

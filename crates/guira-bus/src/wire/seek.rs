@@ -16,6 +16,9 @@ pub struct Seek {
     /// How far the asker stands in each life of a broker of which it has applied something: [`MAX_STANDINGS`](super::MAX_STANDINGS) at
     /// most.
     pub standings: Vec<Standing>,
+    /// How long ago the asker last learned of the end of a life of a broker of which it had applied something, or its
+    /// agent took over from another; none if there was no such end.
+    pub outlived_ago_us: Option<u64>,
 }
 
 /// How far a host has applied what a broker logged in one life.

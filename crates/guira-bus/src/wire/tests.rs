@@ -149,7 +149,7 @@ fn golden_bytes_of_seeking() {
     const EPOCH: &str = "0700000000000000";
     const SEEK: &str = "03ac02\
                         01000000000000000200000000000000\
-                        0107000000000000000405";
+                        01070000000000000004050106";
     let (epoch, origin) = (Epoch(7), Origin(9));
     let bytes_of_origin = format!("09{}", "00".repeat(15));
     let seek = || Seek {
@@ -164,6 +164,7 @@ fn golden_bytes_of_seeking() {
             control: 4,
             topic: 5,
         }],
+        outlived_ago_us: Some(6),
     };
     let asked = |of| ToBroker::Seek {
         epoch,

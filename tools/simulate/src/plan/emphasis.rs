@@ -33,6 +33,7 @@ impl Plan {
                 self.loss = 0.3;
             }
             Mutant::SoughtDeaf => self.add_unknown_speaker(rng),
+            Mutant::SoughtTooSoon => self.add_outlived_record(rng),
             _ => {}
         }
     }
@@ -74,6 +75,31 @@ impl Plan {
         self.cut(at_us - 10_000, 10_000, deaf, 0);
         self.begins_anew(at_us, rng);
         self.cut(at_us, 800_000, speaker, 0);
+    }
+
+    /// A host hears another by a broker that then begins anew and does not hear it any more, and asks a third one, which
+    /// has heard nothing of it and is met by another broker alone.
+    fn add_outlived_record(&mut self, rng: &mut Rng) {
+        self.brokers = 3;
+        self.clock_ppm.resize(self.hosts + 3, 0);
+        self.clock_offsets_us.resize(self.hosts + 3, 1_000_000);
+        self.make_plain();
+        self.make_seeking();
+        let (at_us, speaker, asker) = self.everybody_is_there(rng);
+        let for_us = 700_000;
+        for host in 0..self.hosts {
+            if host == speaker {
+                self.cut(at_us, for_us, host, 2);
+            } else {
+                self.cut(at_us, for_us, host, 1);
+                if host != asker {
+                    self.cut(at_us, for_us, host, 0);
+                }
+            }
+        }
+        let anew_us = at_us + rng.u64(50_000..150_000);
+        self.begins_anew(anew_us, rng);
+        self.cut(anew_us, for_us, speaker, 0);
     }
 
     /// Whatever is lost stays so for a while: keys are invalidated one by one, and seldom.

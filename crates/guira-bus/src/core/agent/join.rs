@@ -52,7 +52,9 @@ impl AgentCore {
                 link.to_settle.clear();
                 link.members_version = 0;
                 link.newest_version = 0;
-                self.leases.seeks.outlive();
+                if link.epoch != Epoch(0) {
+                    self.leases.seeks.outlive(now_us);
+                }
                 link.begin_life(epoch, next);
             }
             link.lose_stream();
@@ -130,6 +132,7 @@ impl AgentCore {
                         start.head
                     }
                 };
+                self.leases.seeks.enter(now_us);
                 if let Some(link) = self.links.get_mut(broker) {
                     link.begin(topics, position);
                     link.applied = position;

@@ -100,8 +100,12 @@ impl AgentCore {
             confirmed.push(link.confirmed_us);
         }
         let trust_us = majority_of(&mut confirmed, settings.majority());
+        let mut leases = Leases::new(links.len());
+        if links.iter().any(|link| link.confirmed_us.is_some()) {
+            leases.seeks.outlive(now_us);
+        }
         Self {
-            leases: Leases::new(links.len()),
+            leases,
             links,
             finished: accepted.max(host.oldest()),
             accepted,

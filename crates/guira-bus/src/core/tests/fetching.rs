@@ -247,6 +247,7 @@ fn who_does_not_follow_the_same_lives_gives_nothing() {
             asked_at_us: 1,
             key: KEY,
             standings,
+            outlived_ago_us: None,
         };
         let frame = crate::wire::Stream::Seek {
             epoch: Epoch(1),
@@ -270,4 +271,59 @@ fn who_does_not_follow_the_same_lives_gives_nothing() {
     assert!(!give(vec![standing(9, 0)]), "it does not follow that life");
     assert!(!give(vec![standing(1, 0), standing(9, 0)]), "nor both");
     assert!(!give(Vec::new()), "nothing is known of the asker");
+}
+
+/// The asker heard of an invalidation by a broker that has begun anew, and trusts by that; the giver has not.
+#[test]
+fn who_was_trusted_before_the_asker_outlived_a_broker_gives_nothing() {
+    let mut net = Net::with_value(3, 3, 10);
+    net.pass(3 * SECOND);
+    net.cut.extend([(1, 1), (0, 0), (0, 1), (2, 2)]);
+    net.invalidate(2, [KEY.hash]);
+    net.pass(10 * MS);
+    let accepted_us = net.now_us;
+    assert_eq!(net.segments[1].applied, [KEY.hash]);
+    net.pass(200 * MS);
+    net.cut.extend([(2, 0)]);
+    net.start_broker(0);
+    net.pass(100 * MS);
+    net.want(1, 1, FETCH);
+    net.pass(20 * MS);
+    assert!(net.is_trusted(0), "the giver's trust is not over yet");
+    net.pass(accepted_us + AgentSettings::BOUND_US + 20 * MS - net.now_us);
+    assert!(net.is_trusted(1), "nor that of the asker, later than the bound");
+    assert_eq!(net.outcome(1, 1), Some(&LeaseOutcome::Alone));
+    assert_eq!(net.segments[0].applied, []);
+}
+
+/// The same of an agent that was replaced: the one after it knows nothing of what it applied.
+#[test]
+fn who_was_trusted_before_the_asker_s_agent_began_gives_nothing_until_it_has_asked_again() {
+    let mut net = Net::with_value(1, 2, 10);
+    net.pass(3 * SECOND);
+    net.start_agent(1);
+    // It is greeted at the next tick; the giver asks at its own pace.
+    net.pass(2 * MS);
+    assert!(net.is_trusted(0) && net.is_trusted(1));
+    net.want(1, 1, FETCH);
+    assert_eq!(net.outcome(1, 1), Some(&LeaseOutcome::Alone));
+    net.pass(AgentSettings::BOUND_US / 4);
+    net.want(1, 2, FETCH);
+    assert!(net.is_fetched(1, 2));
+}
+
+/// Nothing was applied before, so nothing is waited for.
+#[test]
+fn who_is_new_is_given_a_value_as_soon_as_it_is_trusted() {
+    let mut net = Net::with_value(1, 2, 10);
+    net.pass(3 * SECOND);
+    net.segments.push(Segment::new(3, 1_000));
+    net.agents.push(None);
+    net.bounds_us.push(AgentSettings::BOUND_US);
+    net.start_agent(2);
+    while !net.is_trusted(2) {
+        net.pass(2 * MS);
+    }
+    net.want(2, 1, FETCH);
+    assert!(net.is_fetched(2, 1));
 }

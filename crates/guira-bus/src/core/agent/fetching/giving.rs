@@ -51,7 +51,8 @@ impl AgentCore {
     /// Whether this host is trusted, and has covered what the asker has.
     fn may_give(&self, now_us: u64, seek: &Seek, host: &impl Host) -> bool {
         let topic = Topic::of_namespace(seek.key.namespace);
-        let is_trusted = host.trusts(now_us, topic) || Mutant::SoughtWithoutTrust.is_on();
+        let is_trusted = host.trusts(now_us, topic) && self.has_met_since(now_us, seek)
+            || Mutant::SoughtWithoutTrust.is_on();
         let has_covered = |standing: &Standing| {
             self.links.iter().any(|link| {
                 let needed = Topic::CONTROL.bit() | topic.bit();
@@ -64,6 +65,15 @@ impl AgentCore {
         };
         let is_covered = !seek.standings.is_empty() && seek.standings.iter().all(has_covered);
         is_trusted && (is_covered || Mutant::SoughtWithoutPosition.is_on())
+    }
+
+    /// Whether this host's trust was earned since it entered a life of a broker itself, and since the asker outlived one.
+    fn has_met_since(&self, now_us: u64, seek: &Seek) -> bool {
+        let outlived_us = seek
+            .outlived_ago_us
+            .map_or(0, |ago_us| now_us.saturating_sub(ago_us));
+        let since_us = outlived_us.max(self.leases.seeks.entered_at_us);
+        self.trust_us.is_some_and(|at_us| at_us >= since_us) || Mutant::SoughtTooSoon.is_on()
     }
 }
 

@@ -28,9 +28,10 @@
 //!   such life, of the key's topic and of what concerns all - *also beyond a gap*, for what comes is applied at once. Who
 //!   answers follows the same lives, and has applied them without a gap up to there, or entered there with a floor.
 //! * **What it applied in a life that has ended.** Before it asks it forgets what it had of ended lives: if that comes
-//!   again, in another life or from another broker, it is applied again, which is after `c`. What never comes again is settled, or
-//!   was accepted before the reach of the new life: then whoever trusts its segment, or entered that life, has covered
-//!   it. For this, who answers is trusted now, and the asker follows a majority of the brokers.
+//!   again, in another life or from another broker, it is applied again, which is after `c`. But the trust that it earned by
+//!   having applied it goes on, without hearing it again. So it says how long ago it learned of the last end (or its
+//!   agent began, which knows nothing of what the one before it applied), and who answers has earned its trust since then, and
+//!   since it entered a life itself. See below.
 //! * **What its own workers said.** It asks only when a broker whose life it names has logged all tickets that were drawn
 //!   by the time the clock was read, and names the position of the last. What has a later ticket has a later stamp, too. (Another host's own records are carried out there
 //!   before they are sent.)
@@ -38,6 +39,30 @@
 //!   read the clock, whether it still speaks for the host. One that comes after applies again what is behind the mark it
 //!   begins with.
 //! * **What a floor made void.** Entering a stream at its head is having applied it up to there, for both.
+//!
+//! # Lives that have ended
+//!
+//! Be `a` when the asker learned of the last end, `g` when the giver entered or outlived a life last, both before the
+//! value is given, and `r` a record that the asker covered at `c` and that no life it names covers. `r` is accepted at `t`.
+//!
+//! * `t <= a` or `t <= g`: what the giver trusts by was asked after `a` and after `g`, and trust that was asked for after `t`
+//!   proves that `r` is covered. It is no matter whether a message is late: `a` then seems to be later than it was.
+//! * `t` is later than both: for the asker to be trusted longer than the bound after `t` a majority confirms that was asked
+//!   after `t`. One of it logged `r`. If in the life that confirms, the asker has it from there: after `c`, or the life is
+//!   named. If in a life before it, that one ended before `a`, or before the asker's floor; the giver, which follows the
+//!   same lives, went on in the new one by `g`, when all that its origins had told the old one was logged, so before `t`,
+//!   and the asker hears of it. Or it entered with a floor, and has nothing that is older.
+//!
+//! A host that is new has outlived nothing: it covers what is before its floor, which is in the lives that it names, or was
+//! in one before them, and the second point holds for it with any `t`, for what was asked before the giver's entry
+//! does not outlast the bound after a `t` that is later.
+//!
+//! # What remains
+//!
+//! An agent that was replaced while it was stopped may apply what is in its queue, and extend trust, before it sees that it
+//! was. The one after it, which may have asked by then, does not name that. What the old one had asked before it was stopped
+//! was asked before `a`, so that trust keeps the bound by the first point and by its age. Only if it asked anew, and had the answer,
+//! before it looked whether it speaks for the host would a value be trusted for longer.
 //!
 //! A value that is fetched may be older than the lease under which it was sought. So it is never passed on as the value of
 //! a computation, which is judged by its grant: the lease is given up, and whoever waits for it asks the hosts in turn.
@@ -68,6 +93,10 @@ pub(super) struct Seeks {
     open: BTreeMap<u64, Open>,
     /// Since something was sought last, a life of a broker has ended.
     has_outlived: bool,
+    /// When it was learned last that a life of a broker has ended, or the agent took over.
+    outlived_at_us: Option<u64>,
+    /// When a life of a broker was entered last, or its end was learned, or the agent took over.
+    entered_at_us: u64,
 }
 
 #[derive(Debug)]
@@ -110,9 +139,16 @@ impl Seeks {
         has_room
     }
 
-    /// A life of a broker has ended.
-    pub(super) const fn outlive(&mut self) {
+    /// A life of a broker has ended of which this host may have applied something.
+    pub(super) const fn outlive(&mut self, now_us: u64) {
         self.has_outlived = true;
+        self.outlived_at_us = Some(now_us);
+        self.enter(now_us);
+    }
+
+    /// A life of a broker was entered.
+    pub(super) const fn enter(&mut self, now_us: u64) {
+        self.entered_at_us = now_us;
     }
 
     /// When there is something to do next.
@@ -224,6 +260,11 @@ impl AgentCore {
                 asked_at_us: now_us,
                 key,
                 standings,
+                outlived_ago_us: self
+                    .leases
+                    .seeks
+                    .outlived_at_us
+                    .map(|at_us| now_us.saturating_sub(at_us)),
             },
             clock,
             broker,
