@@ -241,6 +241,8 @@ impl Link {
                 self.see(Topic::of_index(index), position);
             }
         }
+        // What an agent before this one sent is counted above, once.
+        self.read_to = self.read_to.max(next);
     }
 
     /// Whether all own tickets below `head` are logged in this life, or were settled before it.

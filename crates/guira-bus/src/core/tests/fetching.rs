@@ -327,3 +327,24 @@ fn who_is_new_is_given_a_value_as_soon_as_it_is_trusted() {
     net.want(2, 1, FETCH);
     assert!(net.is_fetched(2, 1));
 }
+
+/// What was sent before it began counts for every key, once.
+#[test]
+fn what_a_host_says_of_other_keys_after_its_agent_was_replaced_keeps_nothing_from_it() {
+    let mut net = Net::with_value(1, 2, 10);
+    net.invalidate(1, [KEY.hash]);
+    net.pass(SECOND);
+    net.start_agent(1);
+    net.pass(SECOND);
+    net.segments[1].journal.push(Item::Record(Record {
+        kind: RecordKind::Invalidate,
+        namespace: 2,
+        hash: 8,
+        wall_ms: 0,
+        stamp: 0,
+    }));
+    // So that it is logged, and the giver has not asked since.
+    net.pass(2 * MS);
+    net.want(1, 1, FETCH);
+    assert!(net.is_fetched(1, 1));
+}
