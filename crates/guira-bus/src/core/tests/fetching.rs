@@ -348,3 +348,30 @@ fn what_a_host_says_of_other_keys_after_its_agent_was_replaced_keeps_nothing_fro
     net.want(1, 1, FETCH);
     assert!(net.is_fetched(1, 1));
 }
+
+/// It says that it has a large value, and is gone before it is asked for it.
+#[test]
+fn a_large_value_of_who_is_gone_is_given_by_the_next_one() {
+    let mut net = Net::with_value(1, 4, 100_000);
+    net.cut(0);
+    net.cut(2);
+    net.want(1, 1, FETCH);
+    let asked_at_us = net.now_us;
+    // Both say so, the one who is gone twice.
+    for from in [1, 1, 3] {
+        let frame = ToAgent::Sought {
+            from: Origin(from),
+            number: 1,
+            asked_at_us,
+            found: Sought::Large,
+            epoch: Epoch(1),
+        };
+        net.deliver(VecDeque::from([Way::Down(1, 0, frame)]));
+    }
+    net.segments[2].value = Some(vec![8; 100_000]);
+    net.mend(2);
+    net.pass(WAIT_US / 4 - 2 * MS);
+    assert_eq!(net.outcome(1, 1), None, "the first one may be slow");
+    net.pass(4 * MS);
+    assert!(net.is_fetched(1, 1));
+}

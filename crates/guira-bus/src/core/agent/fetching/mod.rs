@@ -115,10 +115,41 @@ struct Question {
     broker: usize,
     /// Who has not said yet that it has nothing; unknown in a large cluster.
     silent: Option<BTreeSet<Origin>>,
-    /// Who has it, and was not asked for it yet.
+    /// Who has it, and was asked for it alone or will be.
     large: Vec<Origin>,
-    /// Who was asked for it alone.
-    asked: Option<Origin>,
+    /// How many of those were asked.
+    tried: usize,
+    /// Who was asked last, and until when that is waited for before the next one is.
+    asked: Option<(Origin, u64)>,
+    /// How long one is waited for: it may be dead.
+    patience_us: u64,
+}
+
+impl Question {
+    fn add_large(&mut self, from: Origin) {
+        if !self.large.contains(&from) {
+            self.large.push(from);
+        }
+    }
+
+    /// Who is to be asked for a large value now, if it is time to ask one more.
+    fn next_asked(&mut self, now_us: u64) -> Option<Origin> {
+        if self.asked.is_some_and(|(_, until_us)| now_us < until_us) {
+            return None;
+        }
+        let of = *self.large.get(self.tried)?;
+        self.tried += 1;
+        self.asked = Some((of, now_us + self.patience_us));
+        Some(of)
+    }
+
+    /// When one more may be asked.
+    fn next_due_us(&self) -> u64 {
+        let is_left = self.tried < self.large.len();
+        self.asked
+            .filter(|_| is_left)
+            .map_or(u64::MAX, |(_, until_us)| until_us)
+    }
 }
 
 impl Seeks {
@@ -153,9 +184,12 @@ impl Seeks {
 
     /// When there is something to do next.
     pub(super) fn next_due_us(&self, now_us: u64) -> u64 {
-        let due_us = |open: &Open| match open.question {
-            None => open.until_us.min(now_us + AGAIN_US),
-            Some(_) => open.until_us,
+        let due_us = |open: &Open| {
+            let next_us = match &open.question {
+                None => now_us + AGAIN_US,
+                Some(question) => question.next_due_us(),
+            };
+            next_us.min(open.until_us)
         };
         self.open.values().map(due_us).min().unwrap_or(u64::MAX)
     }
@@ -178,9 +212,11 @@ impl AgentCore {
             };
             let (key, is_over) = (open.key, now_us >= open.until_us);
             if !is_over && open.question.is_some() {
+                self.ask_next(now_us, number, flow);
                 continue;
             }
-            let question = (!is_over).then(|| self.question(now_us, number, key, host));
+            let until_us = open.until_us;
+            let question = (!is_over).then(|| self.question(now_us, number, key, until_us, host));
             match question {
                 None => self.end_seek(now_us, number, None, host, flow),
                 // Not yet.
@@ -199,7 +235,14 @@ impl AgentCore {
     }
 
     /// A question for a key's value, if it may be asked now.
-    fn question(&mut self, now_us: u64, number: u64, key: KeyId, host: &impl Host) -> Option<Question> {
+    fn question(
+        &mut self,
+        now_us: u64,
+        number: u64,
+        key: KeyId,
+        until_us: u64,
+        host: &impl Host,
+    ) -> Option<Question> {
         let topic = Topic::of_namespace(key.namespace);
         if self.leases.seeks.has_outlived && !Mutant::SoughtDeaf.is_on() {
             self.recent = Recent::default();
@@ -270,7 +313,9 @@ impl AgentCore {
             broker,
             silent,
             large: Vec::new(),
+            tried: 0,
             asked: None,
+            patience_us: until_us.saturating_sub(now_us) / 4,
         })
     }
 
@@ -312,33 +357,34 @@ impl AgentCore {
                 let found = Some((from, value, question.clock));
                 return self.end_seek(now_us, number, found, host, flow);
             }
-            Sought::Large => question.large.push(from),
+            Sought::Large => question.add_large(from),
             Sought::Nothing => {
                 if let Some(silent) = &mut question.silent {
                     silent.remove(&from);
                 }
-                if question.asked == Some(from) {
+                if question.asked.is_some_and(|(asked, _)| asked == from) {
                     question.asked = None;
                 }
             }
         }
-        let mut of = None;
-        if question.asked.is_none() {
-            of = question.large.pop();
-            question.asked = of;
-        }
-        let is_nowhere = question.asked.is_none() && question.silent.as_ref().is_some_and(BTreeSet::is_empty);
-        if is_nowhere {
+        let is_asked = question.asked.is_some() || question.tried < question.large.len();
+        if !is_asked && question.silent.as_ref().is_some_and(BTreeSet::is_empty) {
             self.end_seek(now_us, number, None, host, flow);
-        } else if of.is_some()
-            && let Some(question) = self
-                .leases
-                .seeks
-                .open
-                .get(&number)
-                .and_then(|open| open.question.as_ref())
-        {
-            flow.push(self.frame_of(question, of));
+        } else {
+            self.ask_next(now_us, number, flow);
+        }
+    }
+
+    /// Asks one more of those that have a large value, if it is time to.
+    fn ask_next(&mut self, now_us: u64, number: u64, flow: &mut Vec<Flow>) {
+        let open = self.leases.seeks.open.get_mut(&number);
+        let question = open.and_then(|open| open.question.as_mut());
+        let Some(of) = question.and_then(|question| question.next_asked(now_us)) else {
+            return;
+        };
+        let open = self.leases.seeks.open.get(&number);
+        if let Some(question) = open.and_then(|open| open.question.as_ref()) {
+            flow.push(self.frame_of(question, Some(of)));
         }
     }
 
