@@ -375,3 +375,18 @@ fn a_large_value_of_who_is_gone_is_given_by_the_next_one() {
     net.pass(4 * MS);
     assert!(net.is_fetched(1, 1));
 }
+
+/// The agent that follows knows by its mark what was applied of a broker that it never met.
+#[test]
+fn while_a_broker_is_dead_an_agent_that_was_replaced_gives_what_the_one_before_it_would() {
+    let mut net = Net::with_value(3, 3, 10);
+    net.invalidate(2, [KEY.hash]);
+    net.pass(SECOND);
+    assert_eq!(net.segments[1].applied, [KEY.hash]);
+    net.brokers[0] = None;
+    net.pass(SECOND);
+    net.start_agent(0);
+    net.pass(SECOND);
+    net.want(1, 1, FETCH);
+    assert!(net.is_fetched(1, 1));
+}

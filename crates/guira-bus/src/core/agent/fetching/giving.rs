@@ -1,7 +1,6 @@
 //! Giving a value to another host that seeks it: only where this host has covered what the other has.
 
 use crate::core::Host;
-use crate::core::agent::link::LinkState;
 use crate::core::agent::{AgentCore, Flow};
 use crate::core::mutant::Mutant;
 use crate::wire::{MAX_FETCHED_BYTES, Origin, Seek, Sought, Standing, ToBroker, Topic};
@@ -56,8 +55,8 @@ impl AgentCore {
         let has_covered = |standing: &Standing| {
             self.links.iter().any(|link| {
                 let needed = Topic::CONTROL.bit() | topic.bit();
+                // What is applied stays so, whether the broker is heard or not.
                 link.epoch == standing.epoch
-                    && link.state == LinkState::Following
                     && link.topics & needed == needed
                     && link.through(Topic::CONTROL) >= standing.control
                     && link.through(topic) >= standing.topic

@@ -26,7 +26,7 @@
 //!
 //! * **What it applied in a life of a broker that goes on.** The question names the last position that was applied of each
 //!   such life, of the key's topic and of what concerns all - *also beyond a gap*, for what comes is applied at once. Who
-//!   answers follows the same lives, and has applied them without a gap up to there, or entered there with a floor.
+//!   answers has entered the same lives, and has applied them without a gap up to there, or entered there with a floor.
 //! * **What it applied in a life that has ended.** Before it asks it forgets what it had of ended lives: if that comes
 //!   again, in another life or from another broker, it is applied again, which is after `c`. But the trust that it earned by
 //!   having applied it goes on, without hearing it again. So it says how long ago it learned of the last end (or its
@@ -49,7 +49,7 @@
 //!   proves that `r` is covered. It is no matter whether a message is late: `a` then seems to be later than it was.
 //! * `t` is later than both: for the asker to be trusted longer than the bound after `t` a majority confirms that was asked
 //!   after `t`. One of it logged `r`. If in the life that confirms, the asker has it from there: after `c`, or the life is
-//!   named. If in a life before it, that one ended before `a`, or before the asker's floor; the giver, which follows the
+//!   named. If in a life before it, that one ended before `a`, or before the asker's floor; the giver, which entered the
 //!   same lives, went on in the new one by `g`, when all that its origins had told the old one was logged, so before `t`,
 //!   and the asker hears of it. Or it entered with a floor, and has nothing that is older.
 //!
@@ -63,6 +63,10 @@
 //! was. The one after it, which may have asked by then, does not name that. What the old one had asked before it was stopped
 //! was asked before `a`, so that trust keeps the bound by the first point and by its age. Only if it asked anew, and had the answer,
 //! before it looked whether it speaks for the host would a value be trusted for longer.
+//!
+//! A life of a broker that is not heard any more goes on being named, for it may be heard again: what it alone has logged may
+//! be accepted then, and is not told again to who applied it. So a host that is new since gives nothing to who was there
+//! before, until the broker has begun anew.
 //!
 //! A value that is fetched may be older than the lease under which it was sought. So it is never passed on as the value of
 //! a computation, which is judged by its grant: the lease is given up, and whoever waits for it asks the hosts in turn.
