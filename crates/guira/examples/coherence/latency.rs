@@ -1,7 +1,7 @@
 //! From the call of `invalidate` on one host until a read on the other misses.
 //!
 //! The other host's reader is a process that looks without pause, at the priority of what runs only where nothing else
-//! wants to (`chrt --idle`): an invalidation passes through a dozen threads, and a reader that took a processor from them
+//! wants to (`chrt --idle`): an invalidation wakes eight threads one after the other, and a reader that took a processor from them
 //! would be what is measured.
 
 use std::io::{BufRead, BufReader, Write};

@@ -140,6 +140,18 @@ fn half_of_the_keys_is_an_error_at_once() {
 }
 
 #[test]
+fn a_processor_that_there_is_not_is_an_error_at_once() {
+    let coherence = Coherence::of_cluster("test").broker("tcp://127.0.0.1:1");
+    let opened = Guira::builder()
+        .size(16 << 20)
+        .coherence(coherence.processor(usize::MAX))
+        .private();
+    let text = opened.expect_err("there are fewer").to_string();
+    assert!(text.contains(&usize::MAX.to_string()), "{text}");
+    assert!(text.contains("taskset"), "{text}");
+}
+
+#[test]
 fn what_is_put_under_a_new_name_is_there() {
     let (_broker, address) = broker();
     let here = host(&address);
