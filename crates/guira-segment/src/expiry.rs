@@ -54,6 +54,11 @@ impl Expiry {
         }
     }
 
+    /// Its hard and its soft deadline, from the put on.
+    pub(crate) const fn lifetimes(&self) -> (Option<Duration>, Option<Duration>) {
+        (self.hard, self.soft)
+    }
+
     /// No later than `other`, in both deadlines.
     #[must_use]
     pub fn within(self, other: Self) -> Self {

@@ -47,7 +47,8 @@ impl Segment {
     /// # Errors
     /// As [`Segment::put`].
     pub fn replace(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Replace, StoreError> {
-        let (key, token, thread) = self.begin(key)?;
+        let (key, now, thread) = self.begin(key)?;
+        let token = options.begun(&key, now);
         let fresh = self.fresh(value, options)?;
         let derived = self.shared.derive(&thread, &key, &token, |base| {
             Ok(base.map_or(Plan::Keep, |_| Plan::Write(fresh.clone())))
@@ -85,7 +86,8 @@ impl Segment {
         value: &[u8],
         options: &PutOptions<'_>,
     ) -> Result<Swap, StoreError> {
-        let (key, token, thread) = self.begin(key)?;
+        let (key, now, thread) = self.begin(key)?;
+        let token = options.begun(&key, now);
         let fresh = self.fresh(value, options)?;
         let mut kept = Swap::NotFound;
         let derived = self.shared.derive(&thread, &key, &token, |base| {

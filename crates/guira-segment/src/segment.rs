@@ -118,6 +118,12 @@ impl Segment {
         Some(Self::new(Arc::clone(&self.shared), namespace))
     }
 
+    /// The same segment through the default namespace.
+    #[must_use]
+    pub fn default_namespace(&self) -> Self {
+        Self::new(Arc::clone(&self.shared), 0)
+    }
+
     /// The name of this handle's namespace; `None` for the default one.
     #[must_use]
     pub fn namespace_name(&self) -> Option<String> {
@@ -357,7 +363,8 @@ impl Segment {
     /// # Errors
     /// As [`Segment::put`].
     pub fn put_with(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Put, StoreError> {
-        let (key, token, thread) = self.begin(key)?;
+        let (key, now, thread) = self.begin(key)?;
+        let token = options.begun(&key, now);
         let outcome = self.store(&thread, &key, value, options, Intent::Put, &token)?;
         Ok(match outcome {
             StoreOutcome::Superseded => Put::Superseded,
@@ -365,12 +372,24 @@ impl Segment {
         })
     }
 
+    /// Whether a put of `key` with these options would be refused whatever its value is: for those who have work to do
+    /// before they put.
+    ///
+    /// # Errors
+    /// A bad key, lifetime or tag list.
+    pub fn check_put(&self, key: &[u8], options: &PutOptions<'_>) -> Result<(), StoreError> {
+        Key::check_length(key)?;
+        options.expiry.deadlines_ms(0)?;
+        Tags::new(self.shared.superblock.hash_seed, options.tags).map(drop)
+    }
+
     /// Stores `value` only if `key` has none.
     ///
     /// # Errors
     /// As [`Segment::put`]; nothing is removed.
     pub fn add(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Add, StoreError> {
-        let (key, token, thread) = self.begin(key)?;
+        let (key, now, thread) = self.begin(key)?;
+        let token = options.begun(&key, now);
         Ok(
             match self.store(&thread, &key, value, options, Intent::Add, &token)? {
                 StoreOutcome::Stored => Add::Stored,

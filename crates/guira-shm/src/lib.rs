@@ -6,6 +6,7 @@
 //! process's death ([`lock`]), who a process is and whether it still runs
 //! ([`process`]), what a fork must forget ([`fork`]), waiting across processes
 //! ([`futex`]), a clock on which all processes of one boot agree ([`clock`]),
+//! files of values ([`directory`]),
 //! what to do when a mapped file is cut ([`truncation`]) and when the process ends ([`exit`]).
 //!
 //! Everything here is Linux, 64-bit and little-endian: the lock, futex and
@@ -34,6 +35,7 @@ compile_error!("guira-shm needs a little-endian machine: shared words are read b
 compile_error!("guira-shm needs a 64-bit machine: shared words are 8 bytes wide");
 
 pub mod clock;
+pub mod directory;
 pub mod exit;
 pub mod file;
 pub mod fork;

@@ -112,6 +112,18 @@ impl Episode<'_, '_> {
             assert_eq!(entry.tags, super::reading::names_of(&held));
             self.compare_metadata(place, &entry.metadata, &held);
         }
+        let segment = self.segment(place.space);
+        assert_eq!(segment.default_namespace().namespace_name(), None);
+        assert!(!segment.remove_by_hash(name, hash, usize::MAX, |_| false));
+        if place.key.is_multiple_of(8) && !place.is_empty() {
+            let was_there = segment.remove_by_hash(name, hash, usize::MAX, |_| true);
+            self.model.meet(place, was_there);
+            if was_there {
+                self.tally.note("removed by hash");
+                self.model.counters.removes += 1;
+                self.model.write(place, None);
+            }
+        }
     }
 
     fn raise_floor(&mut self, space: u8) {

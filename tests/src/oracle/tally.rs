@@ -161,6 +161,7 @@ const OUTCOMES: &[&str] = &[
     "nothing to apply",
     "agent",
     "entry by hash",
+    "removed by hash",
     "reopen",
     "on another thread",
     "world that evicted",

@@ -20,7 +20,9 @@ impl Options {
         // What is refused is not mended by it.
         let is_right = self.lifetime.deadlines(0).is_some();
         let options = if is_right {
-            options.within(Expiry::never())
+            let within = options.within(Expiry::never());
+            assert_eq!(within.lifetimes().0, options.lifetimes().0);
+            within
         } else {
             options
         };
@@ -59,7 +61,17 @@ impl Episode<'_, '_> {
     pub(super) fn put_with(&mut self, place: Place, length: Length, options: Options) {
         let value = self.new_value(length);
         let outcome = self.call(place, |segment| {
-            options.with(|options| segment.put_with(place.name(), &value, options))
+            // Nothing is invalidated since.
+            let token = segment.fill_token(place.name());
+            options.with(|options| {
+                let check = segment.check_put(place.name(), options);
+                let outcome = segment.put_with(place.name(), &value, &options.since(&token));
+                assert!(
+                    check.is_ok() || outcome == check.map(|()| Put::Stored),
+                    "{place:?}"
+                );
+                outcome
+            })
         });
         self.has_put(place, &value, options, outcome);
     }

@@ -61,6 +61,32 @@ impl Segment {
         })
     }
 
+    /// Removes the entry whose key has `hash` in the namespace whose name has `namespace_hash` (0 for the default one),
+    /// if its value has at most `max_bytes` and `is_meant` says that it is the one. Says whether there was one.
+    /// Between the look and the removal another value may be put, and go with it, as an eviction may take any.
+    pub fn remove_by_hash(
+        &self,
+        namespace_hash: u64,
+        hash: u64,
+        max_bytes: usize,
+        is_meant: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        let shared = &*self.shared;
+        let Some(thread) = shared.thread() else {
+            return false;
+        };
+        let keys = shared.keys_of_hash(&thread, namespace_hash, hash, u64::MAX);
+        keys.into_iter().flatten().any(|(row, bytes)| {
+            let key = Key::of_hash(&shared.geometry, row, &bytes, hash);
+            let pin = thread.engine_pin(shared, EnginePin::Read);
+            let is_it = shared
+                .find(&thread, pin, &key)
+                .filter(|found| found.value_bytes() <= max_bytes)
+                .is_some_and(|found| is_meant(&shared.value_of(&found)));
+            is_it && shared.remove(&thread, &key)
+        })
+    }
+
     /// The hash of the name of this handle's namespace, the same in all segments of a cluster; 0 for the default
     /// namespace.
     #[must_use]
