@@ -1,0 +1,82 @@
+//! Maps that this process keeps, so that a value that is read again costs no call of the kernel.
+//!
+//! A map is kept under its file's number, which never means another file. It holds the file's space on the disk even
+//! after its name is gone; so one whose record is no longer its file's is dropped when it is met, by a read of
+//! the same value or by a look at each of its set that every new map brings.
+
+use guira_shm::fork::{ForkLock, process_id};
+
+use super::value::ValueMap;
+use crate::layout::stub::Stub;
+
+const SETS: usize = 512;
+const WAYS: usize = 8;
+
+/// A set-associative table of maps.
+#[derive(Debug)]
+pub(super) struct KeptMaps {
+    sets: Box<[ForkLock<Set>]>,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    process: u64,
+    kept: [Option<(Stub, ValueMap)>; WAYS],
+    /// Where the next one goes when all are taken.
+    hand: usize,
+}
+
+impl KeptMaps {
+    pub(super) fn new() -> Self {
+        Self {
+            sets: (0..SETS).map(|_| ForkLock::default()).collect(),
+        }
+    }
+
+    fn with<R>(&self, number: u64, work: impl FnOnce(&mut Set) -> R) -> Option<R> {
+        let mut set = self.sets.get(number as usize % SETS)?.lock();
+        if set.was_stolen() || set.process != process_id() {
+            // Of a parent whose thread was in the middle of changing it, perhaps: left as it is.
+            std::mem::forget(std::mem::take(&mut *set));
+            set.process = process_id();
+        }
+        Some(work(&mut set))
+    }
+
+    pub(super) fn get(&self, stub: &Stub) -> Option<ValueMap> {
+        self.with(stub.number, |set| {
+            let kept = set.kept.iter().flatten().find(|(kept, _)| kept == stub);
+            kept.map(|(_, map)| map.clone())
+        })
+        .flatten()
+    }
+
+    /// Keeps a map, in the place of one that is not `is_current` any more, or of the one that came first.
+    pub(super) fn keep(&self, stub: &Stub, map: &ValueMap, is_current: impl Fn(&Stub) -> bool) {
+        self.with(stub.number, |set| {
+            for room in &mut set.kept {
+                if room
+                    .as_ref()
+                    .is_some_and(|(kept, _)| kept == stub || !is_current(kept))
+                {
+                    *room = None;
+                }
+            }
+            let at = set.kept.iter().position(Option::is_none).unwrap_or(set.hand);
+            set.hand = (at + 1) % WAYS;
+            if let Some(room) = set.kept.get_mut(at) {
+                *room = Some((*stub, map.clone()));
+            }
+        });
+    }
+
+    pub(super) fn drop_of(&self, stub: &Stub) {
+        self.with(stub.number, |set| {
+            for room in &mut set.kept {
+                if room.as_ref().is_some_and(|(kept, _)| kept == stub) {
+                    *room = None;
+                }
+            }
+        });
+    }
+}

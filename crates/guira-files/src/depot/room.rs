@@ -1,0 +1,241 @@
+//! Making room: a free record, and space within the limit.
+
+use guira_shm::sync::Ordering;
+
+use super::Shared;
+use crate::error::FilesError;
+use crate::layout::record::{RecordState, RecordWord};
+use crate::layout::table::CONTROL_LOOKED_MS;
+use crate::table::{Counter, Owner};
+
+/// How often, at most, the dead are looked for by those who find no room.
+const LOOK_EVERY_MS: u64 = 100;
+/// Records that each write looks at on its way, so that orphans go although nobody sweeps.
+const SWEPT_BY_A_WRITE: u64 = 2;
+
+/// Space of a file of so many bytes, in units of 512, before it is known: whole blocks, and one for what the file
+/// system writes beside.
+pub(super) const fn estimate_blocks(file_bytes: u64) -> u64 {
+    (file_bytes.div_ceil(4096) + 1) * 8
+}
+
+impl Shared {
+    /// A record HELD by `owner` with space for a file of `file_bytes`, and room for it within the limit.
+    pub(super) fn claim(&self, owner: &Owner, file_bytes: u64) -> Result<(u32, RecordWord), FilesError> {
+        let blocks = self.fitting_blocks(file_bytes)?;
+        self.clear_leftovers(blocks);
+        let (record, held) = loop {
+            let Some((record, free)) = self.find_free() else {
+                if !self.evict_one(owner)? {
+                    return Err(FilesError::Crowded);
+                }
+                continue;
+            };
+            let held = free.held(owner.row, blocks);
+            if self.table.change(owner, record, free, held) {
+                break (record, held);
+            }
+        };
+        // It may have been another's: nobody shall take its file for ours.
+        self.table.describe(record, 0, [0; 2], u64::MAX);
+        match self.make_room(owner) {
+            Ok(()) => {
+                self.sweep_some(owner, SWEPT_BY_A_WRITE);
+                Ok((record, held))
+            }
+            Err(error) => {
+                self.discard(owner, record, held, None);
+                Err(error)
+            }
+        }
+    }
+
+    /// Corrects the space of a HELD record to that of a file of `blocks` units, and makes room if it is more.
+    pub(super) fn correct(
+        &self,
+        owner: &Owner,
+        record: u32,
+        held: &mut RecordWord,
+        blocks: u64,
+    ) -> Result<(), FilesError> {
+        if blocks > self.table.budget_blocks() {
+            return Err(self.too_large(blocks.saturating_mul(512)));
+        }
+        // A file of no blocks counts one: a record without space is a free one.
+        let corrected = held.with_blocks((blocks as u32).max(1));
+        let grows = corrected.blocks() > held.blocks();
+        if self.table.change(owner, record, *held, corrected) {
+            *held = corrected;
+        }
+        if grows { self.make_room(owner) } else { Ok(()) }
+    }
+
+    pub(super) fn fitting_blocks(&self, file_bytes: u64) -> Result<u32, FilesError> {
+        let blocks = estimate_blocks(file_bytes);
+        if blocks > self.table.budget_blocks() {
+            return Err(self.too_large(file_bytes));
+        }
+        u32::try_from(blocks).map_err(|_| self.too_large(file_bytes))
+    }
+
+    fn too_large(&self, value_bytes: u64) -> FilesError {
+        FilesError::ValueTooLarge {
+            value_bytes,
+            room_bytes: self.table.budget_blocks() * 512,
+        }
+    }
+
+    /// Gives a HELD record back, and the file's name if it has one.
+    pub(super) fn discard(&self, owner: &Owner, record: u32, held: RecordWord, number: Option<u64>) {
+        let Some(number) = number else {
+            self.table.change(owner, record, held, held.free());
+            return;
+        };
+        let dying = held.dying(owner.row);
+        if self.table.change(owner, record, held, dying) {
+            self.bury(owner, record, dying, number);
+        }
+    }
+
+    fn find_free(&self) -> Option<(u32, RecordWord)> {
+        let records = self.table.geometry.records;
+        let from = self.table.free_hand().load(Ordering::Relaxed);
+        for step in 0..records {
+            let record = ((from + step) % records) as u32;
+            let word = self.table.record(record);
+            if word.state() == Some(RecordState::Free) {
+                let next = (u64::from(record) + 1) % records;
+                self.table.free_hand().store(next, Ordering::Relaxed);
+                return Some((record, word));
+            }
+        }
+        None
+    }
+
+    /// Removes files until usage is within the limit.
+    pub(super) fn make_room(&self, owner: &Owner) -> Result<(), FilesError> {
+        while self.table.used_blocks() > self.table.budget_blocks() {
+            if !self.evict_one(owner)? {
+                return Err(FilesError::Crowded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes one file: an expired one, else the one that the policy names. False if there is none, even among what
+    /// the dead held.
+    pub(super) fn evict_one(&self, owner: &Owner) -> Result<bool, FilesError> {
+        loop {
+            if self.remove_due(owner) {
+                return Ok(true);
+            }
+            let victim = match self.table.next_victim() {
+                Some(victim) => Some(victim),
+                None => {
+                    let from = self.table.free_hand().load(Ordering::Relaxed);
+                    self.table.any_live(from)
+                }
+            };
+            let Some((record, word)) = victim else {
+                return Ok(self.look_for_the_dead(owner)? > 0);
+            };
+            let key_hash = self.table.info(record).map_or(0, |info| info.key_hash);
+            if self.remove(owner, record, word) {
+                self.table.note_eviction(word, key_hash);
+                self.table.count(Counter::Evicted, 1);
+                self.free_next(record);
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Whoever looks for a free record finds this one first.
+    fn free_next(&self, record: u32) {
+        self.table.free_hand().store(record.into(), Ordering::Relaxed);
+    }
+
+    /// Removes a file whose time is over, if the table knows of one.
+    fn remove_due(&self, owner: &Owner) -> bool {
+        let now_ms = self.clock.realtime_ms();
+        // One whose entry was given more time is put off; they are few.
+        for _ in 0..16 {
+            let Some(record) = self.table.next_due(now_ms) else {
+                return false;
+            };
+            if self.settle_due(owner, record, now_ms) {
+                self.free_next(record);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Of a record whose end has passed as far as the table knows: the segment decides. True if it is gone now.
+    pub(super) fn settle_due(&self, owner: &Owner, record: u32, now_ms: u64) -> bool {
+        let Some(info) = self.table.info(record) else {
+            return false;
+        };
+        if info.word.state() != Some(RecordState::Live) || info.due_ms > now_ms {
+            return false;
+        }
+        let entry = self
+            .arbiter
+            .get_by_hash(info.namespace_hash, info.key_hash, crate::STUB_BYTES)
+            .filter(|entry| self.names(&entry.value, info.number));
+        if let Some(entry) = entry {
+            let due_ms = entry.metadata.ttl.map_or(u64::MAX, |ttl| {
+                now_ms.saturating_add(ttl.as_millis() as u64).saturating_add(1)
+            });
+            self.table.note_due(record, due_ms);
+            return false;
+        }
+        let is_gone = self.remove(owner, record, info.word);
+        if is_gone {
+            self.table.count(Counter::Expired, 1);
+        }
+        is_gone
+    }
+
+    /// Finishes what dead processes left, unless somebody looked a moment ago.
+    pub(super) fn look_for_the_dead(&self, owner: &Owner) -> Result<u64, FilesError> {
+        let now_ms = self.clock.now_ms();
+        let looked = self.table.word(CONTROL_LOOKED_MS);
+        let before_ms = looked.load(Ordering::Relaxed);
+        if now_ms.wrapping_sub(before_ms) < LOOK_EVERY_MS {
+            return Ok(0);
+        }
+        let is_mine = looked.compare_exchange(before_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        if is_mine.is_err() {
+            return Ok(0);
+        }
+        self.recover(owner)
+    }
+
+    /// Finishes what dead processes left; says how many those were.
+    pub(super) fn recover(&self, owner: &Owner) -> Result<u64, FilesError> {
+        let recovered = self.table.recover_dead(owner, |dead| self.finish(dead))?;
+        self.table.count(Counter::Recovered, recovered);
+        Ok(recovered)
+    }
+
+    /// Finishes the records of a row that was a dead process's.
+    pub(super) fn finish(&self, dead: &Owner) {
+        for record in 0..self.table.geometry.records as u32 {
+            let word = self.table.record(record);
+            if !word.is_owned_by(dead.row) {
+                continue;
+            }
+            let Some(info) = self.table.info(record) else {
+                continue;
+            };
+            if word.state() == Some(RecordState::Dying) {
+                self.forget(&info);
+                self.bury(dead, record, word, info.number);
+            } else if info.number != 0 && self.is_named(&info) {
+                self.table.publish(record, word, info.key_hash, info.due_ms);
+            } else {
+                self.discard(dead, record, word, Some(info.number));
+            }
+        }
+    }
+}

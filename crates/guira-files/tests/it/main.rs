@@ -1,0 +1,10 @@
+//! Tests of the files cache, one binary: a module for each subject.
+
+#![forbid(unsafe_code)]
+
+mod contract;
+mod disks;
+mod limits;
+mod place;
+mod processes;
+mod taking;

@@ -1,0 +1,98 @@
+//! Processes share a directory, fork, and die.
+
+use guira_files::Files;
+use guira_segment::Expiry;
+use guira_shm::fork::fork_child;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::place::{MIB, Place, bytes, du_bytes, value_files};
+
+const NEVER: Expiry = Expiry::never();
+
+fn builder() -> guira_files::FilesBuilder {
+    Files::builder()
+        .limit_bytes(24 * MIB)
+        .index_bytes(8 * MIB)
+        .max_files(256)
+}
+
+fn in_child(work: impl FnOnce()) -> Pid {
+    let child = fork_child(|| {
+        work();
+        0
+    });
+    Pid::from_raw(child.expect("a child") as i32)
+}
+
+#[test]
+fn a_forked_child_goes_on_with_the_handle_and_counts_for_itself() {
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    files.put(b"parent", &bytes(1, 100_000), NEVER).expect("put");
+    let child = in_child(|| {
+        assert_eq!(
+            &*files.get(b"parent").expect("readable").expect("there"),
+            &bytes(1, 100_000)[..]
+        );
+        files.put(b"child", &bytes(2, 100_000), NEVER).expect("put");
+        files.put(b"parent", &bytes(3, 100_000), NEVER).expect("put");
+    });
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+    assert_eq!(
+        files.get_bytes(b"child").expect("readable"),
+        Some(bytes(2, 100_000))
+    );
+    assert_eq!(
+        files.get_bytes(b"parent").expect("readable"),
+        Some(bytes(3, 100_000))
+    );
+    let on_disk: u64 = value_files(&place.path()).iter().map(|path| du_bytes(path)).sum();
+    assert_eq!(files.depot().used_bytes(), on_disk);
+}
+
+#[test]
+fn usage_is_exact_after_processes_were_killed_while_they_wrote() {
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    for round in 0..40_u64 {
+        let children: Vec<Pid> = (0..3)
+            .map(|seed| {
+                in_child(|| {
+                    for n in 0.. {
+                        let key = format!("key {}", (n * 7 + seed) % 60);
+                        let value = bytes(n, 10_000 + (n as usize * 7_919) % 400_000);
+                        files.put(key.as_bytes(), &value, NEVER).expect("put");
+                        if n % 5 == 0 {
+                            files.invalidate(format!("key {}", n % 60).as_bytes());
+                        }
+                    }
+                })
+            })
+            .collect();
+        let written = files.stats().written + 3 + round % 17;
+        while files.stats().written < written {
+            std::thread::yield_now();
+        }
+        for child in children {
+            kill(child, Signal::SIGKILL).expect("it runs");
+            waitpid(child, None).expect("it is gone");
+        }
+        assert!(du_bytes(&place.path()) <= 24 * MIB + 500_000);
+        let swept = files.sweep().expect("swept");
+        let stats = files.stats();
+        let on_disk: u64 = value_files(&place.path()).iter().map(|path| du_bytes(path)).sum();
+        assert_eq!(stats.recorded_bytes, on_disk);
+        assert_eq!(stats.used_bytes, on_disk, "round {round}: {swept:?}");
+        assert_eq!(stats.files, value_files(&place.path()).len() as u64);
+        assert_eq!(files.verify(|_| ()).expect("readable").damaged, 0);
+        let again = files.sweep().expect("swept");
+        assert_eq!(
+            (again.orphaned, again.unknown, again.recovered),
+            (0, 0, 0),
+            "one sweep is enough"
+        );
+    }
+    assert!(files.stats().recovered > 0);
+}
