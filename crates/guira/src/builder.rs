@@ -1,7 +1,8 @@
 //! Settings with which a segment is created or opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use guira_files::DepotBuilder;
 use guira_segment::{Segment, SegmentBuilder};
 
 use crate::coherence::{Active, Coherence};
@@ -13,6 +14,7 @@ use crate::handle::Guira;
 pub struct GuiraBuilder {
     segment: SegmentBuilder,
     coherence: Option<Coherence>,
+    files: Option<(PathBuf, DepotBuilder)>,
 }
 
 impl GuiraBuilder {
@@ -38,6 +40,38 @@ impl GuiraBuilder {
         Self {
             segment: self.segment.cluster(coherence.cluster()),
             coherence: Some(coherence),
+            ..self
+        }
+    }
+
+    /// Keeps large values in files of `directory`, which is this segment's alone: what is longer than
+    /// [`CacheBuilder::spill_above`](crate::CacheBuilder::spill_above) is written there, and the segment has a stub in its
+    /// place. Invalidations, lifetimes, tags, computations and other hosts know no difference. By default everything is
+    /// in the segment.
+    ///
+    /// ```
+    /// use guira::Guira;
+    /// use guira::files::DepotBuilder;
+    /// use std::time::Duration;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("large");
+    /// let guira = Guira::builder()
+    ///     .size(8 << 20)
+    ///     .files(&path, DepotBuilder::default().limit_bytes(256 << 20))
+    ///     .private()?;
+    /// let models = guira.cache::<str, Vec<u8>>("models");
+    /// models.put("plum", &vec![7; 20 << 20], Duration::from_secs(60))?; // more than the segment holds
+    /// assert_eq!(models.get("plum")?.map(|model| model.len()), Some(20 << 20));
+    /// assert!(models.invalidate("plum")?);
+    /// assert_eq!(models.get("plum")?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn files(self, directory: impl Into<PathBuf>, settings: DepotBuilder) -> Self {
+        Self {
+            files: Some((directory.into(), settings)),
+            ..self
         }
     }
 
@@ -47,7 +81,15 @@ impl GuiraBuilder {
             .as_ref()
             .map(|coherence| Active::start(&segment, coherence))
             .transpose()?;
-        Ok(Guira::of_segment(segment).with_coherence(active))
+        let depot = match &self.files {
+            None => None,
+            Some((directory, files)) => Some(files.open_or_create(directory, &segment)?),
+        };
+        let guira = Guira::of_segment(segment).with_coherence(active);
+        Ok(match depot {
+            Some(depot) => guira.with_files(depot),
+            None => guira,
+        })
     }
 
     /// Opens the segment at `path`, or creates it.

@@ -14,6 +14,9 @@ pub enum Error {
     /// The segment could not be created or opened.
     #[error(transparent)]
     Open(Box<OpenError>),
+    /// The directory of large values could not be opened.
+    #[error(transparent)]
+    Files(Box<guira_files::FilesError>),
     /// The cache's namespace could not be had.
     #[error("cache {name:?}: {source}")]
     Namespace {
@@ -194,6 +197,12 @@ pub enum CodecError {
         /// What the cache reads.
         expected: Found,
     },
+    /// The value was to go to a file, and could not be written there; nothing was stored, and what was there stays.
+    #[error("the value could not be written to a file: {reason}")]
+    Spill {
+        /// What went wrong with the file, and what to do.
+        reason: Box<str>,
+    },
     /// The stored value is compressed or sealed, and cannot be appended to.
     #[error("the stored value is {found}, and cannot be appended to; read it, and put it anew")]
     NotInPlace {
@@ -217,6 +226,12 @@ impl CodecError {
             codec,
             reason: reason.to_string().into(),
         }
+    }
+}
+
+impl From<guira_files::FilesError> for Error {
+    fn from(error: guira_files::FilesError) -> Self {
+        Self::Files(Box::new(error))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use guira_files::Depot;
 use guira_segment::{Segment, Stats};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +28,7 @@ pub struct Guira {
     /// What the file of settings says of caches.
     cache_settings: Arc<BTreeMap<Box<str>, CacheSettings>>,
     coherence: Option<Arc<Active>>,
+    depot: Option<Depot>,
 }
 
 impl Guira {
@@ -52,11 +54,28 @@ impl Guira {
             segment,
             cache_settings: Arc::default(),
             coherence: None,
+            depot: None,
         }
     }
 
     pub(crate) fn with_coherence(self, coherence: Option<Arc<Active>>) -> Self {
         Self { coherence, ..self }
+    }
+
+    /// Puts values that are too large for memory into files of `depot`, which must be of this segment: caches that are
+    /// opened from here on do so. See [`GuiraBuilder::files`].
+    #[must_use]
+    pub fn with_files(self, depot: Depot) -> Self {
+        Self {
+            depot: Some(depot),
+            ..self
+        }
+    }
+
+    /// The directory of values that are too large for memory, if there is one.
+    #[must_use]
+    pub const fn files(&self) -> Option<&Depot> {
+        self.depot.as_ref()
     }
 
     /// Whether a hit is judged by trust.

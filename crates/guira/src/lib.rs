@@ -43,6 +43,7 @@
 //! | how keys become bytes | [`key`] |
 //! | how values do | [`codec`], and [`transform`] for compression, encryption, signatures |
 //! | leaving a file in order | [`shutdown`] |
+//! | values that are too large for memory | [`GuiraBuilder::files`], [`files`] |
 //! | settings from outside the program | [`settings`], [`Guira::from_env`] |
 //! | caches made of caches | [`store`] |
 //!
@@ -96,6 +97,9 @@ pub mod store;
 pub mod transform;
 pub mod units;
 pub mod write_guard;
+
+/// Large values in files: [`GuiraBuilder::files`].
+pub use guira_files as files;
 
 pub use builder::GuiraBuilder;
 pub use cache::{Cache, CacheBuilder, CacheStats, Mismatch, Reading, Renew, Usage};

@@ -131,6 +131,12 @@ impl Held<'_> {
         self.stub.value_bytes
     }
 
+    /// As [`Held::keep`], of an entry that has so much time left: its file goes before others when that is over.
+    pub fn keep_for(mut self, left: Option<Duration>) {
+        self.due_ms = deadline_ms(self.shared.clock.realtime_ms(), left);
+        self.keep();
+    }
+
     /// The segment has the stub: the file stays.
     pub fn keep(mut self) {
         self.is_kept = true;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64; // process-private
 use std::time::Duration;
 
+use super::spill::{DEFAULT_SPILL_BYTES, LEAST_SPILL_BYTES, Spill};
 use super::{Cache, Inner};
 use crate::codec::{Codec, CodecId, Postcard};
 use crate::coherence::WhenSuspect;
@@ -42,6 +43,7 @@ pub struct CacheBuilder<K: ?Sized, V, C = Postcard> {
     flights: FlightOptions,
     when_suspect: WhenSuspect,
     announces_puts: bool,
+    spill_above_bytes: usize,
     types: PhantomData<fn(&K) -> V>,
 }
 
@@ -58,6 +60,7 @@ impl<K: ?Sized, V> CacheBuilder<K, V> {
             flights: FlightOptions::default(),
             when_suspect: WhenSuspect::default(),
             announces_puts: false,
+            spill_above_bytes: DEFAULT_SPILL_BYTES,
             types: PhantomData,
         }
     }
@@ -78,6 +81,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             flights: self.flights,
             when_suspect: self.when_suspect,
             announces_puts: self.announces_puts,
+            spill_above_bytes: self.spill_above_bytes,
             types: PhantomData,
         }
     }
@@ -115,6 +119,16 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
     pub fn announce_puts(self, announces_puts: bool) -> Self {
         Self {
             announces_puts,
+            ..self
+        }
+    }
+
+    /// Values of more bytes, as they would be stored, go to the files of [`GuiraBuilder::files`](crate::GuiraBuilder::files);
+    /// by default those of more than 64 KiB. At least 1 KiB. Without such files everything stays in the segment.
+    #[must_use]
+    pub fn spill_above(self, bytes: usize) -> Self {
+        Self {
+            spill_above_bytes: bytes.max(LEAST_SPILL_BYTES),
             ..self
         }
     }
@@ -255,6 +269,8 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             self.mismatch = settings.mismatch.unwrap_or(self.mismatch);
             self.when_suspect = settings.when_suspect.unwrap_or(self.when_suspect);
             self.announces_puts = settings.announce_puts.unwrap_or(self.announces_puts);
+            let spill_above = settings.spill_above.map(|bytes| bytes.max(LEAST_SPILL_BYTES));
+            self.spill_above_bytes = spill_above.unwrap_or(self.spill_above_bytes);
             if let Some(is_cluster) = settings.cluster {
                 self.flights = self.flights.cluster(is_cluster);
             }
@@ -276,9 +292,15 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
             Err(error) => Err(Unusable::Namespace(error)),
         };
         let judge = self.guira.judge(self.when_suspect);
+        let spill = self.guira.files().map(|depot| Spill {
+            depot: depot.clone(),
+            above_bytes: self.spill_above_bytes,
+        });
         Cache {
             inner: Arc::new(Inner {
                 segment,
+                // Counters are added to where they are.
+                spill: spill.filter(|_| form.id != CodecId::NUMBER),
                 guira: self.guira,
                 name: self.name,
                 envelope: Envelope::new(form, self.transforms.seal_bits()),

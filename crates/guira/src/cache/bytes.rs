@@ -12,6 +12,7 @@ use super::payload::Payload;
 use crate::codec::{Found, Raw, Text};
 use crate::envelope::Extras;
 use crate::error::{CodecError, Error};
+use crate::key::KeyBytes;
 
 /// Bytes as they lie in the segment, without a copy (but of what was compressed or encrypted). While it lives,
 /// their block is not reused: keep it short. The notes at [`guira_segment::ValueRef`] hold.
@@ -123,31 +124,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        let key = self.key_bytes(key)?;
-        let segment = self.segment()?;
-        self.check_unsealed()?;
-        loop {
-            let Some(value) = segment.get(&key) else {
-                return Ok(Replace::NotFound);
-            };
-            self.check_in_place(&value)?;
-            // Only to what was looked at: another kind may be put meanwhile.
-            let metadata = value.metadata();
-            let whole = [&*value, suffix].concat();
-            let tags = value.tags();
-            drop(value);
-            let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
-            let options = PutOptions::default()
-                .expiry(what_is_left(&metadata))
-                .tags(&tags)
-                .aligned(self.inner.envelope.form().in_place);
-            match segment.compare_and_swap(&key, metadata.version, &whole, &options)? {
-                Swap::Stored => return Ok(self.announced(segment, &key, Replace::Stored)),
-                Swap::NotFound => return Ok(Replace::NotFound),
-                Swap::Superseded => return Ok(Replace::Superseded),
-                Swap::Conflict(_) => {}
-            }
-        }
+        self.rewrite_bytes(&self.key_bytes(key)?, |payload| [payload, suffix].concat())
     }
 
     fn prepend_bytes<Q>(&self, key: &Q, prefix: &[u8]) -> Result<Replace, Error>
@@ -156,6 +133,9 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         Q: Serialize + ?Sized,
     {
         let key = self.key_bytes(key)?;
+        if self.may_spill() {
+            return self.rewrite_bytes(&key, |payload| [prefix, payload].concat());
+        }
         self.check_unsealed()?;
         let segment = self.segment()?;
         if let Some(value) = segment.get(&key) {
@@ -164,6 +144,47 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         let head = self.inner.envelope.head(Extras::default());
         let written = segment.prepend(&key, head.bytes(), prefix)?;
         Ok(self.announced(segment, &key, written))
+    }
+
+    /// Stores what `change` makes of the present bytes, keeping lifetime and tags.
+    fn rewrite_bytes(&self, key: &KeyBytes, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<Replace, Error> {
+        let segment = self.segment()?;
+        self.check_unsealed()?;
+        loop {
+            // Before the value is read: what is invalidated from here on supersedes the change.
+            let begun = self.begun(segment, key, PutOptions::default());
+            let Some(value) = segment.get(key) else {
+                return Ok(Replace::NotFound);
+            };
+            let map = match self.unspilled(&value) {
+                Some(None) => return Ok(Replace::NotFound),
+                Some(map) => map,
+                None => None,
+            };
+            let present = map.as_deref().unwrap_or(&value);
+            self.check_in_place(present)?;
+            // Only of what was looked at: another kind may be put meanwhile.
+            let metadata = value.metadata();
+            let payload = self.inner.envelope.open(present).unwrap_or(&[]);
+            let head = present.get(..present.len() - payload.len()).unwrap_or(&[]);
+            let whole = [head, &change(payload)].concat();
+            let tags = value.tags();
+            drop(value);
+            let tags: Vec<&[u8]> = tags.iter().map(Vec::as_slice).collect();
+            let options = begun
+                .expiry(what_is_left(&metadata))
+                .tags(&tags)
+                .aligned(self.inner.envelope.form().in_place);
+            let swap = self.spilled(key, &whole, |bytes| {
+                Ok::<_, Error>(segment.compare_and_swap(key, metadata.version, bytes, &options)?)
+            })?;
+            match swap {
+                Swap::Stored => return Ok(self.announced(segment, key, Replace::Stored)),
+                Swap::NotFound => return Ok(Replace::NotFound),
+                Swap::Superseded => return Ok(Replace::Superseded),
+                Swap::Conflict(_) => {}
+            }
+        }
     }
 
     /// What is sealed cannot be changed in place.

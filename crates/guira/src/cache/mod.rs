@@ -15,6 +15,7 @@ mod payload;
 mod read;
 mod reading;
 mod seam;
+mod spill;
 mod whole;
 mod write;
 
@@ -63,6 +64,8 @@ pub(crate) struct Inner<V, C> {
     transforms: Transforms,
     pub(crate) lifetimes: LifetimeRules<V>,
     mismatch: Mismatch,
+    /// Where large values go.
+    spill: Option<spill::Spill>,
     /// Whether other hosts are told what is put.
     announces_puts: bool,
     /// Whether a value is decoded where it lies, because it would be copied once more otherwise.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
+use guira_files::ValueMap;
 use guira_segment::ValueRef;
 
 use super::Cache;
@@ -12,14 +13,26 @@ use crate::key::KeyBytes;
 
 /// The bytes of a value, where they lie if that is possible.
 pub(super) enum Payload<'s> {
-    InPlace { value: ValueRef<'s>, begin: usize },
+    InPlace {
+        value: ValueRef<'s>,
+        begin: usize,
+    },
+    /// In its file.
+    Mapped {
+        map: ValueMap,
+        begin: usize,
+    },
     Copied(Vec<u8>),
 }
 
 impl Payload<'_> {
-    /// Whether the bytes lie in the segment.
+    /// Whether the bytes lie in the segment, or in their file.
     pub(super) fn is_borrowed(&self) -> bool {
-        matches!(self, Self::InPlace { value, .. } if value.is_borrowed())
+        match self {
+            Self::InPlace { value, .. } => value.is_borrowed(),
+            Self::Mapped { map, .. } => map.is_mapped(),
+            Self::Copied(_) => false,
+        }
     }
 }
 
@@ -29,6 +42,7 @@ impl Deref for Payload<'_> {
     fn deref(&self) -> &[u8] {
         match self {
             Self::InPlace { value, begin } => value.get(*begin..).unwrap_or(&[]),
+            Self::Mapped { map, begin } => map.get(*begin..).unwrap_or(&[]),
             Self::Copied(bytes) => bytes,
         }
     }
@@ -51,7 +65,18 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
             let begin = value.len() - payload.len();
             return Ok(Some(Payload::InPlace { value, begin }));
         }
-        match self.transformed(key, &value) {
+        let transformed = match self.unspilled(&value) {
+            None => self.transformed(key, &value),
+            Some(None) => return Ok(None),
+            Some(Some(map)) => {
+                if let Some(payload) = self.inner.envelope.open(&map) {
+                    let begin = map.len() - payload.len();
+                    return Ok(Some(Payload::Mapped { map, begin }));
+                }
+                self.transformed(key, &map)
+            }
+        };
+        match transformed {
             Ok(payload) => Ok(Some(Payload::Copied(payload))),
             Err(error) => Ok(self.refuse(error)?),
         }

@@ -206,8 +206,13 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        let stored = self.segment()?.get(&self.key_bytes(key)?);
-        Ok(stored.and_then(|stored| self.cost_of(&stored)))
+        let Some(stored) = self.segment()?.get(&self.key_bytes(key)?) else {
+            return Ok(None);
+        };
+        Ok(match self.unspilled(&stored) {
+            None => self.cost_of(&stored),
+            Some(map) => map.and_then(|map| self.cost_of(&map)),
+        })
     }
 
     /// Deadlines, age, size and version of `key`'s entry; sizes are those of the encoded value.
@@ -219,7 +224,12 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        Ok(self.segment()?.metadata(&self.key_bytes(key)?))
+        let (segment, key) = (self.segment()?, self.key_bytes(key)?);
+        let metadata = segment.metadata(&key);
+        Ok(metadata.map(|metadata| Metadata {
+            value_bytes: self.spilled_bytes(segment, &key).unwrap_or(metadata.value_bytes),
+            ..metadata
+        }))
     }
 }
 

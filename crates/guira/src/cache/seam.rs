@@ -164,14 +164,18 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         let result = if inner.transforms.are_none() {
             buffer.extend_from_slice(inner.envelope.head(extras).bytes());
             let encoded = inner.codec.encode(value, &mut buffer);
-            encoded.map_err(E::from).and_then(|()| then(&buffer))
+            encoded
+                .map_err(E::from)
+                .and_then(|()| self.spilled(key, &buffer, then))
         } else {
             let encoded = inner.codec.encode(value, &mut buffer);
             let stored = encoded.and_then(|()| {
                 let context = self.context(key);
                 inner.transforms.apply(&inner.envelope, extras, &context, &buffer)
             });
-            stored.map_err(E::from).and_then(|stored| then(&stored))
+            stored
+                .map_err(E::from)
+                .and_then(|stored| self.spilled(key, &stored, then))
         };
         keep(buffer);
         result
@@ -194,11 +198,23 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     pub(crate) fn decode_any(&self, key: &[u8], stored: &[u8]) -> Result<Option<V>, CodecError> {
         let decoded = match self.inner.envelope.open(stored) {
             Some(payload) => self.inner.codec.decode(payload),
-            None => self.decode_transformed(key, stored),
+            None => match self.unspilled(stored) {
+                None => self.decode_transformed(key, stored),
+                Some(None) => return Ok(None),
+                Some(Some(map)) => self.decode_spilled(key, &map),
+            },
         };
         match decoded {
             Ok(value) => Ok(Some(value)),
             Err(error) => self.refuse(error),
+        }
+    }
+
+    #[inline(never)]
+    fn decode_spilled(&self, key: &[u8], stored: &[u8]) -> Result<V, CodecError> {
+        match self.inner.envelope.open(stored) {
+            Some(payload) => self.inner.codec.decode(payload),
+            None => self.decode_transformed(key, stored),
         }
     }
 

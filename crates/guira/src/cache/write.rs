@@ -25,7 +25,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
-        let options = self.engine_options(value, options.into())?;
+        let options = self.begun(segment, &key, self.engine_options(value, options.into())?);
         let written = self.with_encoded(&key, value, |bytes| {
             Ok::<_, Error>(segment.put_with(&key, bytes, &options)?)
         })?;
@@ -43,7 +43,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
-        let options = self.engine_options(value, options.into())?;
+        let options = self.begun(segment, &key, self.engine_options(value, options.into())?);
         let written = self.with_encoded(&key, value, |bytes| {
             Ok::<_, Error>(segment.add(&key, bytes, &options)?)
         })?;
@@ -66,7 +66,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
-        let options = self.engine_options(value, options.into())?;
+        let options = self.begun(segment, &key, self.engine_options(value, options.into())?);
         let written = self.with_encoded(&key, value, |bytes| {
             Ok::<_, Error>(segment.replace(&key, bytes, &options)?)
         })?;
@@ -108,7 +108,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     {
         let key = self.key_bytes(key)?;
         let segment = self.segment()?;
-        let options = self.engine_options(value, options.into())?;
+        let options = self.begun(segment, &key, self.engine_options(value, options.into())?);
         let written = self.with_encoded(&key, value, |bytes| {
             Ok::<_, Error>(segment.compare_and_swap(&key, expected, bytes, &options)?)
         })?;
@@ -127,7 +127,8 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        Ok(self.segment()?.remove(&self.key_bytes(key)?))
+        let (segment, key) = (self.segment()?, self.key_bytes(key)?);
+        Ok(self.removing(segment, &key, || segment.remove(&key)))
     }
 
     /// Removes `key` for good: after it returns, no read on this host gives a value whose put or
@@ -140,7 +141,8 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        Ok(self.segment()?.invalidate(&self.key_bytes(key)?))
+        let (segment, key) = (self.segment()?, self.key_bytes(key)?);
+        Ok(self.removing(segment, &key, || segment.invalidate(&key)))
     }
 
     /// Options as the engine takes them.

@@ -211,14 +211,14 @@ impl Host for SegmentHost {
     fn value(&self, key: KeyId, max_bytes: usize, since: u64) -> Option<Vec<u8>> {
         self.segment
             .get_by_hash(key.namespace, key.hash, max_bytes)
-            .filter(|entry| entry.born_at_clock >= since)
+            .filter(|entry| entry.born_at_clock >= since && is_of_every_host(entry))
             .map(|entry| packed(&entry))
     }
 
     fn fresh_value(&self, key: KeyId, max_bytes: usize) -> Option<Vec<u8>> {
         self.segment
             .get_by_hash(key.namespace, key.hash, max_bytes)
-            .filter(|entry| !entry.metadata.is_stale)
+            .filter(|entry| !entry.metadata.is_stale && is_of_every_host(entry))
             .map(|entry| packed(&entry))
     }
 
@@ -235,6 +235,11 @@ impl Host for SegmentHost {
         let entry = self.segment.get_by_hash(key.namespace, key.hash, usize::MAX)?;
         Some(u64::try_from(entry.metadata.age.as_millis()).unwrap_or(u64::MAX))
     }
+}
+
+/// Whether the value means something to another host: the stub of a file does not.
+fn is_of_every_host(entry: &guira_segment::HashedEntry) -> bool {
+    guira_files::Stub::parse(&entry.value).is_none()
 }
 
 /// What the last agent noted of brokers in this life of the segment.

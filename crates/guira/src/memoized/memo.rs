@@ -189,6 +189,7 @@ impl<V, C: Codec<V>> Memo<V, C> {
         let cache = self.cache()?;
         let segment = cache.segment()?;
         let options = cache.engine_options(value.borrow(), options.into())?;
+        let options = cache.begun(segment, &key, options);
         cache.with_encoded(&key, value.borrow(), |bytes| {
             Ok(segment.put_with(&key, bytes, &options)?)
         })
@@ -216,6 +217,7 @@ impl<V, C: Codec<V>> Memo<V, C> {
         let cache = self.cache()?;
         let segment = cache.segment()?;
         let options = cache.engine_options(value.borrow(), options.into())?;
+        let options = cache.begun(segment, &key, options);
         cache.with_encoded(&key, value.borrow(), |bytes| {
             Ok(segment.replace(&key, bytes, &options)?)
         })

@@ -13,6 +13,8 @@
 //! |---|---|---|---|
 //! | `path` | `GUIRA_PATH` | the segment's file | none: it must be given |
 //! | `size` | `GUIRA_SIZE` | bytes of a new segment, such as `64M` | `64M` |
+//! | `files` | `GUIRA_FILES` | the directory of values that are too large for the segment, see [`GuiraBuilder::files`] | none: all are in the segment |
+//! | `files_limit` | `GUIRA_FILES_LIMIT` | what a new directory may take on the disk, such as `10G` | `1G` |
 //! | `index_entries` | `GUIRA_INDEX_ENTRIES` | entries that a new segment's index is made for | what fits at 160 bytes each |
 //! | `max_processes` | `GUIRA_MAX_PROCESSES` | processes that can attach at once to a new segment | by size |
 //! | `max_threads` | `GUIRA_MAX_THREADS` | threads of all processes that have a line of their own in a new segment | by size |
@@ -42,6 +44,7 @@
 //! | `cache.NAME.when_suspect` | | what becomes of hits beyond trust: `revalidate`, `serve_stale` or `refuse` | as the program says |
 //! | `cache.NAME.announce_puts` | | whether puts make what other hosts have void | as the program says |
 //! | `cache.NAME.cluster` | | whether one computation is enough for all hosts | as the program says |
+//! | `cache.NAME.spill_above` | | with `files`: values of more bytes go there, such as `64K` | as the program says, `64K` |
 //! | `cache.NAME.fetch` | | for how long, with `cluster`, other hosts are asked for a value before it is computed: a duration, `true` for `20ms`, or `false` | as the program says |
 //!
 //! The file is `guira.toml` in the working directory, or what `GUIRA_CONFIG` names; the environment wins over
@@ -57,6 +60,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use guira_files::DepotBuilder;
 pub(crate) use of_cache::CacheSettings;
 
 use crate::builder::GuiraBuilder;
@@ -102,6 +106,8 @@ pub struct SettingError {
 pub struct Settings {
     builder: GuiraBuilder,
     path: Option<PathBuf>,
+    files: Option<PathBuf>,
+    files_limit_bytes: Option<u64>,
     caches: BTreeMap<Box<str>, CacheSettings>,
     cluster: cluster::ClusterSettings,
 }
@@ -181,6 +187,18 @@ impl Settings {
         let builder = match coherence {
             Some(coherence) => self.builder.clone().coherence(coherence),
             None => self.builder.clone(),
+        };
+        let builder = match (&self.files, self.files_limit_bytes) {
+            (None, None) => builder,
+            (None, Some(_)) => {
+                let problem = "no directory is given for it; set files, too";
+                return Err(setting_error("settings", "files_limit", problem));
+            }
+            (Some(directory), limit_bytes) => {
+                let files = DepotBuilder::default();
+                let limited = limit_bytes.map(|bytes| files.clone().limit_bytes(bytes));
+                builder.files(directory, limited.unwrap_or(files))
+            }
         };
         let guira = builder.open(path)?;
         Ok(guira.with_cache_settings(Arc::new(self.caches.clone())))

@@ -31,6 +31,18 @@ const SETTINGS: &[(&str, Set)] = &[
         settings.set(|builder| builder.size(bytes));
         Ok(())
     }),
+    ("files", |settings, text| {
+        if text.is_empty() {
+            return Err("it is empty; name the directory of large values".to_owned());
+        }
+        settings.files = Some(PathBuf::from(text));
+        Ok(())
+    }),
+    ("files_limit", |settings, text| {
+        let bytes = units::size(text).map_err(|error| refused(text, error))?;
+        settings.files_limit_bytes = Some(bytes);
+        Ok(())
+    }),
     ("index_entries", |settings, text| {
         let entries = whole(text)?;
         settings.set(|builder| builder.segment_settings(|segment| segment.index_entries(entries)));

@@ -20,6 +20,7 @@ pub(crate) struct CacheSettings {
     pub(crate) when_suspect: Option<WhenSuspect>,
     pub(crate) announce_puts: Option<bool>,
     pub(crate) cluster: Option<bool>,
+    pub(crate) spill_above: Option<usize>,
     /// For how long other hosts are asked, if they are.
     pub(crate) fetch: Option<Option<Duration>>,
 }
@@ -37,6 +38,7 @@ const NAMES: &[&str] = &[
     "announce_puts",
     "cluster",
     "fetch",
+    "spill_above",
 ];
 
 impl CacheSettings {
@@ -74,6 +76,10 @@ impl CacheSettings {
                     "false" => None,
                     _ => Some(positive(text)?),
                 });
+            }
+            "spill_above" => {
+                let bytes = units::size(text).map_err(|error| refused(text, error))?;
+                self.spill_above = Some(usize::try_from(bytes).unwrap_or(usize::MAX));
             }
             "refresh_after" => {
                 return Err(

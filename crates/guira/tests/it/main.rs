@@ -30,6 +30,7 @@ mod refreshing;
 mod repeats;
 mod settings_of_caches;
 mod sliding;
+mod spilling;
 mod stores;
 mod threads;
 mod worker;

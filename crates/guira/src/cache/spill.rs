@@ -1,0 +1,147 @@
+//! Large values in files: what the segment has is a stub, which names the file and decides as any entry does.
+//!
+//! A value is **spilled** if what would be stored (envelope, compression and seal included) is longer than the cache's
+//! threshold. The file is written first, then the stub is stored by the very operation that was asked for: put, add, swap,
+//! fill. Whether it was is asked of the segment: the file is kept if the key's entry is its stub now, and removed
+//! otherwise. So everything that decides about entries decides about spilled values, and none of it knows of files.
+//!
+//! A read that meets a stub maps its file. If that is gone or damaged the value is a miss, and the stub goes. A file that
+//! cannot be read for another reason (no descriptor left, a failing disk) is a miss, too, and said by a warning.
+
+use guira_files::{Depot, Label, STUB_BYTES, Source, Stub, ValueMap};
+use guira_segment::{HashedEntry, PutOptions, Segment};
+
+use super::Cache;
+use crate::error::CodecError;
+
+/// Values of more bytes are spilled, unless a cache says otherwise.
+pub(super) const DEFAULT_SPILL_BYTES: usize = 64 << 10;
+/// A value of the length of a stub is not one.
+pub(super) const LEAST_SPILL_BYTES: usize = 1 << 10;
+
+/// Where a cache's large values go.
+#[derive(Clone, Debug)]
+pub(super) struct Spill {
+    pub(super) depot: Depot,
+    pub(super) above_bytes: usize,
+}
+
+impl Spill {
+    fn is_for(&self, stored: &[u8]) -> bool {
+        stored.len() > self.above_bytes
+    }
+
+    /// The entry of `key` if its value is a stub, and the stub.
+    fn stub(segment: &Segment, key: &[u8]) -> Option<(HashedEntry, Stub)> {
+        let (namespace, hash) = (segment.namespace_hash(), segment.hash_of(key));
+        let entry = segment.get_by_hash(namespace, hash, STUB_BYTES)?;
+        let stub = Stub::parse(&entry.value).filter(|_| entry.key == key)?;
+        Some((entry, stub))
+    }
+}
+
+impl<K: ?Sized, V, C> Cache<K, V, C> {
+    /// Options with which a write begins now, however long its value takes to be spilled.
+    pub(crate) fn begun<'t>(&self, segment: &Segment, key: &[u8], options: PutOptions<'t>) -> PutOptions<'t> {
+        match &self.inner.spill {
+            Some(_) => options.since(&segment.fill_token(key)),
+            None => options,
+        }
+    }
+
+    /// Whether large values of this cache go to files.
+    pub(super) fn may_spill(&self) -> bool {
+        self.inner.spill.is_some()
+    }
+
+    /// Calls `then` with what is to be stored: `stored`, or the stub of a file that has it.
+    #[inline]
+    pub(super) fn spilled<R, E: From<CodecError>>(
+        &self,
+        key: &[u8],
+        stored: &[u8],
+        then: impl FnOnce(&[u8]) -> Result<R, E>,
+    ) -> Result<R, E> {
+        match &self.inner.spill {
+            Some(spill) if spill.is_for(stored) => self.spill(spill, key, stored, then),
+            _ => then(stored),
+        }
+    }
+
+    #[inline(never)]
+    fn spill<R, E: From<CodecError>>(
+        &self,
+        spill: &Spill,
+        key: &[u8],
+        stored: &[u8],
+        then: impl FnOnce(&[u8]) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let Ok(segment) = &self.inner.segment else {
+            return then(stored);
+        };
+        let before = Spill::stub(segment, key);
+        let label = Label::new(segment, key).kind(self.inner.envelope.form().id.number());
+        let held = match spill.depot.write(&label, Source::Bytes(stored)) {
+            Ok(held) => held,
+            Err(error) => {
+                return Err(E::from(CodecError::Spill {
+                    reason: error.to_string().into(),
+                }));
+            }
+        };
+        let own = held.stub();
+        let result = then(&own);
+        let now = Spill::stub(segment, key);
+        match &now {
+            Some((entry, stub)) if stub.encode() == own => held.keep_for(entry.metadata.ttl),
+            _ => drop(held),
+        }
+        if let Some((_, before)) = before
+            && now.is_none_or(|(_, now)| now != before)
+        {
+            spill.depot.retire(&before);
+        }
+        result
+    }
+
+    /// Does `remove`, which takes `key`'s value away, and its file with it.
+    pub(super) fn removing<R>(&self, segment: &Segment, key: &[u8], remove: impl FnOnce() -> R) -> R {
+        let Some(spill) = &self.inner.spill else {
+            return remove();
+        };
+        let before = Spill::stub(segment, key);
+        let result = remove();
+        if let Some((_, stub)) = before {
+            spill.depot.retire(&stub);
+        }
+        result
+    }
+
+    /// What the file of `stored` has, if that is a stub: `None` if it is another value, `Some(None)` if the file is gone.
+    #[cold]
+    pub(super) fn unspilled(&self, stored: &[u8]) -> Option<Option<ValueMap>> {
+        let stub = Stub::parse(stored)?;
+        let Some(spill) = &self.inner.spill else {
+            tracing::warn!(
+                cache = self.name(),
+                "a value is in a file, and no directory of files was given; it is missed"
+            );
+            return Some(None);
+        };
+        Some(match spill.depot.map(&stub) {
+            // A stub in a file is none: nothing leads on from there.
+            Ok(map) => map.filter(|map| Stub::parse(map).is_none()),
+            Err(error) => {
+                tracing::warn!(cache = self.name(), %error, "a spilled value was missed");
+                None
+            }
+        })
+    }
+
+    /// Bytes of `key`'s value in its file; `None` if it is in the segment.
+    pub(super) fn spilled_bytes(&self, segment: &Segment, key: &[u8]) -> Option<usize> {
+        self.inner.spill.as_ref()?;
+        let (_, stub) = Spill::stub(segment, key)?;
+        usize::try_from(stub.value_bytes()).ok()
+    }
+}
