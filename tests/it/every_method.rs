@@ -22,6 +22,8 @@ const CALLED: &[(&str, &str, &[&str])] = &[
     ("RecordKind", "telling.rs", &["kind.", "RecordKind::"]),
     ("Stats", "", &["stats."]),
     ("Verified", "looking.rs", &["verified."]),
+    ("Entries", "looking.rs", &["all_entries()."]),
+    ("StoredEntries", "looking.rs", &["stored."]),
 ];
 
 /// A source file's name and text.

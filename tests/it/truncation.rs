@@ -93,6 +93,31 @@ fn without_the_handler_the_kernel_ends_the_process() {
 }
 
 #[test]
+fn a_listing_of_values_that_meets_the_cut_is_not_taken_for_the_whole() {
+    let directory = in_memory();
+    for bytes in lengths() {
+        let path = file_in(&directory);
+        let segment = new_segment(&path);
+        // More than there is room for: there are entries wherever it is cut.
+        for key in 0..40_000_u32 {
+            let key = key.to_le_bytes();
+            segment.put(&key, &key.repeat(50), Expiry::never()).expect("room");
+        }
+        let mut entries = segment.all_entries().with_values();
+        let first = entries.next().expect("many").expect("whole");
+        cut(&path, bytes);
+        let mut rest: Vec<_> = entries.collect();
+        let end = rest.pop().expect("an error at least");
+        assert!(matches!(end, Err(StoreError::Truncated { .. })), "{end:?}");
+        for entry in rest.into_iter().map(|entry| entry.expect("one error is enough")) {
+            assert_eq!(entry.value, entry.info.key.repeat(50));
+            assert_ne!(entry.info.key, first.info.key);
+        }
+        std::fs::remove_file(&path).expect("there");
+    }
+}
+
+#[test]
 fn a_cut_that_a_look_finds_first_is_named_and_nothing_is_repaired() {
     let directory = in_memory();
     for bytes in lengths() {

@@ -136,7 +136,7 @@ pub use guira_shm::fork;
 pub use guira_shm::mutant;
 #[doc(hidden)]
 pub use inspect::Part;
-pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, Verified};
+pub use inspect::{Entries, EntryInfo, Fault, FaultKind, Repaired, StoredEntries, StoredEntry, Verified};
 pub use journal::{Journal, JournalEntry, JournalRead, Record, RecordKind};
 pub use metadata::{Metadata, Version};
 pub use modify::{Replace, Swap};

@@ -1,6 +1,6 @@
 //! Looking at the whole: listings, checks, repairs, figures, names, the attachment.
 
-use guira_segment::{EntryInfo, MAX_NAMESPACE_BYTES, NamespaceError, Repaired, Stats, Verified};
+use guira_segment::{EntryInfo, MAX_NAMESPACE_BYTES, NamespaceError, Repaired, Stats, StoredEntry, Verified};
 
 use super::episode::Episode;
 use super::names::{Place, SPACES, space_name};
@@ -17,6 +17,31 @@ impl Episode<'_, '_> {
         self.tally.note("all_entries");
         let listed: Vec<EntryInfo> = self.segment(0).all_entries().collect();
         self.compare_listing(&listed, None);
+        let mut stored = self.segment(0).all_entries().with_values();
+        let valued: Vec<StoredEntry> = stored
+            .by_ref()
+            .collect::<Result<_, _>>()
+            .expect("a whole segment");
+        assert_eq!(stored.damaged(), 0);
+        assert!(stored.walked() >= 1.0);
+        self.compare_stored(&valued);
+        let listed: Vec<EntryInfo> = valued.into_iter().map(|entry| entry.info).collect();
+        self.compare_listing(&listed, None);
+    }
+
+    /// The values of a listing, and how they lie.
+    fn compare_stored(&mut self, listed: &[StoredEntry]) {
+        for place in Place::all() {
+            let is_of_place = |entry: &&StoredEntry| {
+                entry.info.namespace.as_deref() == space_name(place.space) && entry.info.key == place.name()
+            };
+            let entry = listed.iter().find(is_of_place);
+            let held = self.model.meet(place, entry.is_some());
+            if let Some((entry, held)) = entry.zip(held) {
+                assert_eq!(entry.value, held.value, "{place:?}: the value");
+                assert_eq!(entry.is_aligned, held.is_aligned, "{place:?}: alignment");
+            }
+        }
     }
 
     /// Every entry is listed once, with what is known of it.

@@ -28,10 +28,18 @@ pub struct EntryInfo {
 /// The entries of a segment, or of one namespace, in no order.
 #[derive(Debug)]
 pub struct Entries<'s> {
-    segment: &'s Segment,
-    namespace: Option<u16>,
+    pub(super) segment: &'s Segment,
+    pub(super) namespace: Option<u16>,
     bucket: usize,
     batch: Vec<EntryInfo>,
+}
+
+/// An entry that is to be listed, pinned, and the slot that led to it.
+pub(super) struct Listed<'s> {
+    pub(super) slot: Slot,
+    pub(super) found: Found<'s>,
+    pub(super) namespace: u16,
+    pub(super) key: Vec<u8>,
 }
 
 impl Segment {
@@ -66,8 +74,8 @@ impl Iterator for Entries<'_> {
         while self.batch.is_empty() && self.bucket < shared.geometry.counts.buckets as usize {
             let thread = shared.thread()?;
             for slot in 0..BUCKET_SLOTS {
-                if let Some(info) = shared.entry_info(&thread, self.bucket, slot, self.namespace) {
-                    self.batch.push(info);
+                if let Some(listed) = shared.listed(&thread, self.bucket, slot, self.namespace) {
+                    self.batch.push(shared.entry_info(listed));
                 }
             }
             self.bucket += 1;
@@ -77,13 +85,14 @@ impl Iterator for Entries<'_> {
 }
 
 impl Shared {
-    fn entry_info(
-        &self,
+    /// The valid entry that a slot leads to, if it is to be listed from there; pinned as `Read`.
+    pub(super) fn listed<'s>(
+        &'s self,
         thread: &ThreadRef<'_>,
         bucket: usize,
         slot: usize,
         only: Option<u16>,
-    ) -> Option<EntryInfo> {
+    ) -> Option<Listed<'s>> {
         let word = self.load_slot(bucket, slot);
         let (found, namespace, key) = self.walk_slot(thread, word)?;
         let is_shown = match found.state.kind() {
@@ -104,14 +113,25 @@ impl Shared {
         {
             return None;
         }
-        Some(EntryInfo {
-            namespace: self
-                .namespace_name(namespace)
-                .map(|name| String::from_utf8_lossy(&name).into_owned()),
-            metadata: self.metadata(&found, found.state),
-            tags: self.tags_of(&found).names(),
+        Some(Listed {
+            slot: word,
+            found,
+            namespace,
             key,
         })
+    }
+
+    /// What is shown of a listed entry.
+    pub(super) fn entry_info(&self, listed: Listed<'_>) -> EntryInfo {
+        let found = &listed.found;
+        EntryInfo {
+            namespace: self
+                .namespace_name(listed.namespace)
+                .map(|name| String::from_utf8_lossy(&name).into_owned()),
+            metadata: self.metadata(found, found.state),
+            tags: self.tags_of(found).names(),
+            key: listed.key,
+        }
     }
 
     /// The entry a slot names, parsed without knowing its key; pinned as `Read`.

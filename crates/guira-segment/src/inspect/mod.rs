@@ -5,9 +5,11 @@ mod extents;
 mod lanes;
 mod parts;
 mod repair;
+mod stored;
 mod verify;
 
 pub use entries::{Entries, EntryInfo};
 pub use parts::Part;
 pub use repair::Repaired;
+pub use stored::{StoredEntries, StoredEntry};
 pub use verify::{Fault, FaultKind, Verified};
