@@ -46,6 +46,7 @@
 //! | values that are too large for memory | [`GuiraBuilder::files`], [`files`] |
 //! | settings from outside the program | [`settings`], [`Guira::from_env`] |
 //! | caches made of caches | [`store`] |
+//! | moving a cache, or keeping it in a file | [`dump`] |
 //!
 //! What holds of invalidations, of killed processes and of damaged files is promised by the engine and told at
 //! [`guira_segment`]; a typed cache adds nothing to it and takes nothing from it. A miss is never an error, and is
@@ -61,7 +62,7 @@
 //! | `messagepack` | values as MessagePack: `codec::MessagePack` |
 //! | `rkyv` | archives that are read where they lie: `codec::Rkyv`, `Cache::get_archived` |
 //! | `ndarray` | arrays that are read where they lie: `codec::NdArray`, `Cache::get_array` |
-//! | `lz4`, `zstd` | compression: `CacheBuilder::compress_lz4`, `compress_zstd` |
+//! | `lz4`, `zstd` | compression: `CacheBuilder::compress_lz4`, `compress_zstd`; with `zstd` of dumps, too |
 //! | `encryption` | authenticated encryption: `CacheBuilder::encrypt` |
 //! | `mac` | signatures: `CacheBuilder::sign` |
 //! | `decoded` | decoded values kept by each process: `store::Decoded` |
@@ -76,6 +77,7 @@ pub mod cache;
 pub mod codec;
 pub mod coherence;
 pub mod dependency;
+pub mod dump;
 mod envelope;
 mod error;
 mod failure;

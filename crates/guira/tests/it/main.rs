@@ -17,6 +17,7 @@ mod conformance;
 mod counters;
 mod dependencies;
 mod dog_pile;
+mod dumps;
 mod entangled;
 mod fetching;
 mod kinds;
