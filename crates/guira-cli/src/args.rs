@@ -10,10 +10,12 @@ use crate::command::completions::CompletionsArgs;
 use crate::command::create::CreateArgs;
 use crate::command::demo::{DemoArgs, DemoBrokerArgs, DemoWorkerArgs};
 use crate::command::doctor::DoctorArgs;
+use crate::command::dump::DumpArgs;
 use crate::command::get::GetArgs;
 use crate::command::invalidate::InvalidateArgs;
 use crate::command::keygen::KeygenArgs;
 use crate::command::keys::KeysArgs;
+use crate::command::load::LoadArgs;
 use crate::command::lockouts::LockoutsArgs;
 use crate::command::man::ManArgs;
 use crate::command::put::PutArgs;
@@ -65,6 +67,8 @@ pub enum Command {
     Lockouts(LockoutsArgs),
     Stat(StatArgs),
     Verify(VerifyArgs),
+    Dump(DumpArgs),
+    Load(LoadArgs),
     Bench(BenchArgs),
     Agent(AgentArgs),
     Broker(BrokerArgs),

@@ -1,6 +1,7 @@
 //! The `guira` command as a script sees it: output, exit status, one line of error.
 
 mod broker;
+mod dumping;
 mod functions;
 mod hosts;
 mod inspecting;

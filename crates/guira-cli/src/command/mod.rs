@@ -8,10 +8,12 @@ pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod dump;
 pub(crate) mod get;
 pub(crate) mod invalidate;
 pub(crate) mod keygen;
 pub(crate) mod keys;
+pub(crate) mod load;
 pub(crate) mod lockouts;
 pub(crate) mod man;
 pub(crate) mod put;
@@ -38,6 +40,8 @@ pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<Exit, CliErr
         Command::Lockouts(args) => lockouts::run(args, out),
         Command::Stat(args) => stat::run(args, out),
         Command::Verify(args) => verify::run(args, out),
+        Command::Dump(args) => dump::run(args, out),
+        Command::Load(args) => load::run(args, out),
         Command::Bench(args) => bench::run(args, out),
         Command::Agent(args) => agent::run(args, out),
         Command::Broker(args) => broker::run(args, out),
