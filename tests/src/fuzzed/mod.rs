@@ -9,11 +9,12 @@
 //! | [`command`] | a command line of `guira`, an argument a line |
 //! | [`trace`] | a compact trace, compressed or as it is before compression |
 //! | [`wire`] | a frame of the bus, or a conversation with a broker or an agent |
+//! | [`dump`] | a dump as it is, or its records, whose checks are then put in |
 //!
-//! Segments lie in private memory: a file for every execution would be slow. (There is no target for the
-//! form of a dump: there is no dump yet.)
+//! Segments lie in private memory: a file for every execution would be slow.
 
 mod command;
+mod dump;
 mod image;
 mod open;
 mod trace;
@@ -21,6 +22,7 @@ mod wire;
 mod world;
 
 pub use command::command;
+pub use dump::dump;
 pub use image::image;
 pub use open::open;
 pub use trace::trace;
@@ -30,12 +32,13 @@ pub use wire::wire;
 pub type Target = fn(&[u8]);
 
 /// The targets, by name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("open", open),
     ("image", image),
     ("command", command),
     ("trace", trace),
     ("wire", wire),
+    ("dump", dump),
 ];
 
 /// Bytes that are eaten from the front.

@@ -19,7 +19,7 @@ use crate::error::XtaskError;
 /// Fuzzes one target, or each of them in turn
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArgs {
-    /// open, image, command, trace or wire; without one, all
+    /// open, image, command, trace, wire or dump; without one, all
     target: Option<Target>,
     /// How long each
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
@@ -42,14 +42,16 @@ enum Target {
     Command,
     Trace,
     Wire,
+    Dump,
 }
 
-const ALL: [Target; 5] = [
+const ALL: [Target; 6] = [
     Target::Open,
     Target::Image,
     Target::Command,
     Target::Trace,
     Target::Wire,
+    Target::Dump,
 ];
 
 impl Target {
@@ -60,6 +62,7 @@ impl Target {
             Target::Command => "command",
             Target::Trace => "trace",
             Target::Wire => "wire",
+            Target::Dump => "dump",
         }
     }
 }

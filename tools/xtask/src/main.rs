@@ -154,7 +154,7 @@ enum Task {
         )]
         passed_on: Vec<OsString>,
     },
-    /// Bytes that a fuzzer makes up: superblocks, images, command lines, traces
+    /// Bytes that a fuzzer makes up: superblocks, images, command lines, traces, frames, dumps
     Fuzz(fuzz::FuzzArgs),
     /// Histories of several processes must have an order, key by key (--help for more)
     #[command(disable_help_flag = true)]
