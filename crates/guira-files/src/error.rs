@@ -94,6 +94,16 @@ pub enum FilesError {
         /// What all values together may take.
         room_bytes: u64,
     },
+    /// This process may not write files of this size.
+    #[error(
+        "a file of {file_bytes} bytes is longer than this process may write, {limit_bytes}; raise the limit (ulimit -f)"
+    )]
+    SizeLimit {
+        /// Bytes of the file, as far as they were counted.
+        file_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
     /// All space is held by values that are being written at this moment.
     #[error(
         "no room: what is there is being written by others at this moment; try again, or raise the limit"

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use guira_files::Depot;
+use guira_files::{Depot, Files};
 use guira_segment::{Segment, Stats};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::builder::GuiraBuilder;
-use crate::cache::{Cache, CacheBuilder};
+use crate::cache::{Cache, CacheBuilder, DEFAULT_SPILL_BYTES};
 use crate::codec::Number;
 use crate::coherence::{
     Active, Announced, CoherenceError, CoherenceEvents, CoherenceStatus, Judge, WhenSuspect,
@@ -29,6 +29,8 @@ pub struct Guira {
     cache_settings: Arc<BTreeMap<Box<str>, CacheSettings>>,
     coherence: Option<Arc<Active>>,
     depot: Option<Depot>,
+    /// What is larger goes to files, if a cache does not say otherwise.
+    spill_above_bytes: usize,
 }
 
 impl Guira {
@@ -55,6 +57,7 @@ impl Guira {
             cache_settings: Arc::default(),
             coherence: None,
             depot: None,
+            spill_above_bytes: DEFAULT_SPILL_BYTES,
         }
     }
 
@@ -70,6 +73,10 @@ impl Guira {
             depot: Some(depot),
             ..self
         }
+    }
+
+    pub(crate) const fn spill_above_bytes(&self) -> usize {
+        self.spill_above_bytes
     }
 
     /// The directory of values that are too large for memory, if there is one.
@@ -197,5 +204,31 @@ impl Guira {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.segment.stats()
+    }
+}
+
+/// Typed caches over a files cache: what it keeps in its index is there, the rest in files. Caches that are to survive
+/// restarts, and the last tier of a stack.
+///
+/// ```
+/// use guira::Guira;
+/// use guira::files::Files;
+/// use std::time::Duration;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("renderings");
+/// let files = Files::builder().limit_bytes(64 << 20).open_or_create(&path)?;
+/// let guira = Guira::from(files);
+/// let pages = guira.cache::<str, String>("pages");
+/// pages.put("/", &"<html>".repeat(10_000), Duration::from_secs(3600))?;
+/// assert!(pages.get("/")?.is_some_and(|page| page.starts_with("<html>")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl From<Files> for Guira {
+    fn from(files: Files) -> Self {
+        Self {
+            spill_above_bytes: files.inline_max_bytes(),
+            ..Self::of_segment(files.index().default_namespace()).with_files(files.depot().clone())
+        }
     }
 }

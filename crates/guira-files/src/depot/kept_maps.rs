@@ -70,6 +70,19 @@ impl KeptMaps {
         });
     }
 
+    /// Drops the maps of files that are gone.
+    pub(super) fn retain(&self, is_current: impl Fn(&Stub) -> bool) {
+        for set in 0..SETS as u64 {
+            self.with(set, |set| {
+                for room in &mut set.kept {
+                    if room.as_ref().is_some_and(|(kept, _)| !is_current(kept)) {
+                        *room = None;
+                    }
+                }
+            });
+        }
+    }
+
     pub(super) fn drop_of(&self, stub: &Stub) {
         self.with(stub.number, |set| {
             for room in &mut set.kept {

@@ -71,6 +71,13 @@ impl Shared {
     }
 
     pub(super) fn fitting_blocks(&self, file_bytes: u64) -> Result<u32, FilesError> {
+        let limit_bytes = guira_shm::directory::longest_file_bytes();
+        if file_bytes > limit_bytes {
+            return Err(FilesError::SizeLimit {
+                file_bytes,
+                limit_bytes,
+            });
+        }
         let blocks = estimate_blocks(file_bytes);
         if blocks > self.table.budget_blocks() {
             return Err(self.too_large(file_bytes));

@@ -62,25 +62,30 @@ impl Depot {
                 Fate::Expired => swept.expired += 1,
             }
         }
+        shared.maps.retain(|stub| shared.info_of(stub).is_some());
         let known = shared.known_numbers();
         // A number that is given from here on is not looked for.
         let next = shared
             .table
             .word(crate::layout::table::CONTROL_NEXT_NUMBER)
             .load(Ordering::Relaxed);
+        let mut unknown = Vec::new();
         for found in self.names()? {
             match found {
                 Found::Foreign(path) => swept.foreign.push(path),
                 Found::Value { number, path } if number < next && !known.contains(&number) => {
-                    // It may have got its record since; numbers are given once.
-                    if shared.known_numbers().contains(&number) {
-                        continue;
-                    }
-                    let removed = guira_shm::directory::remove_file(&path)
-                        .map_err(|source| FilesError::io("remove", &path, source))?;
-                    swept.unknown += u64::from(removed);
+                    unknown.push((number, path));
                 }
                 Found::Value { .. } => {}
+            }
+        }
+        if !unknown.is_empty() {
+            // One may have got its record since; numbers are given once.
+            let known = shared.known_numbers();
+            for (_, path) in unknown.iter().filter(|(number, _)| !known.contains(number)) {
+                let removed = guira_shm::directory::remove_file(path)
+                    .map_err(|source| FilesError::io("remove", path, source))?;
+                swept.unknown += u64::from(removed);
             }
         }
         Ok(swept)

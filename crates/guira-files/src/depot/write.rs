@@ -148,7 +148,7 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if !self.is_kept {
+        if !self.is_kept && self.owner.is_current() {
             self.shared
                 .discard(&self.owner, self.record, self.held, Some(self.stub.number));
         }
@@ -190,7 +190,9 @@ struct Draft<'d, 'k> {
 
 impl Drop for Draft<'_, '_> {
     fn drop(&mut self) {
-        if let Some((record, held)) = self.record.take() {
+        if let Some((record, held)) = self.record.take()
+            && self.owner.is_current()
+        {
             self.shared.discard(&self.owner, record, held, Some(self.number));
         }
     }
@@ -339,10 +341,8 @@ impl<'d, 'k> Draft<'d, 'k> {
         let state = FileState::of(source).map_err(of_source)?;
         self.claim(state.blocks_512.saturating_mul(512).max(state.len_bytes))?;
         let path = self.shared.place.linked(self.number);
-        match directory::name_file(source, &path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(self.io("link", error)),
-            Err(_) => return Ok(None),
+        if directory::name_file(source, &path).is_err() {
+            return Ok(None);
         }
         let checksum = self.checksum_of(source, 0, state.len_bytes)?;
         let mut head = self.head(0, state.len_bytes, checksum);

@@ -81,6 +81,12 @@ impl Files {
         &self.index
     }
 
+    /// Values of more bytes are files.
+    #[must_use]
+    pub const fn inline_max_bytes(&self) -> usize {
+        self.inline_max_bytes
+    }
+
     /// The files of its values.
     #[must_use]
     pub const fn depot(&self) -> &Depot {

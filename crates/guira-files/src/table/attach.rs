@@ -34,6 +34,12 @@ impl Table {
 
     /// This process's row, taken now if it has none. Rows of the dead that are met on the way are given to `recover`.
     pub(crate) fn owner(&self, recover: impl Fn(&Owner)) -> Result<Arc<Owner>, FilesError> {
+        if self.file.is_lost() {
+            return Err(FilesError::Damaged {
+                path: self.path().to_path_buf(),
+                problem: "it was cut while it was open",
+            });
+        }
         let process = process_id();
         let mut current = self.owner.lock();
         if !current.was_stolen()

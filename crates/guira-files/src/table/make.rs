@@ -22,6 +22,7 @@ use guira_shm::lock::{ByteLocks, RECORD_LOCK_BASE};
 use guira_shm::process::boot_id;
 use guira_shm::region::Region;
 use guira_shm::sync::Ordering;
+use guira_shm::truncation::Mark;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Table;
@@ -35,6 +36,12 @@ use crate::layout::table::{
 
 /// Held by who puts a new table in the place of an old one.
 const RENEWAL_LOCK: u64 = RECORD_LOCK_BASE + OWNERS as u64;
+
+/// What shows in the place of a table that was cut while it was open: a version that there is not.
+const LOST: Mark = Mark {
+    offset_bytes: SUPER_VERSION,
+    value: u64::MAX,
+};
 
 /// What a new table is made with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +80,8 @@ impl Table {
             opened.read_exact_at(0, &mut superblock)?;
             let (rules, life) = parse(path, &superblock)?;
             let geometry = Geometry::of(rules.records);
-            let file = opened.map(geometry.total_bytes as u64)?;
+            let mut file = opened.map(geometry.total_bytes as u64)?;
+            file.outlive_truncation(LOST)?;
             let locks = ByteLocks::new(file.reopen()?);
             let table = Self {
                 file,

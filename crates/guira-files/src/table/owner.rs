@@ -25,6 +25,11 @@ impl Owner {
         }
     }
 
+    /// Whether it is this process's: a forked child has what its parent held, and it is not the child's.
+    pub(crate) fn is_current(&self) -> bool {
+        self.process == guira_shm::fork::process_id()
+    }
+
     /// One change at a time is written down in the row.
     pub(super) fn turn(&self) -> ForkLockGuard<'_, ()> {
         self.changing.lock()

@@ -4,6 +4,10 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 
 use guira_files::{Files, FilesError};
 use guira_segment::{Expiry, Segment};
+use guira_shm::fork::fork_child;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
 
 use crate::place::{MIB, Place, bytes, value_files};
 
@@ -244,4 +248,190 @@ fn another_segments_directory_is_refused_while_that_one_is_open() {
             .open_or_create(&place.path(), &other)
             .expect("nobody uses it"),
     );
+}
+
+/// Runs `test` in a child that has `path` as a file system of its own, of `options`; skipped where that is not allowed.
+fn on_a_disk_of_its_own(path: &std::path::Path, options: &str, test: impl FnOnce()) {
+    const SKIPPED: i32 = 77;
+    std::fs::create_dir(path).expect("made");
+    let child = fork_child(|| {
+        let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        let own = unshare(CloneFlags::CLONE_NEWNS).is_ok()
+            && mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).is_ok()
+            && mount(Some("none"), path, Some("tmpfs"), MsFlags::empty(), Some(options)).is_ok();
+        if !own {
+            return SKIPPED;
+        }
+        test();
+        0
+    });
+    let child = nix::unistd::Pid::from_raw(child.expect("a child") as i32);
+    match waitpid(child, None).expect("it ends") {
+        WaitStatus::Exited(_, SKIPPED) => {
+            let said = b"skipped: no mounts of its own (needs root)\n";
+            std::io::Write::write_all(&mut std::io::stderr(), said).expect("somebody hears");
+        }
+        status => assert_eq!(status, WaitStatus::Exited(child, 0)),
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_what_is_there_stays() {
+    let place = Place::new();
+    let disk = place.outside("disk");
+    on_a_disk_of_its_own(&disk, "size=14m,mode=0700", || {
+        let builder = Files::builder()
+            .limit_bytes(64 * MIB)
+            .index_bytes(8 * MIB)
+            .max_files(256);
+        let files = builder.open_or_create(disk.join("cache")).expect("made");
+        let mut stored = Vec::new();
+        let error = loop {
+            let n = stored.len() as u64;
+            match files.put(&n.to_le_bytes(), &bytes(n, 500_000), NEVER) {
+                Ok(_) => stored.push(n),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, FilesError::NoSpace { .. }), "{error}");
+        assert!(error.to_string().contains("no space left"), "{error}");
+        assert!(stored.len() > 3);
+        for n in &stored {
+            assert_eq!(
+                files.get_bytes(&n.to_le_bytes()).expect("readable"),
+                Some(bytes(*n, 500_000))
+            );
+        }
+        assert_eq!(files.stats().files, stored.len() as u64);
+        assert!(files.put_stream(b"stream", std::io::repeat(7), NEVER).is_err());
+        files.remove(&0_u64.to_le_bytes());
+        files
+            .put(b"again", &bytes(1, 400_000), NEVER)
+            .expect("there is room again");
+        let too_small = builder
+            .open_or_create(disk.join("other"))
+            .expect_err("no room for an index");
+        assert!(!too_small.to_string().is_empty());
+    });
+}
+
+#[test]
+fn a_disk_that_became_read_only_gives_what_it_has_and_refuses_the_rest() {
+    let place = Place::new();
+    let disk = place.outside("disk");
+    on_a_disk_of_its_own(&disk, "size=40m,mode=0700", || {
+        let files = Files::builder()
+            .limit_bytes(64 * MIB)
+            .index_bytes(8 * MIB)
+            .max_files(256)
+            .open_or_create(disk.join("cache"))
+            .expect("made");
+        files.put(b"key", &bytes(1, 500_000), NEVER).expect("put");
+        files.put(b"other", &bytes(2, 500_000), NEVER).expect("put");
+        let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        let remounted = mount(None::<&str>, &disk, None::<&str>, flags, None::<&str>);
+        if remounted.is_err() {
+            return; // a file that is mapped for writing keeps it from it here
+        }
+        assert_eq!(
+            files.get_bytes(b"key").expect("readable"),
+            Some(bytes(1, 500_000))
+        );
+        let error = files
+            .put(b"key", &bytes(3, 500_000), NEVER)
+            .expect_err("read-only");
+        assert!(matches!(error, FilesError::Io { .. }), "{error}");
+        assert_eq!(
+            files.get_bytes(b"key").expect("readable"),
+            Some(bytes(1, 500_000))
+        );
+    });
+}
+
+#[test]
+fn a_file_that_the_process_may_not_write_is_told_before_it_is_begun() {
+    let place = Place::new();
+    let files = place.files();
+    let child = fork_child(|| {
+        nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_FSIZE, 100_000, 100_000)
+            .expect("lower");
+        files.put(b"small", &bytes(1, 50_000), NEVER).expect("put");
+        let error = files
+            .put(b"large", &bytes(1, 200_000), NEVER)
+            .expect_err("too long");
+        assert!(matches!(error, FilesError::SizeLimit { .. }), "{error}");
+        let error = files
+            .put_stream(b"large", std::io::repeat(7), NEVER)
+            .expect_err("too long");
+        assert!(matches!(error, FilesError::SizeLimit { .. }), "{error}");
+        0
+    });
+    let child = nix::unistd::Pid::from_raw(child.expect("a child") as i32);
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+    assert!(files.contains(b"small") && !files.contains(b"large"));
+}
+
+#[test]
+fn a_table_that_is_cut_under_an_open_handle_is_an_error_and_no_signal() {
+    let place = Place::new();
+    let files = place.files();
+    files.put(b"key", &bytes(1, 50_000), NEVER).expect("put");
+    make_writable(&place.path().join("table.guira-files"))
+        .set_len(0)
+        .expect("cut");
+    assert!(files.get(b"key").expect("a miss").is_none());
+    let error = files.put(b"key", &bytes(2, 50_000), NEVER).expect_err("cut");
+    assert!(error.to_string().contains("cut"), "{error}");
+}
+
+#[test]
+fn where_files_cannot_be_named_later_they_are_named_from_the_start() {
+    let place = Place::new();
+    let disk = place.outside("disk");
+    on_a_disk_of_its_own(&disk, "size=64m,mode=0700", || {
+        let source = std::fs::File::open("/etc/passwd").expect("opened");
+        let files = Files::builder()
+            .limit_bytes(48 * MIB)
+            .index_bytes(8 * MIB)
+            .max_files(256)
+            .open_or_create(disk.join("cache"))
+            .expect("made");
+        // Without /proc an unnamed file cannot be linked.
+        let hidden = mount(
+            Some("none"),
+            "/proc",
+            Some("tmpfs"),
+            MsFlags::empty(),
+            None::<&str>,
+        );
+        hidden.expect("this child may mount");
+        for n in 0..100_u64 {
+            files
+                .put(&n.to_le_bytes(), &bytes(n, 500_000), NEVER)
+                .expect("put");
+            assert_eq!(
+                files.get_bytes(&n.to_le_bytes()).expect("readable"),
+                Some(bytes(n, 500_000))
+            );
+        }
+        files
+            .put_file(b"file", &source, guira_files::TakeFile::Link, NEVER)
+            .expect("copied");
+        assert!(files.put_stream(b"endless", std::io::repeat(7), NEVER).is_err());
+        assert_eq!(files.stats().files, value_files(&disk).len() as u64);
+        assert_eq!(files.sweep().expect("swept").unknown, 0);
+    });
+}
+
+#[test]
+fn names_that_are_too_long_are_errors() {
+    let place = Place::new();
+    let error = Files::builder()
+        .open_or_create(place.outside(&"x".repeat(300)))
+        .expect_err("too long");
+    assert!(matches!(error, FilesError::Io { .. }), "{error}");
+    let error = Files::builder()
+        .open_or_create(place.outside("a/b"))
+        .expect_err("no such directory");
+    assert!(matches!(error, FilesError::Io { .. }), "{error}");
 }

@@ -23,6 +23,7 @@ pub use map::ReadMap;
 use crate::sync::point;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, access, linkat};
 use std::fs::{DirBuilder, File};
@@ -132,6 +133,12 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         io::ErrorKind::InvalidInput,
         "it is no regular file",
     ))
+}
+
+/// The longest file that this process may write (`RLIMIT_FSIZE`): to write more raises a signal that ends a process
+/// which does not ignore it.
+pub fn longest_file_bytes() -> u64 {
+    getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(limit_bytes, _)| limit_bytes)
 }
 
 /// What tells one state of a file from another, as far as the kernel knows: where it lies, how long it is, and when

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64; // process-private
 use std::time::Duration;
 
-use super::spill::{DEFAULT_SPILL_BYTES, LEAST_SPILL_BYTES, Spill};
+use super::spill::{LEAST_SPILL_BYTES, Spill};
 use super::{Cache, Inner};
 use crate::codec::{Codec, CodecId, Postcard};
 use crate::coherence::WhenSuspect;
@@ -50,7 +50,6 @@ pub struct CacheBuilder<K: ?Sized, V, C = Postcard> {
 impl<K: ?Sized, V> CacheBuilder<K, V> {
     pub(crate) fn new(guira: Guira, name: &str) -> Self {
         Self {
-            guira,
             name: name.into(),
             codec: Postcard,
             schema: 0,
@@ -60,7 +59,8 @@ impl<K: ?Sized, V> CacheBuilder<K, V> {
             flights: FlightOptions::default(),
             when_suspect: WhenSuspect::default(),
             announces_puts: false,
-            spill_above_bytes: DEFAULT_SPILL_BYTES,
+            spill_above_bytes: guira.spill_above_bytes(),
+            guira,
             types: PhantomData,
         }
     }
@@ -124,7 +124,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
     }
 
     /// Values of more bytes, as they would be stored, go to the files of [`GuiraBuilder::files`](crate::GuiraBuilder::files);
-    /// by default those of more than 64 KiB. At least 1 KiB. Without such files everything stays in the segment.
+    /// by default those of more than 64 KiB, over a files cache those that it keeps in no index. At least 1 KiB. Without such files everything stays in the segment.
     #[must_use]
     pub fn spill_above(self, bytes: usize) -> Self {
         Self {

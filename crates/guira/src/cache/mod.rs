@@ -34,6 +34,7 @@ pub use in_place::ArchivedRef;
 #[cfg(feature = "ndarray")]
 pub use in_place::ArrayRef;
 pub use reading::Reading;
+pub(crate) use spill::DEFAULT_SPILL_BYTES;
 pub use whole::{CacheStats, Usage};
 
 use crate::codec::Postcard;

@@ -15,7 +15,7 @@ use super::Cache;
 use crate::error::CodecError;
 
 /// Values of more bytes are spilled, unless a cache says otherwise.
-pub(super) const DEFAULT_SPILL_BYTES: usize = 64 << 10;
+pub(crate) const DEFAULT_SPILL_BYTES: usize = 64 << 10;
 /// A value of the length of a stub is not one.
 pub(super) const LEAST_SPILL_BYTES: usize = 1 << 10;
 
