@@ -17,4 +17,6 @@ pub use depot::{
 };
 pub use error::FilesError;
 pub use files::{FileEntry, Files, FilesBuilder, Verified};
+/// What entries are put with, and what becomes of a put.
+pub use guira_segment::{Add, Expiry, Metadata, Put, PutOptions, Replace, Segment};
 pub use layout::stub::{STUB_BYTES, Stub};

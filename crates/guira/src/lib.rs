@@ -244,6 +244,10 @@ struct MemoizeChapterDoctests;
 struct GuideDoctests;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/files.md")]
+struct FilesChapterDoctests;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/cookbook.md")]
 struct CookbookDoctests;
 

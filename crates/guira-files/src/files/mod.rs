@@ -22,8 +22,7 @@ use crate::layout::stub::Stub;
 /// on with it.
 ///
 /// ```
-/// use guira_files::Files;
-/// use guira_segment::Expiry;
+/// use guira_files::{Expiry, Files};
 /// use std::io::Read;
 /// use std::time::Duration;
 ///

@@ -96,3 +96,58 @@ fn usage_is_exact_after_processes_were_killed_while_they_wrote() {
     }
     assert!(files.stats().recovered > 0);
 }
+
+#[test]
+fn processes_that_count_at_once_lose_nothing() {
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    let children: Vec<Pid> = (0..4_u64)
+        .map(|seed| {
+            in_child(|| {
+                for n in 0..300_u64 {
+                    let key = (n % 20 + seed * 10).to_le_bytes();
+                    let value = bytes(n, 5_000 + (n as usize * 977) % 60_000);
+                    files.put(&key, &value, NEVER).expect("put");
+                    if n % 3 == 0 {
+                        files.remove(&key);
+                    }
+                }
+            })
+        })
+        .collect();
+    for child in children {
+        assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+    }
+    drop(files.sweep().expect("swept"));
+    let (stats, kept) = (files.stats(), value_files(&place.path()));
+    let on_disk: u64 = kept.iter().map(|path| du_bytes(path)).sum();
+    assert_eq!((stats.used_bytes, stats.recorded_bytes), (on_disk, on_disk));
+    assert_eq!(stats.files, kept.len() as u64);
+    assert_eq!(stats.written, 4 * 300);
+}
+
+#[test]
+fn a_value_is_verified_once_for_all_processes() {
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    files.put(b"key", &bytes(1, 1_000_000), NEVER).expect("put");
+    // Right after the write a change might not show in the file's times: it is verified until that is over.
+    while files
+        .open(b"key")
+        .expect("readable")
+        .is_some_and(|_| files.stats().verified == files.stats().read)
+    {
+        std::thread::yield_now();
+    }
+    let verified = files.stats().verified;
+    let child = in_child(|| {
+        assert!(
+            files
+                .get(b"key")
+                .expect("readable")
+                .is_some_and(|value| value.is_mapped())
+        );
+    });
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+    assert_eq!(files.stats().verified, verified);
+}
