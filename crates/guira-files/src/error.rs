@@ -18,6 +18,12 @@ pub enum FilesError {
     /// The index refused the entry: a bad key, tag or deadline, or no room for its stub.
     #[error(transparent)]
     Entry(#[from] guira_segment::StoreError),
+    /// There is none.
+    #[error("{path}: no files cache; make one there first, or check the path")]
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// Something that is no files cache is in the way.
     #[error(
         "{path}: {problem}; give the path of a files cache, or of a directory that is empty or not there yet"

@@ -144,10 +144,8 @@ impl DepotBuilder {
     /// See [`FilesError`].
     pub fn open(&self, directory: &Path, segment: &Segment) -> Result<Depot, FilesError> {
         let directory = own_directory(directory, false)?;
-        self.try_open(&directory, segment)?.ok_or(FilesError::NotOurs {
-            path: directory,
-            problem: "it is no directory of value files",
-        })
+        self.try_open(&directory, segment)?
+            .ok_or(FilesError::NotFound { path: directory })
     }
 
     fn try_open(&self, directory: &Path, segment: &Segment) -> Result<Option<Depot>, FilesError> {
@@ -187,6 +185,11 @@ pub(crate) fn own_directory(path: &Path, may_make: bool) -> Result<PathBuf, File
         Err(error) if may_make && error.kind() == std::io::ErrorKind::NotFound => {
             make_directory(path).map_err(io("make"))?;
             std::fs::metadata(path).map_err(io("inspect"))?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(FilesError::NotFound {
+                path: path.to_path_buf(),
+            });
         }
         other => other.map_err(io("inspect"))?,
     };

@@ -106,6 +106,10 @@ impl Depot {
             return Ok(None);
         };
         shared.count_read(stub);
+        if stub.is_linked() {
+            // It may change while it is read: a copy that was compared does not.
+            return shared.copied(&file, stub);
+        }
         Ok(Some(FileValue {
             file,
             stub: *stub,
@@ -170,13 +174,9 @@ impl Depot {
 
     /// A small value as a file without a name.
     pub(crate) fn file_of(&self, value: &[u8]) -> Result<FileValue, FilesError> {
-        let values = &self.shared.place.values;
-        let io = |source| FilesError::io("make a file in", values, source);
-        let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
-        let file = directory::unnamed_file(values, 0o400)
-            .and_then(|file| file.ok_or_else(unsupported))
-            .map_err(io)?;
-        directory::write_at(&file, 0, value).map_err(io)?;
+        let file = self.shared.unnamed()?;
+        directory::write_at(&file, 0, value)
+            .map_err(|source| FilesError::io("write a file in", &self.shared.place.values, source))?;
         Ok(FileValue {
             file,
             stub: Stub {
@@ -250,6 +250,31 @@ impl Shared {
             self.table.verified(stub.record).store(folded, Ordering::Relaxed);
         }
         Ok(Some(file))
+    }
+
+    fn unnamed(&self) -> Result<File, FilesError> {
+        let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
+        directory::unnamed_file(&self.place.values, 0o400)
+            .and_then(|file| file.ok_or_else(unsupported))
+            .map_err(|source| FilesError::io("make a file in", &self.place.values, source))
+    }
+
+    /// A linked file's bytes in a file of this process alone, if they are what their checksum says.
+    fn copied(&self, file: &File, stub: &Stub) -> Result<Option<FileValue>, FilesError> {
+        let copy = self.unnamed()?;
+        let copied = directory::copy_into(file, stub.value_bytes, &copy, 0)
+            .map_err(|source| self.reading(stub, source))?;
+        let is_intact = copied == stub.value_bytes
+            && checking::is_intact(&copy, stub).map_err(|source| self.reading(stub, source))?;
+        if !is_intact {
+            self.lose(stub, Counter::Corrupt);
+            return Ok(None);
+        }
+        Ok(Some(FileValue {
+            file: copy,
+            stub: *stub,
+            position: 0,
+        }))
     }
 
     /// A copy of a linked file's bytes that is what its checksum says: the file may change at any time.

@@ -117,10 +117,7 @@ impl FilesBuilder {
     pub fn open(&self, directory: impl AsRef<Path>) -> Result<Files, FilesError> {
         let directory = own_directory(directory.as_ref(), false)?;
         if !directory.join(place::INDEX).exists() {
-            return Err(FilesError::NotOurs {
-                path: directory,
-                problem: "it is no files cache",
-            });
+            return Err(FilesError::NotFound { path: directory });
         }
         let index = Segment::builder().open(directory.join(place::INDEX))?;
         let depot = self.depot.open_or_create(&directory, &index)?;

@@ -177,7 +177,10 @@ fn a_directory_that_others_may_write_to_or_that_is_somebody_elses_is_refused() {
         .open_or_create(mine.join("thesis.txt"))
         .expect_err("a file");
     assert!(matches!(error, FilesError::NotOurs { .. }), "{error}");
-    assert!(Files::builder().open(place.outside("nothing")).is_err());
+    let error = Files::builder()
+        .open(place.outside("nothing"))
+        .expect_err("nothing there");
+    assert!(matches!(error, FilesError::NotFound { .. }), "{error}");
     assert!(!place.outside("nothing").exists());
 }
 

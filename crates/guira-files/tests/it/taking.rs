@@ -1,7 +1,7 @@
 //! Values that are files already: copied, shared, linked; and streams.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 
 use guira_files::{FilesError, TakeFile};
 use guira_segment::Expiry;
@@ -73,9 +73,14 @@ fn a_linked_file_that_is_changed_in_place_is_a_miss_and_not_a_wrong_value() {
     let mapped = files.get(b"key").expect("readable").expect("there");
     assert!(!mapped.is_mapped(), "it could change under a reference");
 
+    let mut open = files.open(b"key").expect("readable").expect("there");
+
     let mut writer = OpenOptions::new().write(true).open(&source).expect("opened");
     writer.write_all(&[0; 10]).expect("changed");
     assert_eq!(files.get_bytes(b"key").expect("readable"), None);
+    let mut read = Vec::new();
+    open.read_to_end(&mut read).expect("read");
+    assert_eq!(read, value, "who has it open has it as it was");
     assert_eq!(&*mapped, &value[..]);
     assert_eq!(files.stats().corrupt, 1);
     assert!(source.exists(), "the other name is not ours");
@@ -110,7 +115,7 @@ fn a_file_of_another_file_system_is_copied_if_it_cannot_be_linked() {
 fn what_cannot_be_read_is_an_error_and_leaves_nothing() {
     #[derive(Debug)]
     struct Failing(u32);
-    impl std::io::Read for Failing {
+    impl Read for Failing {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
             self.0 += 1;
             if self.0 > 2 {
