@@ -11,6 +11,7 @@ use crate::command::create::CreateArgs;
 use crate::command::demo::{DemoArgs, DemoBrokerArgs, DemoWorkerArgs};
 use crate::command::doctor::DoctorArgs;
 use crate::command::dump::DumpArgs;
+use crate::command::files::FilesArgs;
 use crate::command::get::GetArgs;
 use crate::command::invalidate::InvalidateArgs;
 use crate::command::keygen::KeygenArgs;
@@ -69,6 +70,7 @@ pub enum Command {
     Verify(VerifyArgs),
     Dump(DumpArgs),
     Load(LoadArgs),
+    Files(FilesArgs),
     Bench(BenchArgs),
     Agent(AgentArgs),
     Broker(BrokerArgs),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use guira::coherence::CoherenceError;
 use guira_bus::transport::TransportError;
 use guira_bus::transport::keys::KeyError;
+use guira_files::FilesError;
 use guira_segment::{NamespaceError, OpenError, StoreError};
 use guira_trace::TraceError;
 
@@ -47,6 +48,23 @@ pub enum CliError {
         count: usize,
         /// What to do.
         advice: &'static str,
+    },
+    /// There is nothing where something was expected; the message says how to make it.
+    #[error("{0}")]
+    Missing(String),
+    /// A directory of files could not be made or opened.
+    #[error(transparent)]
+    FilesOpen(Box<FilesError>),
+    /// A value of a directory of files could not be read or written.
+    #[error(transparent)]
+    Files(Box<FilesError>),
+    /// Values of a directory of files were damaged.
+    #[error("{}: {count} values were damaged or gone, and are removed; look at the disk it lies on", path.display())]
+    Removed {
+        /// The directory.
+        path: PathBuf,
+        /// How many.
+        count: u64,
     },
     /// Keys of the bus could not be made or read.
     #[error(transparent)]

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use guira::coherence::CoherenceError;
 use guira_bus::transport::TransportError;
+use guira_files::FilesError;
 use guira_segment::{FileError, NamespaceError, OpenError, StoreError};
 use guira_trace::TraceError;
 
@@ -42,7 +43,9 @@ impl Exit {
     pub fn of(error: &CliError) -> Self {
         match error {
             CliError::Usage(_) => Self::Usage,
-            CliError::Faults { .. } => Self::Segment,
+            CliError::Faults { .. } | CliError::Missing(_) | CliError::Removed { .. } => Self::Segment,
+            CliError::FilesOpen(error) => Self::of_files(error, Self::Segment),
+            CliError::Files(error) => Self::of_files(error, Self::Failed),
             CliError::Open(error) => Self::of_open(error),
             CliError::Store { source, .. } => Self::of_store(source),
             CliError::Namespace { source, .. } => match source {
@@ -105,6 +108,23 @@ impl Exit {
             | FileError::UnsupportedFileSystem { .. }
             | FileError::CopyOnWrite { .. }
             | FileError::Truncated { .. } => Self::Segment,
+            _ => Self::Failed,
+        }
+    }
+
+    /// What the system refused is `refused`: the directory itself, or a value.
+    const fn of_files(error: &FilesError, refused: Self) -> Self {
+        match error {
+            FilesError::Table(error) => Self::of_file(error),
+            FilesError::Index(error) => Self::of_open(error),
+            FilesError::Entry(error) => Self::of_store(error),
+            FilesError::NotOurs { .. }
+            | FilesError::Permissions { .. }
+            | FilesError::Owner { .. }
+            | FilesError::Damaged { .. }
+            | FilesError::OtherSegment { .. } => Self::Segment,
+            FilesError::LimitTooSmall { .. } | FilesError::ValueTooLarge { .. } => Self::Usage,
+            FilesError::Io { .. } => refused,
             _ => Self::Failed,
         }
     }

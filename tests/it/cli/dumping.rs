@@ -1,12 +1,10 @@
 //! A cache in a file: dump and load.
 
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::process::Stdio;
 
 use serde_json::json;
 
-use super::{Ended, Workplace, command};
+use super::{Ended, Workplace, command, ended_with_input};
 use crate::places::names_in;
 
 fn filled() -> Workplace {
@@ -14,25 +12,6 @@ fn filled() -> Workplace {
     workplace.run("put @ greeting hello --ttl 1h --tag demo").done();
     workplace.run("put @ 7 plum --ns users").done();
     workplace
-}
-
-/// Runs a command with these bytes as its standard input.
-fn run_with_input(workplace: &Workplace, line: &str, input: &[u8]) -> Ended {
-    let mut child = command(workplace.arguments(line))
-        .current_dir(workplace.file(""))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    // Who refuses it does not read it.
-    let _ = child.stdin.take().expect("piped").write_all(input);
-    let output = child.wait_with_output().expect("it ends");
-    Ended {
-        status: output.status.code().expect("no signal ended it"),
-        out: output.stdout,
-        err: String::from_utf8(output.stderr).expect("messages are text"),
-    }
 }
 
 #[test]
@@ -102,14 +81,14 @@ fn a_dump_goes_through_pipes() {
     let workplace = filled();
     let dump = workplace.run("dump @ -").done().out;
     assert!(dump.starts_with(b"\x89guira\r\n"));
-    let loaded = run_with_input(&workplace, "load other.guira - --create --size 8M --json", &dump);
+    let loaded = ended_with_input(&workplace, "load other.guira - --create --size 8M --json", &dump);
     assert_eq!(loaded.done().json()["entries"], 2);
     assert_eq!(workplace.run("get other.guira greeting").done().out, b"hello");
     workplace
         .run("dump @ - --json")
         .refused(2, "mixed on standard output");
 
-    let cut = run_with_input(&workplace, "load @ - --replace", &dump[..dump.len() - 1]);
+    let cut = ended_with_input(&workplace, "load @ - --replace", &dump[..dump.len() - 1]);
     cut.refused(4, "standard input: cut short at byte");
     let full = Ended::of(
         command(workplace.arguments("dump @ -"))

@@ -2,6 +2,7 @@
 
 mod broker;
 mod dumping;
+mod files;
 mod functions;
 mod hosts;
 mod inspecting;
@@ -14,9 +15,11 @@ mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -173,5 +176,34 @@ impl Workplace {
                 .args(more)
                 .current_dir(self.directory.path()),
         )
+    }
+}
+
+/// Runs a command with these bytes as its standard input.
+fn ended_with_input(workplace: &Workplace, line: &str, input: &[u8]) -> Ended {
+    let mut child = command(workplace.arguments(line))
+        .current_dir(workplace.directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    // Who refuses it does not read it.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    let output = child.wait_with_output().expect("it ends");
+    Ended {
+        status: output.status.code().expect("no signal ended it"),
+        out: output.stdout,
+        err: String::from_utf8(output.stderr).expect("messages are text"),
+    }
+}
+
+/// Waits for what comes with time.
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }

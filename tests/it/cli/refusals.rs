@@ -15,6 +15,7 @@ const ON_A_SEGMENT: &[&str] = &[
     "keys @",
     "stat @",
     "verify @",
+    "dump @ out.dump",
     "bench @ --seconds 0.01",
 ];
 

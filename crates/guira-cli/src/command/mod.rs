@@ -9,6 +9,7 @@ pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod dump;
+pub(crate) mod files;
 pub(crate) mod get;
 pub(crate) mod invalidate;
 pub(crate) mod keygen;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: &Command, out: &mut dyn Write) -> Result<Exit, CliErr
         Command::Verify(args) => verify::run(args, out),
         Command::Dump(args) => dump::run(args, out),
         Command::Load(args) => load::run(args, out),
+        Command::Files(args) => files::run(args, out),
         Command::Bench(args) => bench::run(args, out),
         Command::Agent(args) => agent::run(args, out),
         Command::Broker(args) => broker::run(args, out),

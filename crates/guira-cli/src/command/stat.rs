@@ -166,7 +166,8 @@ fn groups(stats: &Stats) -> [Facts; 6] {
     ]
 }
 
-fn stats_json(stats: &Stats) -> Value {
+/// The figures of a segment for programs.
+pub(super) fn stats_json(stats: &Stats) -> Value {
     json!({
         "size_bytes": stats.size_bytes,
         "arena_bytes": stats.arena_bytes,

@@ -1,7 +1,7 @@
 //! `guira dump`: the entries of a segment, written to a file that `guira load` reads.
 
 mod bar;
-mod place;
+mod unfinished;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::size::show_size;
 use crate::target::Target;
 
 pub(super) use bar::Bar;
-use place::Place;
+pub(super) use unfinished::Unfinished;
 
 /// The file's name that stands for standard output, and for standard input.
 const STANDARD: &str = "-";
@@ -74,9 +74,9 @@ pub(crate) fn run(args: &DumpArgs, out: &mut dyn Write) -> Result<Exit, CliError
             .map_err(CliError::io("write", Path::new("standard output")))?;
         return Ok(Exit::Done);
     }
-    let mut place = Place::new(&args.file, &args.target.path, args.force)?;
-    let dumped = write_dump(args, &segment, place.file())?;
-    place.keep()?;
+    let mut unfinished = Unfinished::new(&args.file, Some(&args.target.path), args.force)?;
+    let dumped = write_dump(args, &segment, unfinished.file())?;
+    unfinished.keep()?;
     if args.json {
         let object = json!({
             "entries": dumped.entries,

@@ -1,4 +1,4 @@
-//! Where a dump comes to lie: under another name beside it until it is complete.
+//! A file that appears when it is complete: until then it lies under another name beside it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,17 +10,17 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::CliError;
 
-/// A dump that is being written. Unless it is kept, nothing of it is left.
+/// A file that is being written. Unless it is kept, nothing of it is left.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Unfinished {
     path: PathBuf,
     replaces: bool,
     unfinished: NamedTempFile,
 }
 
-impl Place {
-    /// A place for `path`, the dump of the segment at `segment`. With mode 0600, as the segment's own is.
-    pub(super) fn new(path: &Path, segment: &Path, replaces: bool) -> Result<Self, CliError> {
+impl Unfinished {
+    /// What is to be the file `path`, made of what is in `segment`, which it must not be. Its mode is 0600.
+    pub(crate) fn new(path: &Path, segment: Option<&Path>, replaces: bool) -> Result<Self, CliError> {
         refuse_what_is_there(path, segment, replaces)?;
         let Some(name) = path.file_name() else {
             return Err(CliError::Usage(format!(
@@ -47,12 +47,12 @@ impl Place {
         })
     }
 
-    pub(super) fn file(&mut self) -> &mut File {
+    pub(crate) fn file(&mut self) -> &mut File {
         self.unfinished.as_file_mut()
     }
 
     /// Gives it its name, when its bytes are on the disk.
-    pub(super) fn keep(self) -> Result<(), CliError> {
+    pub(crate) fn keep(self) -> Result<(), CliError> {
         let Self {
             path,
             replaces,
@@ -79,8 +79,8 @@ fn exists(path: &Path) -> CliError {
     ))
 }
 
-/// Before the work is done. Only plain files are replaced, and never the segment that is dumped.
-fn refuse_what_is_there(path: &Path, segment: &Path, replaces: bool) -> Result<(), CliError> {
+/// Before the work is done. Only plain files are replaced, and never the segment.
+fn refuse_what_is_there(path: &Path, segment: Option<&Path>, replaces: bool) -> Result<(), CliError> {
     let there = match fs::symlink_metadata(path) {
         Ok(there) => there,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -92,8 +92,9 @@ fn refuse_what_is_there(path: &Path, segment: &Path, replaces: bool) -> Result<(
             path.display()
         )));
     }
-    let is_the_segment = fs::metadata(segment)
-        .is_ok_and(|segment| (segment.dev(), segment.ino()) == (there.dev(), there.ino()));
+    let is_the_segment = segment
+        .and_then(|segment| fs::metadata(segment).ok())
+        .is_some_and(|segment| (segment.dev(), segment.ino()) == (there.dev(), there.ino()));
     if is_the_segment {
         return Err(CliError::Usage(format!(
             "{}: this is the segment itself; name another file",
