@@ -23,6 +23,8 @@ const BYTES_OF_A_FILE: u64 = 32 << 10;
 /// What a name costs in a directory, half empty as those can be.
 const BYTES_OF_A_NAME: u64 = 96;
 const FILES_OF_A_SHARD: u64 = 2048;
+/// What the file system keeps beside table and index.
+const SLACK_BYTES: u64 = 64 << 10;
 
 /// Settings with which a directory is made; one that is there keeps its own.
 #[derive(Clone, Debug)]
@@ -99,7 +101,7 @@ impl DepotBuilder {
             .clamp(16, 4096);
         let directories_bytes = shards * 2 * 4096 + records * BYTES_OF_A_NAME;
         let table_bytes = Geometry::of(records).total_bytes as u64;
-        let overhead_bytes = table_bytes + directories_bytes + self.index_bytes;
+        let overhead_bytes = table_bytes + directories_bytes + self.index_bytes + SLACK_BYTES;
         let needed_bytes = overhead_bytes + (1 << 20);
         if self.limit_bytes < needed_bytes {
             return Err(FilesError::LimitTooSmall {

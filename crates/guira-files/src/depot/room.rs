@@ -25,7 +25,7 @@ impl Shared {
         let blocks = self.fitting_blocks(file_bytes)?;
         self.clear_leftovers(blocks);
         let (record, held) = loop {
-            let Some((record, free)) = self.find_free() else {
+            let Some((record, free)) = self.table.find_free() else {
                 if !self.evict_one(owner)? {
                     return Err(FilesError::Crowded);
                 }
@@ -104,21 +104,6 @@ impl Shared {
         }
     }
 
-    fn find_free(&self) -> Option<(u32, RecordWord)> {
-        let records = self.table.geometry.records;
-        let from = self.table.free_hand().load(Ordering::Relaxed);
-        for step in 0..records {
-            let record = ((from + step) % records) as u32;
-            let word = self.table.record(record);
-            if word.state() == Some(RecordState::Free) {
-                let next = (u64::from(record) + 1) % records;
-                self.table.free_hand().store(next, Ordering::Relaxed);
-                return Some((record, word));
-            }
-        }
-        None
-    }
-
     /// Removes files until usage is within the limit.
     pub(super) fn make_room(&self, owner: &Owner) -> Result<(), FilesError> {
         while self.table.used_blocks() > self.table.budget_blocks() {
@@ -138,10 +123,7 @@ impl Shared {
             }
             let victim = match self.table.next_victim() {
                 Some(victim) => Some(victim),
-                None => {
-                    let from = self.table.free_hand().load(Ordering::Relaxed);
-                    self.table.any_live(from)
-                }
+                None => self.table.any_live(self.table.hand()),
             };
             let Some((record, word)) = victim else {
                 return Ok(self.look_for_the_dead(owner)? > 0);
@@ -150,15 +132,9 @@ impl Shared {
             if self.remove(owner, record, word) {
                 self.table.note_eviction(word, key_hash);
                 self.table.count(Counter::Evicted, 1);
-                self.free_next(record);
                 return Ok(true);
             }
         }
-    }
-
-    /// Whoever looks for a free record finds this one first.
-    fn free_next(&self, record: u32) {
-        self.table.free_hand().store(record.into(), Ordering::Relaxed);
     }
 
     /// Removes a file whose time is over, if the table knows of one.
@@ -170,7 +146,6 @@ impl Shared {
                 return false;
             };
             if self.settle_due(owner, record, now_ms) {
-                self.free_next(record);
                 return true;
             }
         }
@@ -221,7 +196,10 @@ impl Shared {
     /// Finishes what dead processes left; says how many those were.
     pub(super) fn recover(&self, owner: &Owner) -> Result<u64, FilesError> {
         let recovered = self.table.recover_dead(owner, |dead| self.finish(dead))?;
-        self.table.count(Counter::Recovered, recovered);
+        if recovered > 0 {
+            self.table.count(Counter::Recovered, recovered);
+            self.table.count_in_use();
+        }
         Ok(recovered)
     }
 

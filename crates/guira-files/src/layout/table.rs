@@ -52,6 +52,10 @@ pub(crate) const CONTROL_LOOKED_MS: usize = CONTROL + 104;
 pub(crate) const CONTROL_QUEUES: usize = CONTROL + 128;
 pub(crate) const QUEUE_CONTROL_BYTES: usize = 128;
 pub(crate) const QUEUE_TAIL: usize = 64;
+/// Records that are not free: roughly, for it steers only where one is looked for.
+pub(crate) const CONTROL_IN_USE: usize = CONTROL + 256 + 128;
+/// A record that became free, and one more; 0 for none.
+pub(crate) const CONTROL_FREED: usize = CONTROL + 256 + 136;
 /// Rows of owners, from the first, that were ever taken.
 pub(crate) const CONTROL_ROWS: usize = CONTROL + 112;
 /// Whether directories of an earlier table are left to be removed.

@@ -72,6 +72,11 @@ impl Table {
         self.of_owner(row, OWNER_INTENT).store(intent, Ordering::Release);
         let changed = self.swap(record, from, to);
         if changed {
+            if before == 0 {
+                self.note_taken();
+            } else if after == 0 {
+                self.note_freed(record);
+            }
             // SeqCst: in one order with the counts and looks at usage of other writers, see `used_blocks`.
             counter.store(counted, Ordering::SeqCst);
         }

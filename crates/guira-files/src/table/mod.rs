@@ -36,6 +36,7 @@
 //! read is never less than what was true at the moment between. So no two writers can both believe in the same room.
 
 mod attach;
+mod free;
 mod ledger;
 mod make;
 mod owner;
@@ -59,7 +60,7 @@ use crate::layout::record::{
     RECORD_BYTES, RECORD_DUE_MS, RECORD_KEY_HASH, RECORD_NAMESPACE_HASH, RECORD_NUMBER, RECORD_TICKET,
     RECORD_USES, RECORD_VERIFIED, RECORD_WORD, RecordWord,
 };
-use crate::layout::table::{CONTROL_COUNTERS, CONTROL_FREE_HAND, CONTROL_NEXT_NUMBER, Geometry};
+use crate::layout::table::{CONTROL_COUNTERS, CONTROL_NEXT_NUMBER, Geometry};
 
 /// The mapped table.
 #[derive(Debug)]
@@ -185,11 +186,6 @@ impl Table {
     /// A number that no file ever had.
     pub(crate) fn next_number(&self) -> u64 {
         self.word(CONTROL_NEXT_NUMBER).fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Where to look for a free record first.
-    pub(crate) fn free_hand(&self) -> &AtomicU64 {
-        self.word(CONTROL_FREE_HAND)
     }
 
     pub(crate) fn count(&self, counter: Counter, by: u64) {

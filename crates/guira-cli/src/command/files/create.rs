@@ -40,7 +40,7 @@ pub(super) fn run(args: &CreateArgs, out: &mut dyn Write) -> Result<Exit, CliErr
             )));
         }
         // Whatever is wrong there is said by what makes it.
-        Err(FilesError::NotOurs { .. } | FilesError::Io { .. }) => {}
+        Err(FilesError::NotFound { .. } | FilesError::NotOurs { .. } | FilesError::Io { .. }) => {}
         Err(error) => return Err(CliError::FilesOpen(Box::new(error))),
     }
     let mut builder = Files::builder().limit_bytes(args.limit);

@@ -1,8 +1,6 @@
 //! What these commands work on: a directory of files, a namespace in it, a key.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -77,12 +75,9 @@ impl Directory {
 
 /// Opens a files cache that is there.
 pub(crate) fn open_files(directory: &Path) -> Result<Files, CliError> {
-    if fs::metadata(directory).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Err(no_files_cache(directory));
-    }
     match Files::builder().open(directory) {
         Ok(files) => Ok(files),
-        Err(FilesError::NotOurs { .. }) if directory.is_dir() => Err(no_files_cache(directory)),
+        Err(FilesError::NotFound { .. }) => Err(no_files_cache(directory)),
         Err(error) => Err(CliError::FilesOpen(Box::new(error))),
     }
 }
