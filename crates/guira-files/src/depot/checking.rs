@@ -21,28 +21,38 @@ pub(super) fn is_gone(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(TOO_MANY_LINKS)
 }
 
+/// The checksum of the first `len_bytes` of a file, as they are now; an error if there are fewer.
+pub(super) fn checksum_of(file: &File, len_bytes: u64) -> io::Result<u64> {
+    checksum_from(file, 0, len_bytes)
+}
+
 /// Reads the whole file: whether its head is the stub's, and its bytes have the checksum. The bytes are copied to be
 /// looked at, so a file that is cut meanwhile is only shorter.
 pub(super) fn is_intact(file: &File, stub: &Stub) -> io::Result<bool> {
     if !stub.is_linked() && !head_fits(file, stub)? {
         return Ok(false);
     }
+    match checksum_from(file, stub.head_bytes.into(), stub.value_bytes) {
+        Ok(checksum) => Ok(checksum == stub.checksum),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn checksum_from(file: &File, from: u64, len_bytes: u64) -> io::Result<u64> {
     let mut hasher = Xxh3::new();
-    let mut buffer = vec![0; STEP_BYTES.min(usize::try_from(stub.value_bytes).unwrap_or(STEP_BYTES))];
+    let mut buffer = vec![0; STEP_BYTES.min(usize::try_from(len_bytes).unwrap_or(STEP_BYTES))];
     let mut done = 0;
-    while done < stub.value_bytes {
+    while done < len_bytes {
         let step = buffer
             .len()
-            .min(usize::try_from(stub.value_bytes - done).unwrap_or(STEP_BYTES));
+            .min(usize::try_from(len_bytes - done).unwrap_or(STEP_BYTES));
         let room = buffer.get_mut(..step).unwrap_or_default();
-        match file.read_exact_at(room, u64::from(stub.head_bytes) + done) {
-            Ok(()) => hasher.update(room),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error),
-        }
+        file.read_exact_at(room, from + done)?;
+        hasher.update(room);
         done += step as u64;
     }
-    Ok(hasher.digest() == stub.checksum)
+    Ok(hasher.digest())
 }
 
 fn head_fits(file: &File, stub: &Stub) -> io::Result<bool> {

@@ -4,6 +4,8 @@
 //! after its name is gone; so one whose record is no longer its file's is dropped when it is met, by a read of
 //! the same value or by a look at each of its set that every new map brings.
 
+use std::sync::atomic::{AtomicU64, Ordering}; // process-private
+
 use guira_shm::fork::{ForkLock, process_id};
 
 use super::value::ValueMap;
@@ -16,6 +18,10 @@ const WAYS: usize = 8;
 #[derive(Debug)]
 pub(super) struct KeptMaps {
     sets: Box<[ForkLock<Set>]>,
+    /// Bytes of all maps that are kept, about.
+    bytes: AtomicU64, // process-private
+    /// The set that is looked through next.
+    hand: AtomicU64, // process-private
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +36,8 @@ impl KeptMaps {
     pub(super) fn new() -> Self {
         Self {
             sets: (0..SETS).map(|_| ForkLock::default()).collect(),
+            bytes: AtomicU64::new(0),
+            hand: AtomicU64::new(0),
         }
     }
 
@@ -51,20 +59,26 @@ impl KeptMaps {
         .flatten()
     }
 
-    /// Keeps a map, in the place of one that is not `is_current` any more, or of the one that came first.
-    pub(super) fn keep(&self, stub: &Stub, map: &ValueMap, is_current: impl Fn(&Stub) -> bool) {
+    /// Keeps a map, in the place of one that is not `is_current` any more, or of the one that came first; if all that are
+    /// kept have no more than `most_bytes`. Another set is rid of what is gone on the way.
+    pub(super) fn keep(
+        &self,
+        stub: &Stub,
+        map: &ValueMap,
+        most_bytes: u64,
+        is_current: impl Fn(&Stub) -> bool,
+    ) {
+        self.rid(self.hand.fetch_add(1, Ordering::Relaxed), &is_current);
+        self.rid(stub.number, |kept| kept != stub && is_current(kept));
+        let bytes = map.len() as u64;
+        if self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > most_bytes {
+            return;
+        }
         self.with(stub.number, |set| {
-            for room in &mut set.kept {
-                if room
-                    .as_ref()
-                    .is_some_and(|(kept, _)| kept == stub || !is_current(kept))
-                {
-                    *room = None;
-                }
-            }
             let at = set.kept.iter().position(Option::is_none).unwrap_or(set.hand);
             set.hand = (at + 1) % WAYS;
             if let Some(room) = set.kept.get_mut(at) {
+                self.count(room.as_ref(), Some(map));
                 *room = Some((*stub, map.clone()));
             }
         });
@@ -73,23 +87,31 @@ impl KeptMaps {
     /// Drops the maps of files that are gone.
     pub(super) fn retain(&self, is_current: impl Fn(&Stub) -> bool) {
         for set in 0..SETS as u64 {
-            self.with(set, |set| {
-                for room in &mut set.kept {
-                    if room.as_ref().is_some_and(|(kept, _)| !is_current(kept)) {
-                        *room = None;
-                    }
-                }
-            });
+            self.rid(set, &is_current);
         }
     }
 
     pub(super) fn drop_of(&self, stub: &Stub) {
-        self.with(stub.number, |set| {
+        self.rid(stub.number, |kept| kept != stub);
+    }
+
+    /// Drops what is not to be kept of one set.
+    fn rid(&self, set: u64, is_kept: impl Fn(&Stub) -> bool) {
+        self.with(set, |set| {
             for room in &mut set.kept {
-                if room.as_ref().is_some_and(|(kept, _)| kept == stub) {
+                if room.as_ref().is_some_and(|(stub, _)| !is_kept(stub)) {
+                    self.count(room.as_ref(), None);
                     *room = None;
                 }
             }
         });
+    }
+
+    fn count(&self, old: Option<&(Stub, ValueMap)>, new: Option<&ValueMap>) {
+        let old = old.map_or(0, |(_, map)| map.len() as u64);
+        self.bytes.fetch_add(
+            new.map_or(0, |map| map.len() as u64).wrapping_sub(old),
+            Ordering::Relaxed,
+        );
     }
 }

@@ -41,7 +41,8 @@ pub use sweep::{Found, Swept};
 pub use value::ValueMap;
 pub use write::{Held, Label, Source, TakeFile};
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guira_segment::Segment;
@@ -174,7 +175,8 @@ impl Depot {
             && info.word.state() == Some(RecordState::Live)
             && let Ok(owner) = shared.owner()
         {
-            shared.remove(&owner, stub.record, info.word);
+            // What cannot be removed now is an orphan that is swept later.
+            let _ = shared.remove(&owner, stub.record, info.word);
         }
     }
 
@@ -222,34 +224,46 @@ impl Shared {
             });
     }
 
-    /// Removes a LIVE record and its file; false if somebody was faster.
-    fn remove(&self, owner: &Owner, record: u32, live: RecordWord) -> bool {
-        let Some(info) = self.table.info(record).filter(|info| info.word == live) else {
-            return false;
-        };
+    /// Removes a LIVE record and its file; false if somebody was faster. Where the file cannot be removed, the record is
+    /// LIVE again and all is as it was.
+    fn remove(&self, owner: &Owner, record: u32, live: RecordWord) -> Result<bool, FilesError> {
         let dying = live.dying(owner.row);
         if !self.table.change(owner, record, live, dying) {
-            return false;
+            return Ok(false);
         }
         self.table.note_departure(live);
-        self.forget(&info);
-        self.bury(owner, record, dying, info.number);
-        true
+        self.bury(owner, record, dying).map(|()| true)
     }
 
-    /// Takes the file of a record that is DYING by `owner` away, and frees the record.
-    fn bury(&self, owner: &Owner, record: u32, dying: RecordWord, number: u64) {
+    /// Takes the file of a record that is DYING by `owner` away, its stub behind it, and frees the record.
+    fn bury(&self, owner: &Owner, record: u32, dying: RecordWord) -> Result<(), FilesError> {
+        // Nobody else changes it as long as it is DYING.
+        let Some(info) = self.table.info(record) else {
+            return Ok(());
+        };
+        if let Err((path, source)) = self.unlink(info.number) {
+            // As it was: a stub that names it has its file, and what no stub names is swept.
+            if self.table.change(owner, record, dying, dying.live()) {
+                self.table.ensure_place(record, dying.live());
+            }
+            return Err(FilesError::io("remove", &path, source));
+        }
+        self.forget(&info);
+        self.table.change(owner, record, dying, dying.free());
+        Ok(())
+    }
+
+    /// Takes the names of a value file away.
+    fn unlink(&self, number: u64) -> Result<(), (PathBuf, std::io::Error)> {
         for path in [self.place.value(number), self.place.linked(number)] {
             match guira_shm::directory::remove_file(&path) {
                 Ok(true) => break,
                 Ok(false) => {}
-                Err(error) => {
-                    // The record stays DYING, and its space counted: whoever takes this row tries again.
-                    tracing::warn!(path = %path.display(), %error, "a value file cannot be removed");
-                    return;
-                }
+                // Something else has the name: the file is gone, and this is not ours.
+                Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotADirectory) => {}
+                Err(error) => return Err((path, error)),
             }
         }
-        self.table.change(owner, record, dying, dying.free());
+        Ok(())
     }
 }

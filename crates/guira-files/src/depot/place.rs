@@ -48,8 +48,19 @@ pub(crate) fn values_of(life: u64) -> String {
 
 /// Whether a name is that of a directory of values, of whichever table.
 pub(crate) fn is_values(name: &str) -> bool {
-    name.strip_prefix(VALUES)
-        .is_some_and(|life| life.len() == 16 && u64::from_str_radix(life, 16).is_ok())
+    name.strip_prefix(VALUES).is_some_and(|life| is_hex(life, 16))
+}
+
+/// Whether a name is that of a directory of value files.
+pub(crate) fn is_shard(name: &str) -> bool {
+    is_hex(name, 3)
+}
+
+fn is_hex(name: &str, digits: usize) -> bool {
+    name.len() == digits
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 pub(crate) fn shard_name(shard: u64) -> String {
@@ -59,11 +70,9 @@ pub(crate) fn shard_name(shard: u64) -> String {
 /// The number in a value file's name; `None` for names of somebody else's.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(LINKED).unwrap_or(name);
-    let is_ours = digits.len() == 16
-        && digits
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    is_ours.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+    is_hex(digits, 16)
+        .then(|| u64::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 #[cfg(test)]

@@ -21,10 +21,14 @@ use super::{Depot, Shared};
 use crate::error::FilesError;
 use crate::layout::record::RecordState;
 use crate::layout::stub::Stub;
+use crate::layout::table::{CONTROL_BOOT_HIGH, CONTROL_BOOT_LOW};
 use crate::table::Counter;
 
 /// A change within this of a look may not show in a file's times: the kernel's clock ticks every 10 ms at worst.
 const TICK_NS: i128 = 50_000_000;
+
+/// The part of all values' room that the maps of one process may keep.
+const KEPT_PART: u64 = 4;
 
 /// A value file, open and verified. It reads the value's bytes, from the first to the last; whatever becomes of the
 /// file's name, it can be read.
@@ -143,9 +147,9 @@ impl Depot {
         let map = ReadMap::of(&file, u64::from(stub.head_bytes) + stub.value_bytes)
             .map_err(|source| shared.reading(stub, source))?;
         let map = ValueMap::mapped(map, head_bytes);
-        shared
-            .maps
-            .keep(stub, &map, |other| shared.info_of(other).is_some());
+        shared.maps.keep(stub, &map, shared.kept_bytes(), |other| {
+            shared.info_of(other).is_some()
+        });
         Ok(Some(map))
     }
 
@@ -206,6 +210,11 @@ impl Depot {
 }
 
 impl Shared {
+    /// What the maps that a process keeps may have in all: their files stay on the disk although their names are gone.
+    const fn kept_bytes(&self) -> u64 {
+        self.table.budget_blocks() * 512 / KEPT_PART
+    }
+
     fn count_read(&self, stub: &Stub) {
         self.table.use_record(stub.record);
         self.table.count(Counter::Read, 1);
@@ -234,7 +243,7 @@ impl Shared {
             self.lose(stub, Counter::Corrupt);
             return Ok(None);
         }
-        let folded = fold(&state);
+        let folded = self.fold(&state, stub);
         if self.table.verified(stub.record).load(Ordering::Relaxed) == folded {
             return Ok(Some(file));
         }
@@ -291,6 +300,28 @@ impl Shared {
         Ok(None)
     }
 
+    /// A file's state in a word that is not 0. It vouches for one stub, and for this boot of the machine.
+    fn fold(&self, state: &FileState, stub: &Stub) -> u64 {
+        let [boot_low, boot_high] =
+            [CONTROL_BOOT_LOW, CONTROL_BOOT_HIGH].map(|word| self.table.region().read_u64(word));
+        let mut bytes = Vec::with_capacity(96);
+        for word in [
+            state.identity.0,
+            state.identity.1,
+            state.len_bytes,
+            stub.number,
+            stub.checksum,
+            boot_low,
+            boot_high,
+        ] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        for word in [state.modified_ns, state.changed_ns] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        xxh3_64_with_seed(&bytes, 1).max(1)
+    }
+
     /// The file is gone or is not what it was: record, stub and file go.
     fn lose(&self, stub: &Stub, why: Counter) {
         let Some(info) = self.info_of(stub) else {
@@ -299,7 +330,7 @@ impl Shared {
         // One that is HELD yet is its writer's to look after.
         if info.word.state() == Some(RecordState::Live)
             && let Ok(owner) = self.owner()
-            && self.remove(&owner, stub.record, info.word)
+            && matches!(self.remove(&owner, stub.record, info.word), Ok(true))
         {
             self.table.count(why, 1);
             tracing::warn!(
@@ -320,16 +351,4 @@ fn read_all(file: &File, stub: &Stub) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, stub.head_bytes.into())?;
     Ok(bytes)
-}
-
-/// A file's state in a word that is not 0.
-fn fold(state: &FileState) -> u64 {
-    let mut bytes = Vec::with_capacity(64);
-    for word in [state.identity.0, state.identity.1, state.len_bytes] {
-        bytes.extend_from_slice(&word.to_le_bytes());
-    }
-    for word in [state.modified_ns, state.changed_ns] {
-        bytes.extend_from_slice(&word.to_le_bytes());
-    }
-    xxh3_64_with_seed(&bytes, 1).max(1)
 }

@@ -5,13 +5,16 @@ use guira_shm::sync::Ordering;
 use super::Shared;
 use crate::error::FilesError;
 use crate::layout::record::{RecordState, RecordWord};
-use crate::layout::table::CONTROL_LOOKED_MS;
+use crate::layout::table::{CONTROL_LOOKED_MS, CONTROL_ORPHANS};
 use crate::table::{Counter, Owner};
 
 /// How often, at most, the dead are looked for by those who find no room.
 const LOOK_EVERY_MS: u64 = 100;
 /// Records that each write looks at on its way, so that orphans go although nobody sweeps.
 const SWEPT_BY_A_WRITE: u64 = 2;
+
+/// Records that are looked at for an orphan before a good file goes, where orphans were met lately.
+const LOOKED_AT_FOR_AN_ORPHAN: u64 = 64;
 
 /// Space of a file of so many bytes, in units of 512, before it is known: whole blocks, and one for what the file
 /// system writes beside.
@@ -40,7 +43,8 @@ impl Shared {
         self.table.describe(record, 0, [0; 2], u64::MAX);
         match self.make_room(owner) {
             Ok(()) => {
-                self.sweep_some(owner, SWEPT_BY_A_WRITE);
+                // What cannot be removed does not keep this value from being written.
+                let _ = self.sweep_some(owner, SWEPT_BY_A_WRITE);
                 Ok((record, held))
             }
             Err(error) => {
@@ -63,11 +67,14 @@ impl Shared {
         }
         // A file of no blocks counts one: a record without space is a free one.
         let corrected = held.with_blocks((blocks as u32).max(1));
-        let grows = corrected.blocks() > held.blocks();
+        let grown = corrected.blocks().saturating_sub(held.blocks());
+        if grown > 0 {
+            self.clear_leftovers(grown);
+        }
         if self.table.change(owner, record, *held, corrected) {
             *held = corrected;
         }
-        if grows { self.make_room(owner) } else { Ok(()) }
+        if grown > 0 { self.make_room(owner) } else { Ok(()) }
     }
 
     pub(super) fn fitting_blocks(&self, file_bytes: u64) -> Result<u32, FilesError> {
@@ -99,13 +106,19 @@ impl Shared {
             return;
         };
         let dying = held.dying(owner.row);
-        if self.table.change(owner, record, held, dying) {
-            self.bury(owner, record, dying, number);
+        if self.table.change(owner, record, held, dying)
+            && let Err(error) = self.bury(owner, record, dying)
+        {
+            tracing::warn!(number, %error, "a value file cannot be removed");
         }
     }
 
     /// Removes files until usage is within the limit.
     pub(super) fn make_room(&self, owner: &Owner) -> Result<(), FilesError> {
+        if self.table.used_blocks() > self.table.budget_blocks() {
+            // What the dead held goes before what is good.
+            self.look_for_the_dead(owner)?;
+        }
         while self.table.used_blocks() > self.table.budget_blocks() {
             if !self.evict_one(owner)? {
                 return Err(FilesError::Crowded);
@@ -118,7 +131,7 @@ impl Shared {
     /// the dead held.
     pub(super) fn evict_one(&self, owner: &Owner) -> Result<bool, FilesError> {
         loop {
-            if self.remove_due(owner) {
+            if self.remove_due(owner)? || self.remove_orphan(owner)? {
                 return Ok(true);
             }
             let victim = match self.table.next_victim() {
@@ -129,7 +142,7 @@ impl Shared {
                 return Ok(self.look_for_the_dead(owner)? > 0);
             };
             let key_hash = self.table.info(record).map_or(0, |info| info.key_hash);
-            if self.remove(owner, record, word) {
+            if self.remove(owner, record, word)? {
                 self.table.note_eviction(word, key_hash);
                 self.table.count(Counter::Evicted, 1);
                 return Ok(true);
@@ -138,27 +151,43 @@ impl Shared {
     }
 
     /// Removes a file whose time is over, if the table knows of one.
-    fn remove_due(&self, owner: &Owner) -> bool {
+    fn remove_due(&self, owner: &Owner) -> Result<bool, FilesError> {
         let now_ms = self.clock.realtime_ms();
         // One whose entry was given more time is put off; they are few.
         for _ in 0..16 {
             let Some(record) = self.table.next_due(now_ms) else {
-                return false;
+                return Ok(false);
             };
-            if self.settle_due(owner, record, now_ms) {
-                return true;
+            if self.settle_due(owner, record, now_ms)? {
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
+    }
+
+    /// Removes a file that no stub names, if orphans were met lately: after something was cleared there are many.
+    fn remove_orphan(&self, owner: &Owner) -> Result<bool, FilesError> {
+        let heat = self.table.word(CONTROL_ORPHANS);
+        let left = heat.load(Ordering::Relaxed);
+        if left == 0 {
+            return Ok(false);
+        }
+        heat.store(left - 1, Ordering::Relaxed);
+        for _ in 0..LOOKED_AT_FOR_AN_ORPHAN {
+            if self.sweep_some(owner, 1)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Of a record whose end has passed as far as the table knows: the segment decides. True if it is gone now.
-    pub(super) fn settle_due(&self, owner: &Owner, record: u32, now_ms: u64) -> bool {
+    pub(super) fn settle_due(&self, owner: &Owner, record: u32, now_ms: u64) -> Result<bool, FilesError> {
         let Some(info) = self.table.info(record) else {
-            return false;
+            return Ok(false);
         };
         if info.word.state() != Some(RecordState::Live) || info.due_ms > now_ms {
-            return false;
+            return Ok(false);
         }
         let entry = self
             .arbiter
@@ -169,13 +198,13 @@ impl Shared {
                 now_ms.saturating_add(ttl.as_millis() as u64).saturating_add(1)
             });
             self.table.note_due(record, due_ms);
-            return false;
+            return Ok(false);
         }
-        let is_gone = self.remove(owner, record, info.word);
+        let is_gone = self.remove(owner, record, info.word)?;
         if is_gone {
             self.table.count(Counter::Expired, 1);
         }
-        is_gone
+        Ok(is_gone)
     }
 
     /// Finishes what dead processes left, unless somebody looked a moment ago.
@@ -214,8 +243,9 @@ impl Shared {
                 continue;
             };
             if word.state() == Some(RecordState::Dying) {
-                self.forget(&info);
-                self.bury(dead, record, word, info.number);
+                if let Err(error) = self.bury(dead, record, word) {
+                    tracing::warn!(number = info.number, %error, "a value file cannot be removed");
+                }
             } else if info.number != 0 && self.is_named(&info) {
                 self.table.publish(record, word, info.key_hash, info.due_ms);
             } else {

@@ -7,8 +7,11 @@ use guira_shm::sync::Ordering;
 use super::{Depot, Shared, place};
 use crate::error::FilesError;
 use crate::layout::record::RecordState;
-use crate::layout::table::CONTROL_SWEEP_HAND;
+use crate::layout::table::{CONTROL_ORPHANS, CONTROL_SWEEP_HAND};
 use crate::table::{Counter, Owner};
+
+/// Evictions that look for an orphan first after one was met.
+const ORPHANS_EXPECTED: u64 = 64;
 
 /// What a sweep did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -56,7 +59,7 @@ impl Depot {
         };
         while !shared.clear_leftovers(u32::MAX) {}
         for record in 0..shared.table.geometry.records as u32 {
-            match shared.sweep_record(&owner, record) {
+            match shared.sweep_record(&owner, record)? {
                 Fate::Stays => {}
                 Fate::Orphaned => swept.orphaned += 1,
                 Fate::Expired => swept.expired += 1,
@@ -130,41 +133,45 @@ enum Fate {
 }
 
 impl Shared {
-    /// Looks at the next `count` records: what each write does of the sweep.
-    pub(super) fn sweep_some(&self, owner: &Owner, count: u64) {
+    /// Looks at the next `count` records: what each write does of the sweep. Says whether one went.
+    pub(super) fn sweep_some(&self, owner: &Owner, count: u64) -> Result<bool, FilesError> {
         let records = self.table.geometry.records;
         let from = self
             .table
             .word(CONTROL_SWEEP_HAND)
             .fetch_add(count, Ordering::Relaxed);
+        let mut has_gone = false;
         for step in 0..count {
-            self.sweep_record(owner, ((from + step) % records) as u32);
+            let record = (from.wrapping_add(step) % records) as u32;
+            has_gone |= !matches!(self.sweep_record(owner, record)?, Fate::Stays);
         }
+        Ok(has_gone)
     }
 
-    fn sweep_record(&self, owner: &Owner, record: u32) -> Fate {
+    fn sweep_record(&self, owner: &Owner, record: u32) -> Result<Fate, FilesError> {
         let Some(info) = self.table.info(record) else {
-            return Fate::Stays;
+            return Ok(Fate::Stays);
         };
         if info.word.state() != Some(RecordState::Live) {
-            return Fate::Stays;
+            return Ok(Fate::Stays);
         }
-        if info.due_ms <= self.clock.realtime_ms() {
-            return if self.settle_due(owner, record, self.clock.realtime_ms()) {
-                Fate::Expired
-            } else {
-                Fate::Stays
-            };
+        let now_ms = self.clock.realtime_ms();
+        if info.due_ms <= now_ms {
+            let is_gone = self.settle_due(owner, record, now_ms)?;
+            return Ok(if is_gone { Fate::Expired } else { Fate::Stays });
         }
         if self.is_named(&info) {
             self.table.ensure_place(record, info.word);
-            return Fate::Stays;
+            return Ok(Fate::Stays);
         }
-        if !self.remove(owner, record, info.word) {
-            return Fate::Stays;
+        if !self.remove(owner, record, info.word)? {
+            return Ok(Fate::Stays);
         }
+        self.table
+            .word(CONTROL_ORPHANS)
+            .store(ORPHANS_EXPECTED, Ordering::Relaxed);
         self.table.count(Counter::Orphaned, 1);
-        Fate::Orphaned
+        Ok(Fate::Orphaned)
     }
 
     fn known_numbers(&self) -> std::collections::HashSet<u64> {

@@ -13,7 +13,8 @@ use guira_segment::Segment;
 use guira_shm::directory::{self, FileState, ReadMap};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Depot, Shared};
+use super::room::estimate_blocks;
+use super::{Depot, Shared, checking};
 use crate::error::FilesError;
 use crate::layout::head::{self, Head};
 use crate::layout::record::{NEVER_MS, RecordWord};
@@ -344,10 +345,11 @@ impl<'d, 'k> Draft<'d, 'k> {
         if directory::name_file(source, &path).is_err() {
             return Ok(None);
         }
-        let checksum = self.checksum_of(source, 0, state.len_bytes)?;
+        // Read, not mapped: it is somebody else's, and may be cut at this moment.
+        let checksum = checking::checksum_of(source, state.len_bytes).map_err(of_source)?;
         let mut head = self.head(0, state.len_bytes, checksum);
         head.head_bytes = 0;
-        self.account(source)?;
+        self.account(source, 0)?;
         Ok(Some(self.hold(&head)))
     }
 
@@ -373,7 +375,10 @@ impl<'d, 'k> Draft<'d, 'k> {
 
     /// The file is complete: its space is corrected, and it gets its name.
     fn finish(mut self, file: &File, path: Option<&Path>, head: &Head) -> Result<Held<'d>, FilesError> {
-        self.account(file)?;
+        self.account(
+            file,
+            estimate_blocks(u64::from(head.head_bytes) + head.value_bytes) - 8,
+        )?;
         if self.shared.is_durable {
             file.sync_all().map_err(|e| self.io("write back", e))?;
         }
@@ -389,11 +394,12 @@ impl<'d, 'k> Draft<'d, 'k> {
         Ok(self.hold(head))
     }
 
-    fn account(&mut self, file: &File) -> Result<(), FilesError> {
+    /// Corrects the record's space to what the file takes: at least so many blocks, for some file systems say it late.
+    fn account(&mut self, file: &File, least_blocks: u64) -> Result<(), FilesError> {
         let state = FileState::of(file).map_err(|e| self.io("inspect", e))?;
         if let Some((record, held)) = &mut self.record {
             self.shared
-                .correct(&self.owner, *record, held, state.blocks_512)?;
+                .correct(&self.owner, *record, held, state.blocks_512.max(least_blocks))?;
         }
         Ok(())
     }

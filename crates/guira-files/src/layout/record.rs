@@ -23,6 +23,8 @@ pub(crate) const RECORD_VERIFIED: usize = 48;
 pub(crate) const RECORD_USES: usize = 56;
 
 pub(crate) const NEVER_MS: u64 = u64::MAX;
+/// The ticket of a record that has no place.
+pub(crate) const NO_TICKET: u64 = u64::MAX;
 pub(crate) const MAX_USES: u64 = 3;
 
 /// What a record is.

@@ -52,6 +52,8 @@ pub(crate) const CONTROL_LOOKED_MS: usize = CONTROL + 104;
 pub(crate) const CONTROL_QUEUES: usize = CONTROL + 128;
 pub(crate) const QUEUE_CONTROL_BYTES: usize = 128;
 pub(crate) const QUEUE_TAIL: usize = 64;
+/// How many evictions more look for an orphan first: raised when one is met.
+pub(crate) const CONTROL_ORPHANS: usize = CONTROL + 256 + 144;
 /// Records that are not free: roughly, for it steers only where one is looked for.
 pub(crate) const CONTROL_IN_USE: usize = CONTROL + 256 + 128;
 /// A record that became free, and one more; 0 for none.

@@ -22,7 +22,7 @@ pub(crate) use queue::Queue;
 
 use guira_shm::sync::Ordering;
 
-use crate::layout::record::{MAX_USES, RecordState, RecordWord};
+use crate::layout::record::{MAX_USES, NO_TICKET, RecordState, RecordWord};
 use crate::layout::table::{CONTROL_EVICTIONS, CONTROL_SMALL_BLOCKS};
 use crate::table::Table;
 
@@ -48,7 +48,6 @@ impl Table {
             Queue::Small
         };
         self.note_due(record, due_ms);
-        self.enter(queue, record, None);
         let live = match queue {
             Queue::Small => held.live(),
             Queue::Main => held.live().in_main(),
@@ -58,8 +57,13 @@ impl Table {
             .record_word(record)
             .compare_exchange(held.0, live.0, Ordering::SeqCst, Ordering::Acquire)
             .is_ok();
-        if is_live && queue == Queue::Small {
-            self.add_small(live.blocks().into());
+        if is_live {
+            if queue == Queue::Small {
+                self.add_small(live.blocks().into());
+            }
+            // Behind it, so that nobody meets the place of a record that is not LIVE yet. If nothing comes of this, the
+            // sweep gives it a place.
+            self.enter(queue, record, NO_TICKET);
         }
         is_live
     }
@@ -74,9 +78,8 @@ impl Table {
 
     fn leave_small(&self, blocks: u64) {
         let small = self.small_blocks();
-        let now = small.load(Ordering::Relaxed);
-        // Roughly is enough: it only steers.
-        small.store(now.saturating_sub(blocks), Ordering::Relaxed);
+        let less = |now: u64| Some(now.saturating_sub(blocks));
+        let _ = small.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less); // it never refuses
     }
 
     /// Notes that a LIVE record is about to go, for whatever reason.
@@ -132,12 +135,12 @@ impl Table {
                     if moved.is_ok() {
                         self.leave_small(word.blocks().into());
                         self.uses(record).store(0, Ordering::Relaxed);
-                        self.enter(Queue::Main, record, Some(ticket));
+                        self.enter(Queue::Main, record, ticket);
                     }
                 }
                 Queue::Main => {
                     self.uses(record).store(uses - 1, Ordering::Relaxed);
-                    self.enter(Queue::Main, record, Some(ticket));
+                    self.enter(Queue::Main, record, ticket);
                 }
             }
         }
@@ -160,7 +163,7 @@ impl Table {
         let ticket = self.ticket(record).load(Ordering::Relaxed);
         if !self.has_place(record, ticket) {
             let queue = if word.is_main() { Queue::Main } else { Queue::Small };
-            self.enter(queue, record, Some(ticket));
+            self.enter(queue, record, ticket);
         }
     }
 }

@@ -56,37 +56,31 @@ impl Table {
     }
 
     fn placed(&self, at: u64, record: u32) -> u64 {
-        let lap = at / self.geometry.queue_places + 1;
-        lap << 32 | u64::from(record)
+        let lap = (at / self.geometry.queue_places) as u32;
+        u64::from(lap.wrapping_add(1)) << 32 | u64::from(record)
     }
 
-    /// Puts `record` at the queue's end. One that had a place gives its ticket: if that is not the record's any more,
-    /// somebody else has taken care of it.
-    pub(crate) fn enter(&self, queue: Queue, record: u32, from: Option<u64>) {
+    /// Puts `record`, whose ticket is `from`, at the queue's end. If it is another by then, somebody else has taken care
+    /// of it.
+    pub(crate) fn enter(&self, queue: Queue, record: u32, from: u64) {
         let mut known = from;
         self.make_place(queue);
         loop {
             let at = self.tail(queue).fetch_add(1, Ordering::Relaxed);
             let ticket = queue.ticket(at);
-            match known {
-                None => self.ticket(record).store(ticket, Ordering::Relaxed),
-                Some(old) => {
-                    let mine = self.ticket(record).compare_exchange(
-                        old,
-                        ticket,
-                        Ordering::Relaxed,
-                        Ordering::Relaxed,
-                    );
-                    if mine.is_err() {
-                        return;
-                    }
-                }
+            let mine =
+                self.ticket(record)
+                    .compare_exchange(known, ticket, Ordering::Relaxed, Ordering::Relaxed);
+            if mine.is_err() {
+                return;
             }
-            known = Some(ticket);
+            known = ticket;
             let place = self.place(queue, at);
             let new = self.placed(at, record);
             let old = place.load(Ordering::Relaxed);
-            if old >> 32 >= new >> 32 {
+            // By the distance: laps of 32 bits come round.
+            let ahead = ((new >> 32) as u32).wrapping_sub((old >> 32) as u32);
+            if ahead == 0 || ahead > u32::MAX / 2 {
                 continue; // a whole turn has passed since the ticket
             }
             // SeqCst: before the look at the head; pairs with the second look of `leave`.
@@ -102,13 +96,16 @@ impl Table {
     pub(crate) fn leave(&self, queue: Queue) -> Option<(u32, u64)> {
         loop {
             let at = self.head(queue).load(Ordering::SeqCst); // with `enter`'s write
-            if at >= self.tail(queue).load(Ordering::Relaxed) {
+            let tail = self.tail(queue).load(Ordering::Relaxed);
+            if at >= tail {
                 return None;
             }
+            // No more than all places can count; what is longer is damaged, and is passed by in one step.
+            let next = (at + 1).max(tail.saturating_sub(self.geometry.queue_places));
             // SeqCst: the step is before the second look; pairs with `enter`.
             let step = self
                 .head(queue)
-                .compare_exchange(at, at + 1, Ordering::SeqCst, Ordering::Relaxed);
+                .compare_exchange(at, next, Ordering::SeqCst, Ordering::Relaxed);
             if step.is_err() {
                 continue;
             }

@@ -57,8 +57,8 @@ use guira_shm::region::Region;
 use guira_shm::sync::{AtomicU64, Ordering};
 
 use crate::layout::record::{
-    RECORD_BYTES, RECORD_DUE_MS, RECORD_KEY_HASH, RECORD_NAMESPACE_HASH, RECORD_NUMBER, RECORD_TICKET,
-    RECORD_USES, RECORD_VERIFIED, RECORD_WORD, RecordWord,
+    NO_TICKET, RECORD_BYTES, RECORD_DUE_MS, RECORD_KEY_HASH, RECORD_NAMESPACE_HASH, RECORD_NUMBER,
+    RECORD_TICKET, RECORD_USES, RECORD_VERIFIED, RECORD_WORD, RecordWord,
 };
 use crate::layout::table::{CONTROL_COUNTERS, CONTROL_NEXT_NUMBER, Geometry};
 
@@ -175,11 +175,12 @@ impl Table {
             (RECORD_KEY_HASH, key_hash),
             (RECORD_NAMESPACE_HASH, namespace_hash),
             (RECORD_DUE_MS, due_ms),
-            (RECORD_TICKET, u64::MAX),
+            (RECORD_TICKET, NO_TICKET),
             (RECORD_VERIFIED, 0),
             (RECORD_USES, 0),
         ] {
-            self.of_record(record, word).store(value, Ordering::Relaxed);
+            // Release: behind the claim of the record; pairs with the Acquires of `info`.
+            self.of_record(record, word).store(value, Ordering::Release);
         }
     }
 
