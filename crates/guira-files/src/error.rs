@@ -70,6 +70,22 @@ pub enum FilesError {
         /// The table.
         path: PathBuf,
     },
+    /// Another process is putting a new table in the place of an outlived one, and does not come to an end.
+    #[error(
+        "{path}: another process has been renewing it for {waited_ms} ms; if it is stopped, continue or end it, then try again"
+    )]
+    Busy {
+        /// The table.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
+    /// A new table took the place of the one that was opened.
+    #[error("{path}: a new table has taken its place; close the directory and open it again")]
+    Outlived {
+        /// The table.
+        path: PathBuf,
+    },
     /// The limit leaves no room for values.
     #[error(
         "a limit of {limit_bytes} bytes is too small: table, index and directories take {overhead_bytes}; allow at least {needed_bytes}"

@@ -93,6 +93,15 @@ impl<'t> PutOptions<'t> {
         }
     }
 
+    /// As [`PutOptions::since`], unless the options tell already since when the value is.
+    #[must_use]
+    pub const fn or_since(self, token: &FillToken) -> Self {
+        match self.since {
+            Some(_) => self,
+            None => self.since(token),
+        }
+    }
+
     /// The token with which a write of `key` begins that was called at `now`.
     pub(crate) fn begun(&self, key: &Key<'_>, now: Token) -> Token {
         match &self.since {

@@ -108,6 +108,14 @@ mutants! {
     StampBeforeRecord = "stamp-before-record",
     /// A value that was superseded while it was computed is given to whoever waited, however late the waiter came.
     LandingForAll = "landing-for-all",
+    /// A change of a files cache's record is not written down before it is made.
+    IntentNotWritten = "intent-not-written",
+    /// The space of a file is counted before its record says so.
+    CountedFirst = "counted-first",
+    /// The record of a removed file is free before the file's name is gone.
+    FreedBeforeUnlinked = "freed-before-unlinked",
+    /// Whoever takes over a dead process's row gives up every file it held, whether a stub names it or not.
+    NamedFileGivenUp = "named-file-given-up",
 }
 
 impl Mutant {

@@ -109,7 +109,7 @@ pub const UNREACHED: &[Unreached] = &[
         "point",
         "only files of values: the proof of the files cache passes them",
     )
-    .of(5),
+    .of(6),
     unreached(
         "directory/copy.rs",
         "*",

@@ -65,7 +65,7 @@ impl Episode<'_, '_> {
             let token = segment.fill_token(place.name());
             options.with(|options| {
                 let check = segment.check_put(place.name(), options);
-                let outcome = segment.put_with(place.name(), &value, &options.since(&token));
+                let outcome = segment.put_with(place.name(), &value, &options.since(&token).or_since(&token));
                 assert!(
                     check.is_ok() || outcome == check.map(|()| Put::Stored),
                     "{place:?}"

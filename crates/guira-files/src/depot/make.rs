@@ -133,8 +133,12 @@ impl DepotBuilder {
         let path = directory.join(place::TABLE);
         let rules = self.rules(segment.id())?;
         loop {
-            if let Some(depot) = self.try_open(&directory, segment)? {
-                return Ok(depot);
+            match self.try_open(&directory, segment) {
+                Ok(Some(depot)) => return Ok(depot),
+                Ok(None) => {}
+                // Its successor is there, or is made.
+                Err(FilesError::Outlived { .. }) => continue,
+                Err(error) => return Err(error),
             }
             Table::create(&path, &rules)?;
         }

@@ -47,6 +47,7 @@ use std::sync::Arc;
 
 use guira_segment::Segment;
 use guira_shm::clock::Clock;
+use guira_shm::mutant::Mutant;
 
 use crate::error::FilesError;
 use crate::layout::record::{RecordState, RecordWord};
@@ -168,6 +169,12 @@ impl Depot {
         self.shared.table.used_blocks() * 512
     }
 
+    /// Whether the file that a stub names may be there: its record is the stub's. If not, it never will be again.
+    #[must_use]
+    pub fn has(&self, stub: &Stub) -> bool {
+        self.shared.info_of(stub).is_some()
+    }
+
     /// The file that a stub names is not needed any more: it is removed now. Does nothing if it is gone.
     pub fn retire(&self, stub: &Stub) {
         let shared = &*self.shared;
@@ -241,6 +248,9 @@ impl Shared {
         let Some(info) = self.table.info(record) else {
             return Ok(());
         };
+        if Mutant::FreedBeforeUnlinked.is_on() {
+            self.table.change(owner, record, dying, dying.free());
+        }
         if let Err((path, source)) = self.unlink(info.number) {
             // As it was: a stub that names it has its file, and what no stub names is swept.
             if self.table.change(owner, record, dying, dying.live()) {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 pub(crate) const TABLE: &str = "table.guira-files";
+/// A table that is to take the table's place.
+pub(crate) const SUCCESSOR: &str = "table.coming";
 pub(crate) const INDEX: &str = "index.guira";
 /// The directory of values of a table: this, and the table's life.
 pub(crate) const VALUES: &str = "values-";

@@ -10,6 +10,8 @@ use crate::layout::record::RecordState;
 use crate::layout::table::{CONTROL_ORPHANS, CONTROL_SWEEP_HAND};
 use crate::table::{Counter, Owner};
 
+/// Records that are looked at for each file that is.
+const PASSED_BY: u64 = 64;
 /// Evictions that look for an orphan first after one was met.
 const ORPHANS_EXPECTED: u64 = 64;
 
@@ -21,6 +23,8 @@ pub struct Swept {
     pub orphaned: u64,
     /// Files whose time was over.
     pub expired: u64,
+    /// Entries of a files cache whose files were gone.
+    pub missing: u64,
     /// Files in the directory that no record had: left by a machine's crash, or put there.
     pub unknown: u64,
     /// Dead processes whose work was completed.
@@ -102,7 +106,8 @@ impl Depot {
         let place = &self.shared.place;
         let mut found = Vec::new();
         for (name, path) in list(&place.directory)? {
-            let is_ours = [place::TABLE, place::INDEX].contains(&name.as_str()) || place::is_values(&name);
+            let is_ours = [place::TABLE, place::INDEX, place::SUCCESSOR].contains(&name.as_str())
+                || place::is_values(&name);
             if !is_ours || path.is_symlink() {
                 found.push(Found::Foreign(path));
             }
@@ -133,17 +138,22 @@ enum Fate {
 }
 
 impl Shared {
-    /// Looks at the next `count` records: what each write does of the sweep. Says whether one went.
+    /// Looks at the next `count` files: what each write does of the sweep. Says whether one went.
     pub(super) fn sweep_some(&self, owner: &Owner, count: u64) -> Result<bool, FilesError> {
-        let records = self.table.geometry.records;
-        let from = self
-            .table
-            .word(CONTROL_SWEEP_HAND)
-            .fetch_add(count, Ordering::Relaxed);
+        let (records, hand) = (self.table.geometry.records, self.table.word(CONTROL_SWEEP_HAND));
+        let mut left = count;
         let mut has_gone = false;
-        for step in 0..count {
-            let record = (from.wrapping_add(step) % records) as u32;
+        // Free records are passed by, within bounds.
+        for _ in 0..count * PASSED_BY {
+            let record = (hand.fetch_add(1, Ordering::Relaxed) % records) as u32;
+            if self.table.record(record).state() == Some(RecordState::Free) {
+                continue;
+            }
             has_gone |= !matches!(self.sweep_record(owner, record)?, Fate::Stays);
+            left -= 1;
+            if left == 0 {
+                break;
+            }
         }
         Ok(has_gone)
     }

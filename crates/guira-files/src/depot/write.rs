@@ -283,9 +283,9 @@ impl<'d, 'k> Draft<'d, 'k> {
             if end > room_bytes {
                 room_bytes = end + STREAM_ROOM_BYTES;
                 // Near the limit it may be that only what is needed fits.
-                if let Err(error) = self.grow_to(room_bytes) {
+                if self.grow_to(room_bytes).is_err() {
                     room_bytes = end;
-                    self.grow_to(end).map_err(|_| error)?;
+                    self.grow_to(end)?;
                 }
             }
             directory::write_at(&file, head_bytes + value_bytes, bytes).map_err(|e| self.io("write", e))?;

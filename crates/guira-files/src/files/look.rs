@@ -1,6 +1,6 @@
 //! Looking at all entries.
 
-use guira_segment::EntryInfo;
+use guira_segment::{EntryInfo, Segment};
 
 use super::Files;
 use crate::error::FilesError;
@@ -42,7 +42,8 @@ impl Files {
         self.index.all_entries().filter_map(|entry| self.entry_of(entry))
     }
 
-    fn stub_of(&self, entry: &EntryInfo) -> Result<Option<Stub>, ()> {
+    /// The stub that an entry is, with its namespace; an error if it is another's by now.
+    pub(super) fn stub_of(&self, entry: &EntryInfo) -> Result<Option<(Segment, Stub)>, ()> {
         if entry.metadata.value_bytes != crate::STUB_BYTES {
             return Ok(None);
         }
@@ -52,14 +53,14 @@ impl Files {
         };
         let (name, hash) = (namespace.namespace_hash(), namespace.hash_of(&entry.key));
         let found = self.index.get_by_hash(name, hash, crate::STUB_BYTES).ok_or(())?;
-        Ok(Stub::parse(&found.value))
+        Ok(Stub::parse(&found.value).map(|stub| (namespace, stub)))
     }
 
     fn entry_of(&self, entry: EntryInfo) -> Option<FileEntry> {
         let stub = self.stub_of(&entry).ok()?;
         Some(FileEntry {
-            value_bytes: stub.map_or(entry.metadata.value_bytes as u64, |stub| stub.value_bytes()),
             is_file: stub.is_some(),
+            value_bytes: stub.map_or(entry.metadata.value_bytes as u64, |(_, stub)| stub.value_bytes()),
             entry,
         })
     }
@@ -75,12 +76,13 @@ impl Files {
             match self.stub_of(&entry) {
                 Err(()) => continue,
                 Ok(None) => verified.inline += 1,
-                Ok(Some(stub)) => {
+                Ok(Some((namespace, stub))) => {
                     verified.bytes += stub.value_bytes();
                     if self.depot.verify(&stub)? {
                         verified.intact += 1;
                     } else {
                         verified.damaged += 1;
+                        self.forget_gone(&namespace, &entry.key, &stub);
                     }
                 }
             }

@@ -115,7 +115,8 @@ impl Files {
             None => Ok(Some(ValueMap::copied(stored.to_vec()))),
             Some(stub) => {
                 drop(stored);
-                self.depot.map(&stub)
+                let map = self.depot.map(&stub)?;
+                Ok(self.forget_unless(map, key, &stub))
             }
         }
     }
@@ -131,7 +132,10 @@ impl Files {
         }
         match Stub::parse(&stored) {
             None => Ok(Some(stored)),
-            Some(stub) => self.depot.bytes(&stub),
+            Some(stub) => {
+                let bytes = self.depot.bytes(&stub)?;
+                Ok(self.forget_unless(bytes, key, &stub))
+            }
         }
     }
 
@@ -147,7 +151,8 @@ impl Files {
             None => Ok(Some(self.depot.file_of(&stored)?)),
             Some(stub) => {
                 drop(stored);
-                self.depot.open(&stub)
+                let file = self.depot.open(&stub)?;
+                Ok(self.forget_unless(file, key, &stub))
             }
         }
     }
@@ -155,7 +160,7 @@ impl Files {
     /// Whether `key` has a value. Counts as no read.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
-        self.index.contains(key)
+        self.index.contains(key) && self.stub(key).is_none_or(|stub| self.depot.has(&stub))
     }
 
     /// Deadlines, age and version of `key`'s entry; `value_bytes` is that of the index: see [`Files::value_bytes`].
@@ -168,7 +173,10 @@ impl Files {
     #[must_use]
     pub fn value_bytes(&self, key: &[u8]) -> Option<u64> {
         let stored = self.stored(key)?;
-        Some(Stub::parse(&stored).map_or(stored.len() as u64, |stub| stub.value_bytes()))
+        match Stub::parse(&stored) {
+            None => Some(stored.len() as u64),
+            Some(stub) => self.depot.has(&stub).then(|| stub.value_bytes()),
+        }
     }
 
     /// Figures of the files.
@@ -177,12 +185,46 @@ impl Files {
         self.depot.stats()
     }
 
-    /// See [`Depot::sweep`].
+    /// As [`Depot::sweep`]; takes entries whose files are gone out of the index, too. Takes time in proportion to all
+    /// entries.
     ///
     /// # Errors
     /// As there.
     pub fn sweep(&self) -> Result<Swept, FilesError> {
-        self.depot.sweep()
+        let mut swept = self.depot.sweep()?;
+        for entry in self.index.all_entries() {
+            if let Ok(Some((namespace, stub))) = self.stub_of(&entry) {
+                swept.missing += u64::from(self.forget_gone(&namespace, &entry.key, &stub));
+            }
+        }
+        Ok(swept)
+    }
+
+    /// The stub that the index has for `key`. Counts as no read.
+    fn stub(&self, key: &[u8]) -> Option<Stub> {
+        let (namespace, hash) = (self.index.namespace_hash(), self.index.hash_of(key));
+        let entry = self.index.get_by_hash(namespace, hash, crate::STUB_BYTES)?;
+        Stub::parse(&entry.value).filter(|_| entry.key == key)
+    }
+
+    /// What was read of a stub's file; if there is none, its entry goes, too: it is of an earlier table, or of a file
+    /// that somebody is removing or died removing.
+    fn forget_unless<T>(&self, read: Option<T>, key: &[u8], stub: &Stub) -> Option<T> {
+        if read.is_none() {
+            self.forget_gone(&self.index, key, stub);
+        }
+        read
+    }
+
+    /// Takes an entry out of the index whose stub's file is gone for good.
+    fn forget_gone(&self, namespace: &Segment, key: &[u8], stub: &Stub) -> bool {
+        let (name, hash) = (namespace.namespace_hash(), namespace.hash_of(key));
+        !self.depot.has(stub)
+            && self
+                .index
+                .remove_by_hash(name, hash, crate::STUB_BYTES, |stored| {
+                    Stub::parse(stored).as_ref() == Some(stub)
+                })
     }
 
     /// What the index has for `key`, if it is a stub or shorter. Counts as no read.

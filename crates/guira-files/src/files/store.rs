@@ -69,22 +69,27 @@ impl Files {
     ) -> Result<Put, FilesError> {
         // What is invalidated while the file is written supersedes it.
         let token = self.index.fill_token(key);
-        let options = options.since(&token);
+        let options = options.or_since(&token);
         self.check(key, &options)?;
         let held = self.depot.write(&self.label(key, &options), source)?;
         let replaced = self.stored(key);
         let put = self.index.put_with(key, &held.stub(), &options)?;
         if put == Put::Stored {
             held.keep();
+            // One that was superseded has not replaced what was there.
+            self.retire(replaced);
         }
-        self.retire(replaced);
         Ok(put)
     }
 
     fn put_inline(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Put, FilesError> {
+        // As in `put_source`: the put begins before what it replaces is looked up.
+        let token = self.index.fill_token(key);
         let replaced = self.stored(key);
-        let put = self.index.put_with(key, value, options)?;
-        self.retire(replaced);
+        let put = self.index.put_with(key, value, &options.or_since(&token))?;
+        if put == Put::Stored {
+            self.retire(replaced);
+        }
         Ok(put)
     }
 
@@ -98,15 +103,17 @@ impl Files {
         value: &[u8],
         options: impl Into<PutOptions<'t>>,
     ) -> Result<Add, FilesError> {
-        let options = options.into();
+        let token = self.index.fill_token(key);
+        let options = options.into().or_since(&token);
+        if let Some(stub) = self.stub(key) {
+            self.forget_gone(&self.index, key, &stub);
+        }
         if self.is_inline(value) {
             return Ok(self.index.add(key, value, &options)?);
         }
         if self.contains(key) {
             return Ok(Add::Exists);
         }
-        let token = self.index.fill_token(key);
-        let options = options.since(&token);
         self.check(key, &options)?;
         let held = self
             .depot

@@ -35,7 +35,7 @@ pub(crate) const SUPER_CHECK: usize = 120;
 pub(crate) const CONTROL: usize = 4096;
 pub(crate) const CONTROL_BOOT_LOW: usize = CONTROL;
 pub(crate) const CONTROL_BOOT_HIGH: usize = CONTROL + 8;
-/// [`STATE_IN_USE`] or [`STATE_CLEAN`].
+/// [`STATE_IN_USE`], [`STATE_CLEAN`] or [`STATE_OUTLIVED`].
 pub(crate) const CONTROL_STATE: usize = CONTROL + 16;
 pub(crate) const CONTROL_NEXT_NUMBER: usize = CONTROL + 64;
 /// Where the search for a free record begins.
@@ -52,6 +52,8 @@ pub(crate) const CONTROL_LOOKED_MS: usize = CONTROL + 104;
 pub(crate) const CONTROL_QUEUES: usize = CONTROL + 128;
 pub(crate) const QUEUE_CONTROL_BYTES: usize = 128;
 pub(crate) const QUEUE_TAIL: usize = 64;
+/// The inode of the table's file: a copy of it is another table's memory, and is outlived.
+pub(crate) const CONTROL_INODE: usize = CONTROL + 256 + 152;
 /// How many evictions more look for an orphan first: raised when one is met.
 pub(crate) const CONTROL_ORPHANS: usize = CONTROL + 256 + 144;
 /// Records that are not free: roughly, for it steers only where one is looked for.
@@ -69,6 +71,8 @@ pub(crate) const COUNTERS: usize = 16;
 
 pub(crate) const STATE_IN_USE: u64 = 1;
 pub(crate) const STATE_CLEAN: u64 = 2;
+/// Another table is about to take this one's place: nobody takes a row of it any more.
+pub(crate) const STATE_OUTLIVED: u64 = 3;
 
 /// Processes that may have a directory open at once.
 pub(crate) const OWNERS: usize = 512;

@@ -16,6 +16,7 @@ use super::{Owner, Table};
 use crate::error::FilesError;
 use crate::layout::table::{
     CONTROL_STATE, OWNER_PID_NAMESPACE, OWNER_START_TICKS, OWNER_WORD, OWNERS, STATE_CLEAN, STATE_IN_USE,
+    STATE_OUTLIVED,
 };
 
 const fn lock_byte(row: u16) -> u64 {
@@ -85,8 +86,22 @@ impl Table {
             // SeqCst: the identity is before it, and it is before IN_USE for a leaver that looks for others.
             self.of_owner(row, OWNER_WORD)
                 .store(u64::from(identity.pid), Ordering::SeqCst);
-            // SeqCst: pairs with the last leaver's mark and its second look.
-            self.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::SeqCst);
+            // SeqCst, both: behind the row; pairs with the last leaver's mark and its second look, and with who gives the
+            // table up.
+            let state = self.word(CONTROL_STATE);
+            let in_use = |now| (now != STATE_OUTLIVED).then_some(STATE_IN_USE);
+            match state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, in_use) {
+                // The mark must be gone from the disk before anything changes there.
+                Ok(STATE_CLEAN) if self.file.survives_reboot() => self.file.sync(0..8192)?,
+                Ok(_) => {}
+                Err(_) => {
+                    // Release: as in `detach`.
+                    self.of_owner(row, OWNER_WORD).store(0, Ordering::Release);
+                    return Err(FilesError::Outlived {
+                        path: self.path().to_path_buf(),
+                    });
+                }
+            }
             return Ok(Owner::new(process, row, locks));
         }
         Err(FilesError::TooManyProcesses {
@@ -181,11 +196,16 @@ impl Table {
             let everything = 0..self.geometry.total_bytes;
             // What cannot be written back is not marked: after a reboot the table is made anew.
             if self.file.sync(everything).is_ok() {
-                // SeqCst: pairs with IN_USE of who takes a row: whichever came first, IN_USE stays.
-                self.word(CONTROL_STATE).store(STATE_CLEAN, Ordering::SeqCst);
-                if self.others_attached(&owner.locks, Some(owner.row)) {
-                    // As above.
-                    self.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::SeqCst);
+                // SeqCst: pairs with IN_USE of who takes a row: whichever came first, IN_USE stays. A table that was
+                // given up meanwhile stays so.
+                let change = |from, to| {
+                    let state = self.word(CONTROL_STATE);
+                    state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed)
+                };
+                let is_marked = change(STATE_IN_USE, STATE_CLEAN).is_ok();
+                if is_marked && self.others_attached(&owner.locks, Some(owner.row)) {
+                    // Fails only if who came has said so itself.
+                    let _ = change(STATE_CLEAN, STATE_IN_USE);
                 }
                 let _ = self.file.sync(0..8192);
             }

@@ -20,6 +20,7 @@
 //! before step 5. Threads of a process share its row and take turns by a lock of the process: a stopped process
 //! stops all its threads, and no other process ever waits for that lock.
 
+use guira_shm::mutant::Mutant;
 use guira_shm::sync::Ordering;
 
 use super::{Owner, Table};
@@ -67,9 +68,16 @@ impl Table {
         self.of_owner(row, OWNER_INTENT_FROM)
             .store(from.0, Ordering::Relaxed);
         self.of_owner(row, OWNER_INTENT_TO).store(to.0, Ordering::Relaxed);
-        let intent = u64::from(record) << 8 | kind as u64;
+        let intent = if Mutant::IntentNotWritten.is_on() {
+            0
+        } else {
+            u64::from(record) << 8 | kind as u64
+        };
         // Release: the three words before are there when the intent counts; pairs with `settle`.
         self.of_owner(row, OWNER_INTENT).store(intent, Ordering::Release);
+        if Mutant::CountedFirst.is_on() {
+            counter.store(counted, Ordering::SeqCst); // as below
+        }
         let changed = self.swap(record, from, to);
         if changed {
             if before == 0 {

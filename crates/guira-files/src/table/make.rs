@@ -8,16 +8,20 @@
 //! | of another boot, not clean | a new one: after a power failure its words and the files may be of any age |
 //! | of another segment, and nobody has it open | a new one: no stub names its files |
 //! | of another segment, in use | refused |
+//! | a copy of a table: the directory was copied or restored | a new one |
 //! | damaged, or of another version | refused |
 //!
 //! A new table in the place of another has another life, so the stubs of the old one name nothing. Its directory of
 //! values is a leftover then, which is removed bit by bit by those who write (`leftovers`).
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use guira_shm::clock::Clock;
 use guira_shm::file::{CreateOptions, FileError, OpenRules, create_unnamed, open_checked};
 use guira_shm::fork::{ForkLock, process_id};
+use guira_shm::futex;
 use guira_shm::lock::{ByteLocks, RECORD_LOCK_BASE};
 use guira_shm::process::boot_id;
 use guira_shm::region::Region;
@@ -28,14 +32,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Table;
 use crate::error::FilesError;
 use crate::layout::table::{
-    CONTROL_BOOT_HIGH, CONTROL_BOOT_LOW, CONTROL_NEXT_NUMBER, CONTROL_STATE, Geometry, MAGIC, MAX_RECORDS,
-    OWNERS, STATE_CLEAN, STATE_IN_USE, SUPER_ARBITER_HIGH, SUPER_ARBITER_LOW, SUPER_CHECK, SUPER_LIFE,
-    SUPER_LIMIT_BYTES, SUPER_MAGIC, SUPER_OVERHEAD_BYTES, SUPER_RECORDS, SUPER_SHARDS, SUPER_VERSION,
-    SUPERBLOCK_WORDS, VERSION,
+    CONTROL_BOOT_HIGH, CONTROL_BOOT_LOW, CONTROL_INODE, CONTROL_NEXT_NUMBER, CONTROL_STATE, Geometry, MAGIC,
+    MAX_RECORDS, OWNERS, STATE_CLEAN, STATE_IN_USE, STATE_OUTLIVED, SUPER_ARBITER_HIGH, SUPER_ARBITER_LOW,
+    SUPER_CHECK, SUPER_LIFE, SUPER_LIMIT_BYTES, SUPER_MAGIC, SUPER_OVERHEAD_BYTES, SUPER_RECORDS,
+    SUPER_SHARDS, SUPER_VERSION, SUPERBLOCK_WORDS, VERSION,
 };
 
 /// Held by who puts a new table in the place of an old one.
-const RENEWAL_LOCK: u64 = RECORD_LOCK_BASE + OWNERS as u64;
+pub(super) const RENEWAL_LOCK: u64 = RECORD_LOCK_BASE + OWNERS as u64;
 
 /// What shows in the place of a table that was cut while it was open: a version that there is not.
 const LOST: Mark = Mark {
@@ -53,9 +57,17 @@ pub(crate) struct TableRules {
     pub(crate) shards: u32,
 }
 
+/// How long another process may take to renew a table.
+const RENEWAL_WAIT_MS: u64 = if cfg!(any(test, guira_points)) { 30 } else { 5_000 };
+
+/// What a table is called behind its name until it is complete, where it takes another's place.
+pub(crate) const SUCCESSOR: &str = "coming";
+
 /// What an existing table can be used for.
 enum Fitness {
     Fit,
+    /// Left in order by another boot: fit once it is marked as of this one.
+    FitIfMarked,
     /// A new one has to take its place.
     Outlived,
     /// Another segment's, and in use.
@@ -63,15 +75,17 @@ enum Fitness {
 }
 
 impl Table {
-    /// Opens the table at `path`, which is of the segment `arbiter`; `None` if there is none that can be used. Whether
-    /// one was there is told to `renew`.
+    /// Opens the table at `path`, which is of the segment `arbiter`; `None` if there is none. One that cannot be used any
+    /// more is replaced by a new one of the same limits.
     pub(crate) fn open(path: &Path, arbiter: u128) -> Result<Option<Self>, FilesError> {
+        let clock = Clock::system();
+        let begin_ms = clock.now_ms();
         loop {
-            let rules = OpenRules {
+            let trusted = OpenRules {
                 allow_group_write: false,
                 writable: true,
             };
-            let opened = match open_checked(path, &rules) {
+            let opened = match open_checked(path, &trusted) {
                 Ok(opened) => opened,
                 Err(FileError::NotFound { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),
@@ -92,25 +106,56 @@ impl Table {
                 shards: rules.shards,
                 owner: ForkLock::new(None),
             };
-            match table.fitness(&locks, rules.arbiter == arbiter) {
+            let is_of_arbiter = rules.arbiter == arbiter;
+            match table.fitness(&locks, is_of_arbiter) {
                 Fitness::Fit => return Ok(Some(table)),
                 Fitness::Others => {
                     let path = path.to_path_buf();
                     return Err(FilesError::OtherSegment { path });
                 }
-                Fitness::Outlived => {}
+                Fitness::FitIfMarked | Fitness::Outlived => {}
             }
-            // One at a time; who comes later finds the name gone, or another table.
-            if locks.try_lock(RENEWAL_LOCK).unwrap_or(false) && table.file.reopen().is_ok() {
-                guira_shm::directory::remove_file(path)
-                    .map_err(|source| FilesError::io("remove an outlived table", path, source))?;
+            let io = |action| move |source| FilesError::io(action, path, source);
+            if !locks.try_lock(RENEWAL_LOCK).map_err(io("lock"))? {
+                let waited_ms = clock.now_ms().saturating_sub(begin_ms);
+                if waited_ms > RENEWAL_WAIT_MS {
+                    let path = path.to_path_buf();
+                    return Err(FilesError::Busy { path, waited_ms });
+                }
+                // Nobody wakes: the lock is asked again soon.
+                let state = table.word(CONTROL_STATE);
+                futex::wait(
+                    state,
+                    state.load(Ordering::Relaxed) as u32,
+                    Duration::from_millis(10),
+                );
+                continue;
             }
-            std::thread::yield_now();
+            // Whoever had the lock before may have put another table in this one's place.
+            if !table.is_named() {
+                continue;
+            }
+            match table.fitness(&locks, is_of_arbiter) {
+                Fitness::FitIfMarked if table.mark_for_this_boot() => return Ok(Some(table)),
+                Fitness::FitIfMarked | Fitness::Outlived if table.is_given_up(&locks) => {
+                    let successor = TableRules { arbiter, ..rules };
+                    Self::put_in_its_place(path, &successor)?;
+                }
+                _ => {}
+            }
         }
     }
 
+    /// What the table is fit for; certain only for who has the renewal lock.
     fn fitness(&self, locks: &ByteLocks, is_of_arbiter: bool) -> Fitness {
         let region = self.region();
+        // Acquire: what the state says was written back, or decided, before.
+        let state = region.word(CONTROL_STATE).load(Ordering::Acquire);
+        // A copy, of a backup say: what it counts and which numbers it gave is not true of this directory.
+        let is_copy = region.read_u64(CONTROL_INODE) != self.file.file_identity().1;
+        if state == STATE_OUTLIVED || is_copy && !self.is_attached(locks) {
+            return Fitness::Outlived;
+        }
         if !is_of_arbiter {
             return if self.is_attached(locks) {
                 Fitness::Others
@@ -119,20 +164,54 @@ impl Table {
             };
         }
         if !self.file.survives_reboot() || is_of_this_boot(region) || self.is_attached(locks) {
-            return Fitness::Fit;
-        }
-        // Acquire: what the mark says was written back before.
-        if region.word(CONTROL_STATE).load(Ordering::Acquire) != STATE_CLEAN {
-            return Fitness::Outlived;
-        }
-        region.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::Relaxed);
-        store_boot(region);
-        // The mark must be gone from the disk before anything else changes there.
-        if self.file.sync(0..8192).is_ok() {
             Fitness::Fit
+        } else if state == STATE_CLEAN {
+            Fitness::FitIfMarked
         } else {
             Fitness::Outlived
         }
+    }
+
+    /// Makes a table that another boot left in order one of this boot. False if the disk does not take it.
+    fn mark_for_this_boot(&self) -> bool {
+        let region = self.region();
+        region.word(CONTROL_STATE).store(STATE_IN_USE, Ordering::Relaxed);
+        store_boot(region);
+        // The mark must be gone from the disk before anything else changes there.
+        self.file.sync(0..8192).is_ok()
+    }
+
+    /// Says that nobody shall take a row of this table any more, and whether nobody has one. The caller has the renewal
+    /// lock.
+    pub(super) fn is_given_up(&self, locks: &ByteLocks) -> bool {
+        let state = self.word(CONTROL_STATE);
+        // SeqCst: before the look at the rows; pairs with `take_row`, whose look at the state is behind its row. One of
+        // the two sees the other.
+        state.store(STATE_OUTLIVED, Ordering::SeqCst);
+        if !self.is_attached(locks) {
+            return true;
+        }
+        // SeqCst: as above.
+        state.store(STATE_IN_USE, Ordering::SeqCst);
+        false
+    }
+
+    /// Whether the table's path still leads to it.
+    pub(super) fn is_named(&self) -> bool {
+        let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
+        let own = self.file.reopen().ok().and_then(|file| file.metadata().ok());
+        let named = std::fs::symlink_metadata(self.path()).ok();
+        own.is_some() && own.map(identity) == named.map(identity)
+    }
+
+    /// Puts a new table, of the same limits, in the place of one that is given up. The caller has that one's renewal lock.
+    fn put_in_its_place(path: &Path, rules: &TableRules) -> Result<(), FilesError> {
+        let coming = path.with_extension(SUCCESSOR);
+        let io = |source| FilesError::io("renew", path, source);
+        // Of one who died here.
+        guira_shm::directory::remove_file(&coming).map_err(io)?;
+        Self::create(&coming, rules)?;
+        guira_shm::directory::replace_file(&coming, path).map_err(io)
     }
 
     /// Makes a table at `path`. `None` if somebody was faster.
@@ -159,6 +238,7 @@ impl Table {
         region.write_u64(SUPER_CHECK, xxh3_64(&superblock));
         // Above all numbers that an earlier table of this directory gave: a million a second are not given.
         region.write_u64(CONTROL_NEXT_NUMBER, Clock::system().realtime_ms() * 1000);
+        region.write_u64(CONTROL_INODE, pending.map().file_identity().1);
         region.write_u64(CONTROL_STATE, STATE_IN_USE);
         store_boot(region);
         match pending.publish(path) {

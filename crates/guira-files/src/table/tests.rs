@@ -146,3 +146,55 @@ fn a_row_that_is_held_is_not_taken_and_one_of_the_dead_is() {
         0
     );
 }
+
+#[test]
+fn a_row_of_a_table_that_is_given_up_is_taken_by_nobody() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let one = table_at(directory.path(), 64);
+    let other = Table::open(one.path(), 7).expect("opens").expect("it is there");
+    let third = Table::open(one.path(), 7).expect("opens").expect("it is there");
+    let locks = guira_shm::lock::ByteLocks::new(one.file.reopen().expect("opened anew"));
+    let own = one.owner(|_| ()).expect("a row");
+    assert!(!third.is_given_up(&locks), "somebody has a row");
+    let second = other.owner(|_| ()).expect("a row all the same");
+    assert_ne!(own.row, second.row);
+    drop((own, second, one, other));
+    assert!(third.is_given_up(&locks));
+    let refused = third.owner(|_| ());
+    assert!(
+        matches!(refused, Err(crate::FilesError::Outlived { .. })),
+        "{refused:?}"
+    );
+    assert!(third.is_given_up(&locks), "nobody has a row still");
+}
+
+#[test]
+fn a_table_whose_name_leads_to_another_is_not_removed_for_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let one = table_at(directory.path(), 64);
+    assert!(one.is_named());
+    let path = one.path().to_path_buf();
+    std::fs::remove_file(&path).expect("removed");
+    assert!(!one.is_named());
+    let another = table_at(directory.path(), 64);
+    assert!(!one.is_named() && another.is_named());
+}
+
+#[test]
+fn whoever_waits_for_a_renewal_that_does_not_come_to_an_end_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let one = table_at(directory.path(), 64);
+    let path = one.path().to_path_buf();
+    let locks = guira_shm::lock::ByteLocks::new(one.file.reopen().expect("opened anew"));
+    assert!(locks.try_lock(super::make::RENEWAL_LOCK).expect("asked"));
+    // Of another segment: it would have to be renewed, if nobody else were about to.
+    let refused = Table::open(&path, 8);
+    assert!(
+        matches!(refused, Err(crate::FilesError::Busy { .. })),
+        "{:?}",
+        refused.map(|_| ())
+    );
+    drop(locks);
+    let successor = Table::open(&path, 8).expect("asked").expect("a new one");
+    assert!(successor.life != one.life && successor.limit_bytes == one.limit_bytes);
+}

@@ -205,3 +205,58 @@ fn an_open_value_stays_readable_when_it_is_replaced() {
     assert!(mapped.is_mapped());
     assert_eq!(get(&files, b"key"), Some(bytes(2, 200_000)));
 }
+
+#[test]
+fn the_token_of_a_value_is_the_callers_if_it_has_one() {
+    let place = Place::new();
+    let files = place.files();
+    for length in [100, 100_000] {
+        let token = files.index().fill_token(b"key");
+        files.invalidate(b"key"); // while the value is computed
+        let options = PutOptions::default().since(&token);
+        let value = bytes(1, length);
+        assert_eq!(
+            files.put(b"key", &value, options).expect("put"),
+            Put::Superseded,
+            "{length}"
+        );
+        assert_eq!(
+            files.add(b"key", &value, options).expect("add"),
+            Add::Superseded,
+            "{length}"
+        );
+        assert_eq!(get(&files, b"key"), None);
+    }
+    assert_eq!(value_files(&place.path()).len(), 0);
+}
+
+#[test]
+fn an_entry_whose_file_is_of_an_earlier_table_is_no_value() {
+    let place = Place::new();
+    let keys: [&[u8]; 5] = [b"read", b"put", b"added", b"added small", b"swept"];
+    let files = place.files();
+    for key in keys {
+        files.put(key, &bytes(1, 100_000), HOUR).expect("put");
+    }
+    drop(files);
+    std::fs::remove_file(place.path().join("table.guira-files")).expect("it is there");
+    let files = place.files();
+    for key in keys {
+        assert!(!files.contains(key));
+        assert_eq!(files.value_bytes(key), None);
+    }
+    assert_eq!(get(&files, b"read"), None);
+    assert_eq!(
+        files.put(b"put", &bytes(2, 100_000), HOUR).expect("put"),
+        Put::Stored
+    );
+    let added = files.add(b"added", &bytes(2, 100_000), HOUR);
+    assert_eq!(added.expect("added"), Add::Stored);
+    let added = files.add(b"added small", b"small", HOUR);
+    assert_eq!(added.expect("added"), Add::Stored);
+    let swept = files.sweep().expect("swept");
+    assert_eq!(swept.missing, 1, "{swept:?}");
+    assert_eq!(files.entries().count(), 3);
+    assert_eq!(value_files(&place.path()).len(), 2);
+    assert_eq!(files.sweep().expect("swept"), Default::default());
+}

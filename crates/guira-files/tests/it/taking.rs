@@ -146,3 +146,18 @@ fn what_cannot_be_read_is_an_error_and_leaves_nothing() {
     assert_eq!(value_files(&place.path()).len(), 1);
     assert_eq!(files.stats().files, 1);
 }
+
+#[test]
+fn a_file_whose_name_is_gone_cannot_be_linked_and_is_copied() {
+    let place = Place::new();
+    let files = place.files();
+    let source = place.outside("source");
+    let value = bytes(3, 100_000);
+    std::fs::write(&source, &value).expect("written");
+    let file = File::open(&source).expect("opened");
+    std::fs::remove_file(&source).expect("removed");
+    files
+        .put_file(b"key", &file, TakeFile::Link, Expiry::never())
+        .expect("taken");
+    assert_eq!(files.get_bytes(b"key").expect("readable"), Some(value));
+}

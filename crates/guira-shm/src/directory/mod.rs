@@ -90,6 +90,15 @@ pub fn remove_file(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Gives the file `path` the name `name`, whatever had that.
+///
+/// # Errors
+/// What the kernel says.
+pub fn replace_file(path: &Path, name: &Path) -> io::Result<()> {
+    point("rename");
+    std::fs::rename(path, name)
+}
+
 /// Makes the directory `path` for its owner alone, or takes the one that is there.
 ///
 /// # Errors

@@ -44,7 +44,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     /// Options with which a write begins now, however long its value takes to be spilled.
     pub(crate) fn begun<'t>(&self, segment: &Segment, key: &[u8], options: PutOptions<'t>) -> PutOptions<'t> {
         match &self.inner.spill {
-            Some(_) => options.since(&segment.fill_token(key)),
+            Some(_) => options.or_since(&segment.fill_token(key)),
             None => options,
         }
     }
