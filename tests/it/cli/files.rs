@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use guira_files::Files;
 use guira_segment::Expiry;
@@ -284,12 +285,11 @@ fn purge_removes_what_nobody_needs() {
     assert_eq!((&purged["stale"], &purged["foreign"]), (&json!(0), &json!([])));
     let purged = workplace.run("files purge cache --stale-for 1d").done();
     assert!(purged.text().ends_with(", 0 stale values\n"), "{purged:?}");
-    let is_past = || {
-        files
-            .metadata(b"stale")
-            .is_none_or(|it| it.age.as_millis() >= 100)
-    };
-    until("it has been stale for a while", is_past);
+    let age = |handle: &Files| handle.metadata(b"stale").map_or(Duration::MAX, |it| it.age);
+    let least = Duration::from_millis(100);
+    until("both have been stale for a while", || {
+        age(&files) >= least && age(&users) >= least
+    });
     let purged = workplace
         .run("files purge cache --stale-for 100ms --json")
         .done()
