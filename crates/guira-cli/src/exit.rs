@@ -118,7 +118,8 @@ impl Exit {
             FilesError::Table(error) => Self::of_file(error),
             FilesError::Index(error) => Self::of_open(error),
             FilesError::Entry(error) => Self::of_store(error),
-            FilesError::NotOurs { .. }
+            FilesError::NotFound { .. }
+            | FilesError::NotOurs { .. }
             | FilesError::Permissions { .. }
             | FilesError::Owner { .. }
             | FilesError::Damaged { .. }

@@ -36,7 +36,15 @@ fn a_dump_is_loaded_into_another_segment() {
             .done()
             .json();
         assert_eq!(loaded["entries"], 2);
-        for nothing in ["kept", "expired", "superseded", "too_large", "void", "evicted"] {
+        for nothing in [
+            "kept",
+            "expired",
+            "superseded",
+            "too_large",
+            "void",
+            "files",
+            "evicted",
+        ] {
             assert_eq!(loaded[nothing], 0, "{loaded}");
         }
         assert_eq!(loaded["dump_bytes"], file.len());
@@ -192,4 +200,59 @@ fn values_can_be_loaded_as_due_for_a_refresh() {
         .json();
     assert_eq!(meta["is_stale"], true);
     assert_eq!(workplace.run("get other.guira greeting").done().out, b"hello");
+}
+
+#[test]
+fn a_files_cache_is_dumped_and_loaded_with_its_files() {
+    let workplace = Workplace::empty();
+    let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 7) as u8).collect();
+    std::fs::write(workplace.file("large"), &large).expect("room");
+    workplace.run("files create one --limit 64M").with_status(0);
+    workplace.run("files put one large --file large --tag red").done();
+    workplace.run("files put one small value").done();
+    let dumped = workplace.run("dump one one.dump --json").done().json();
+    assert_eq!(
+        (&dumped["entries"], &dumped["value_bytes"]),
+        (&json!(2), &json!(3_000_005))
+    );
+
+    workplace.run("files create two --limit 64M").with_status(0);
+    let loaded = workplace.run("load two one.dump --json").done().json();
+    assert_eq!((&loaded["entries"], &loaded["files"]), (&json!(2), &json!(1)));
+    assert!(workplace.run("files get two large").done().out == large);
+    assert_eq!(workplace.run("files get two small").done().out, b"value");
+
+    // Into a segment, with files and without.
+    let with_files = "load seg one.dump --create --size 8M --files big --files-limit 64M --json";
+    let loaded = workplace.run(with_files).done().json();
+    assert_eq!((&loaded["entries"], &loaded["files"]), (&json!(2), &json!(1)));
+    let dumped = workplace
+        .run("dump seg seg.dump --files big --json")
+        .done()
+        .json();
+    assert_eq!(
+        (&dumped["entries"], &dumped["value_bytes"]),
+        (&json!(2), &json!(3_000_005))
+    );
+    let stubs = workplace.run("dump seg - --ns nobody").not_found();
+    assert!(stubs.out.is_empty());
+    workplace
+        .run("load plain seg.dump --create --size 64M")
+        .with_status(0);
+    assert!(workplace.run("get plain large").done().out == large);
+
+    workplace
+        .run("dump one one/inside --force")
+        .refused(2, "in the directory of the files");
+    workplace
+        .run("dump one one/index.guira --force")
+        .refused(2, "in the directory of the files");
+    workplace
+        .run("dump one x --files big")
+        .refused(2, "leave --files out");
+    workplace.run("dump seg x --files nowhere").refused(3, "nowhere");
+    workplace
+        .run("load seg seg.dump --files-limit 1G")
+        .refused(2, "--");
+    workplace.run("files verify one").with_status(0);
 }

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use guira::dump::{DumpReader, Load, LoadCause, LoadError, Loaded};
+use guira_files::Depot;
 use guira_segment::Segment;
 use serde_json::json;
 
-use super::dump::{Bar, is_standard};
+use super::dump::{Bar, Opened, Place, is_standard};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{show_counted, write_json};
 use crate::size::{parse_size, show_size};
-use crate::target::Target;
 
-/// Store the entries of a dump in a segment
+const DEFAULT_FILES_BYTES: u64 = 1 << 30;
+
+/// Store the entries of a dump in a segment, or in a files cache
 ///
 /// What keys have already is kept, and what is over by now is passed over. A dump that is cut or
 /// damaged is loaded up to there, and exit status 4 says so.
@@ -29,15 +31,18 @@ differs, they are off by as much."
 )]
 pub struct LoadArgs {
     #[command(flatten)]
-    pub target: Target,
+    pub place: Place,
     /// What `guira dump` wrote; - is standard input
     pub file: PathBuf,
-    /// Create the segment first
+    /// Create the segment first, and the directory of its files if one is named
     #[arg(long, requires = "size")]
     pub create: bool,
     /// Bytes of the new segment, such as 64M or 2G
     #[arg(long, requires = "create", value_parser = parse_size)]
     pub size: Option<u64>,
+    /// What the new directory of files may take on the disk [default: 1G]
+    #[arg(long, requires = "create", requires = "files", value_name = "SIZE", value_parser = parse_size)]
+    pub files_limit: Option<u64>,
     /// What keys have already is kept, as it is by default
     #[arg(long, conflicts_with = "replace")]
     pub keep: bool,
@@ -47,7 +52,7 @@ pub struct LoadArgs {
     /// Each value is stale at once: given until it is computed anew
     #[arg(long)]
     pub stale: bool,
-    /// Print JSON: {"entries", "value_bytes", "kept", "expired", "superseded", "too_large", "void", "evicted", "dump_bytes"}
+    /// Print JSON: {"entries", "value_bytes", "kept", "expired", "superseded", "too_large", "void", "files", "evicted", "dump_bytes"}
     #[arg(long)]
     pub json: bool,
 }
@@ -70,12 +75,13 @@ pub(crate) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<Exit, CliError
             "superseded": loaded.superseded,
             "too_large": loaded.too_large,
             "void": loaded.void,
+            "files": loaded.files,
             "evicted": loaded.evicted,
             "dump_bytes": loaded.dump_bytes,
         });
         write_json(out, &object)?;
     } else {
-        let path = args.target.path.display();
+        let path = args.place.path.display();
         writeln!(out, "{path}: {}", show(&loaded)).map_err(CliError::Output)?;
     }
     Ok(Exit::Done)
@@ -84,19 +90,26 @@ pub(crate) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<Exit, CliError
 fn load(args: &LoadArgs, from: impl Read, length_bytes: Option<u64>) -> Result<Loaded, CliError> {
     let reader = DumpReader::new(from)
         .map_err(|error| CliError::Failed(format!("{}: {error}", name_of(&args.file).display())))?;
-    let segment = match args.size.filter(|_| args.create) {
-        Some(size) => Segment::builder().size(size).create(&args.target.path)?,
-        None => args.target.open()?,
+    let Opened { segment, depot } = match args.size.filter(|_| args.create) {
+        Some(size) => {
+            let segment = Segment::builder().size(size).create(&args.place.path)?;
+            let settings = Depot::builder().limit_bytes(args.files_limit.unwrap_or(DEFAULT_FILES_BYTES));
+            args.place.with_files(segment, |directory, segment| {
+                settings.open_or_create(directory, segment)
+            })?
+        }
+        None => args.place.open()?,
     };
     let mut bar = Bar::new(args.json, length_bytes.is_some());
     let mut observe = |so_far: &Loaded| {
         let share = length_bytes.map(|length| so_far.dump_bytes as f64 / length.max(1) as f64);
         bar.show(share, so_far.entries, so_far.value_bytes);
     };
-    let loaded = Load::new()
-        .replace(args.replace)
-        .as_stale(args.stale)
-        .run(reader, &segment, &mut observe);
+    let mut load = Load::new().replace(args.replace).as_stale(args.stale);
+    if let Some((depot, above_bytes)) = &depot {
+        load = load.files(depot, *above_bytes);
+    }
+    let loaded = load.run(reader, &segment, &mut observe);
     bar.clear();
     loaded.map_err(|error| error_of(args, &error))
 }
@@ -112,7 +125,7 @@ fn name_of(file: &Path) -> &Path {
 fn error_of(args: &LoadArgs, error: &LoadError) -> CliError {
     let at_fault = match error.cause {
         LoadCause::Read(_) => name_of(&args.file),
-        _ => &args.target.path,
+        _ => &args.place.path,
     };
     CliError::Failed(format!("{}: {error}", at_fault.display()))
 }
@@ -131,11 +144,7 @@ fn show(loaded: &Loaded) -> String {
             "was invalidated meanwhile",
             "were invalidated meanwhile",
         ),
-        (
-            loaded.too_large,
-            "is too large for this segment",
-            "are too large for this segment",
-        ),
+        (loaded.too_large, "is too large for it", "are too large for it"),
         (
             loaded.void,
             "has no value in the dump",

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use guira_files::FilesError;
 use guira_segment::{NamespaceError, StoreError};
 
 use super::load::Loaded;
@@ -110,6 +111,9 @@ pub enum LoadCause {
     /// The segment took no more.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The directory of files took no more.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// A namespace of the dump could not be had.
     #[error("namespace {name:?}: {source}")]
     Namespace {

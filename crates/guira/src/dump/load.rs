@@ -5,18 +5,21 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use guira_files::{Depot, Stub};
 use guira_segment::{Add, Expiry, Put, PutOptions, Segment, StoreError};
 
 use super::error::{LoadCause, LoadError};
 use super::format::EntryHead;
-use super::reader::{DumpReader, DumpedEntry, Part};
+use super::reader::{DumpReader, Part};
 use super::save::wall_ms;
+use super::spill::{Spill, Spilled};
 
 /// How a dump is loaded; [`dump`](super) tells the rest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Load {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Load<'d> {
     replaces: bool,
     as_stale: bool,
+    spill: Option<Spill<'d>>,
 }
 
 /// What was loaded, at the end or until now.
@@ -33,18 +36,20 @@ pub struct Loaded {
     pub expired: u64,
     /// Entries whose keys were invalidated, or written by others, just while they were stored.
     pub superseded: u64,
-    /// Entries that are larger than this segment takes.
+    /// Entries that are larger than this segment, or its files, can take.
     pub too_large: u64,
+    /// Of those that were stored, values that are files.
+    pub files: u64,
     /// Entries that do not count, as their values could not be read to their end when the dump was made.
     pub void: u64,
-    /// Entries that were dropped for room while it was loaded, by whoever works on the segment: loaded ones, and
+    /// Entries and files that were dropped for room while it was loaded, by whoever works on them: loaded ones, and
     /// others; 0 until the end.
     pub evicted: u64,
     /// Bytes of the dump that were read.
     pub dump_bytes: u64,
 }
 
-impl Load {
+impl<'d> Load<'d> {
     /// What keys have already is kept, and entries are as stale or fresh as they were.
     #[must_use]
     pub fn new() -> Self {
@@ -63,8 +68,18 @@ impl Load {
         Self { as_stale, ..self }
     }
 
+    /// Where values of more than `above_bytes` go, and those that were in files before; the segment gets their stubs. By
+    /// default all are kept in the segment. The depot must be this segment's.
+    #[must_use]
+    pub const fn files(self, depot: &'d Depot, above_bytes: usize) -> Self {
+        Self {
+            spill: Some(Spill { depot, above_bytes }),
+            ..self
+        }
+    }
+
     /// Stores what `dump` has in `segment`, and tells `observe` after each entry how far it is. Namespaces are made if
-    /// they are new; what was in the one without a name comes into that of the handle.
+    /// they are new.
     ///
     /// # Errors
     /// [`LoadError`], which says what was loaded before.
@@ -74,7 +89,7 @@ impl Load {
         segment: &Segment,
         observe: &mut dyn FnMut(&Loaded),
     ) -> Result<Loaded, LoadError> {
-        let evictions = segment.stats().evictions;
+        let evictions = self.evictions(segment);
         let mut loading = Loading {
             how: *self,
             segment,
@@ -91,7 +106,7 @@ impl Load {
             }
         };
         let loaded = Loaded {
-            evicted: segment.stats().evictions.saturating_sub(evictions),
+            evicted: self.evictions(segment).saturating_sub(evictions),
             ..loading.loaded
         };
         match ended {
@@ -102,15 +117,28 @@ impl Load {
             }),
         }
     }
+
+    /// Until now, by everybody.
+    fn evictions(&self, segment: &Segment) -> u64 {
+        segment.stats().evictions + self.spill.map_or(0, |spill| spill.depot.stats().evicted)
+    }
 }
 
 struct Loading<'s> {
-    how: Load,
+    how: Load<'s>,
     segment: &'s Segment,
     namespaces: BTreeMap<Arc<str>, Segment>,
     loaded: Loaded,
     /// The value of the entry that is looked at.
     value: Vec<u8>,
+}
+
+/// What becomes of one entry of a dump.
+enum Outcome {
+    Stored,
+    Kept,
+    Superseded,
+    TooLarge,
 }
 
 impl Loading<'_> {
@@ -119,74 +147,140 @@ impl Loading<'_> {
         let Some(entry) = dump.next_entry()? else {
             return Ok(false);
         };
-        let max_bytes = self.segment.max_value_bytes();
-        let mut value_bytes = 0;
-        self.value.clear();
-        loop {
-            let before = self.value.len();
-            let part = dump.next_part(&mut self.value)?;
-            value_bytes += self.value.len() - before;
-            if value_bytes > max_bytes {
-                // However long it is, it is read to its end, for its checks.
-                self.value.clear();
-            }
-            match part {
-                Part::More => {}
-                Part::Last => break,
-                Part::Void => {
-                    self.loaded.void += 1;
-                    return Ok(true);
-                }
-            }
-        }
-        if value_bytes > max_bytes {
-            self.loaded.too_large += 1;
-        } else {
-            self.store(&entry)?;
-        }
-        Ok(true)
-    }
-
-    fn store(&mut self, entry: &DumpedEntry) -> Result<(), LoadCause> {
         let Some(expiry) = expiry_at(&entry.head, wall_ms(), self.how.as_stale) else {
+            // What is not read of its value is passed over, and its checks are looked at.
             self.loaded.expired += 1;
-            return Ok(());
+            return Ok(true);
         };
-        let segment = self.segment_of(entry.namespace.as_ref())?;
+        self.value.clear();
+        let enough_bytes = match self.how.spill {
+            None => self.segment.max_value_bytes(),
+            Some(_) if entry.head.was_spilled => 0,
+            Some(spill) => spill.above_bytes,
+        };
+        let mut part = Part::More;
+        while part == Part::More && self.value.len() <= enough_bytes {
+            part = dump.next_part(&mut self.value)?;
+        }
+        if part == Part::Void {
+            self.loaded.void += 1;
+            return Ok(true);
+        }
         let tags: Vec<&[u8]> = entry.head.tags.iter().map(Vec::as_slice).collect();
         let options = PutOptions::from(expiry)
             .tags(&tags)
             .aligned(entry.head.is_aligned);
-        let (key, value) = (&entry.head.key, &self.value);
-        let count = if self.how.replaces {
-            match segment.put_with(key, value, &options) {
-                Ok(Put::Stored) => None,
-                Ok(Put::Superseded) | Err(StoreError::Contended { .. }) => Some(&mut self.loaded.superseded),
-                Err(StoreError::ValueTooLarge { .. }) => Some(&mut self.loaded.too_large),
-                Err(error) => return Err(error.into()),
+        let segment = self.segment_of(entry.namespace.as_ref())?;
+        let rest = (part == Part::More).then_some(dump);
+        match self.how.spill {
+            Some(spill) if rest.is_some() || entry.head.was_spilled || spill.is_for(&self.value) => {
+                self.spill(spill, &segment, &entry.head.key, &options, rest)?;
             }
-        } else {
-            match segment.add(key, value, &options) {
-                Ok(Add::Stored) => None,
-                Ok(Add::Exists) => Some(&mut self.loaded.kept),
-                Ok(Add::Superseded) | Err(StoreError::Contended { .. }) => Some(&mut self.loaded.superseded),
-                Err(StoreError::ValueTooLarge { .. }) => Some(&mut self.loaded.too_large),
-                Err(error) => return Err(error.into()),
-            }
-        };
-        match count {
-            Some(count) => *count += 1,
-            None => {
-                self.loaded.entries += 1;
-                self.loaded.value_bytes += self.value.len() as u64;
+            _ if rest.is_some() => self.count(&Outcome::TooLarge, 0),
+            _ => {
+                let before = self.replaced(&segment, &entry.head.key);
+                let outcome = self.put(&segment, &entry.head.key, &self.value, &options)?;
+                self.retire(before, &outcome);
+                self.count(&outcome, self.value.len() as u64);
             }
         }
+        Ok(true)
+    }
+
+    /// Writes the value to a file, and stores its stub.
+    fn spill<R: Read>(
+        &mut self,
+        spill: Spill<'_>,
+        segment: &Segment,
+        key: &[u8],
+        options: &PutOptions<'_>,
+        rest: Option<&mut DumpReader<R>>,
+    ) -> Result<(), LoadCause> {
+        if !self.how.replaces && segment.contains(key) {
+            self.count(&Outcome::Kept, 0);
+            return Ok(());
+        }
+        // What is invalidated while the file is written supersedes it.
+        let options = options.since(&segment.fill_token(key));
+        let held = match spill.write(segment, key, &options, &self.value, rest)? {
+            Spilled::Held(held) => held,
+            Spilled::Void => {
+                self.loaded.void += 1;
+                return Ok(());
+            }
+            Spilled::TooLarge => {
+                self.count(&Outcome::TooLarge, 0);
+                return Ok(());
+            }
+        };
+        let before = self.replaced(segment, key);
+        let outcome = self.put(segment, key, &held.stub(), &options)?;
+        let value_bytes = held.value_bytes();
+        if matches!(outcome, Outcome::Stored) {
+            held.keep();
+            self.loaded.files += 1;
+        }
+        self.retire(before, &outcome);
+        self.count(&outcome, value_bytes);
         Ok(())
+    }
+
+    fn put(
+        &self,
+        segment: &Segment,
+        key: &[u8],
+        stored: &[u8],
+        options: &PutOptions<'_>,
+    ) -> Result<Outcome, StoreError> {
+        let outcome = if self.how.replaces {
+            segment.put_with(key, stored, options).map(|put| match put {
+                Put::Stored => Outcome::Stored,
+                Put::Superseded => Outcome::Superseded,
+            })
+        } else {
+            segment.add(key, stored, options).map(|add| match add {
+                Add::Stored => Outcome::Stored,
+                Add::Exists => Outcome::Kept,
+                Add::Superseded => Outcome::Superseded,
+            })
+        };
+        match outcome {
+            Err(StoreError::ValueTooLarge { .. }) => Ok(Outcome::TooLarge),
+            Err(StoreError::Contended { .. }) => Ok(Outcome::Superseded),
+            outcome => outcome,
+        }
+    }
+
+    /// The stub that is about to be replaced.
+    fn replaced(&self, segment: &Segment, key: &[u8]) -> Option<Stub> {
+        (self.how.spill.is_some() && self.how.replaces)
+            .then(|| Spill::stub_of(segment, key))
+            .flatten()
+    }
+
+    /// Its file is removed at once: orphans are found sooner or later, but they take room.
+    fn retire(&self, before: Option<Stub>, outcome: &Outcome) {
+        if let (Some(stub), Some(spill), Outcome::Stored) = (before, self.how.spill, outcome) {
+            spill.depot.retire(&stub);
+        }
+    }
+
+    const fn count(&mut self, outcome: &Outcome, value_bytes: u64) {
+        let loaded = &mut self.loaded;
+        match outcome {
+            Outcome::Stored => {
+                loaded.entries += 1;
+                loaded.value_bytes += value_bytes;
+            }
+            Outcome::Kept => loaded.kept += 1,
+            Outcome::Superseded => loaded.superseded += 1,
+            Outcome::TooLarge => loaded.too_large += 1,
+        }
     }
 
     fn segment_of(&mut self, namespace: Option<&Arc<str>>) -> Result<Segment, LoadCause> {
         let Some(name) = namespace else {
-            return Ok(self.segment.clone());
+            return Ok(self.segment.default_namespace());
         };
         if let Some(segment) = self.namespaces.get(name) {
             return Ok(segment.clone());

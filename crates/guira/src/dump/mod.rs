@@ -30,6 +30,11 @@
 //! record has a check that is one of all before it. So a dump that was cut or changed is an error that names the place;
 //! what was read before is right, and nothing behind it is believed.
 //!
+//! Of values in files ([`files`](crate::files)) the segment has stubs. Without the directory these are dumped as they are,
+//! and are misses elsewhere; with it ([`Dump::stubs`] takes a [`Depot`](crate::files::Depot)) the dump has the values
+//! themselves. A load that is given a directory ([`Load::files`]) makes files of what is
+//! large again; without one what fits into the segment is kept there.
+//!
 //! # What it means to load one
 //!
 //! **A dump knows nothing of what was invalidated since it was made.** A value that is loaded counts as put at that moment, and
@@ -50,6 +55,7 @@ mod format;
 mod load;
 mod reader;
 mod save;
+mod spill;
 mod stream;
 mod writer;
 

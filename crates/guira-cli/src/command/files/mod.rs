@@ -14,6 +14,8 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
+pub(super) use place::open_files;
+
 use crate::error::CliError;
 use crate::exit::Exit;
 

@@ -77,14 +77,17 @@ impl Directory {
 pub(crate) fn open_files(directory: &Path) -> Result<Files, CliError> {
     match Files::builder().open(directory) {
         Ok(files) => Ok(files),
-        Err(FilesError::NotFound { .. }) => Err(no_files_cache(directory)),
+        Err(FilesError::NotFound { .. }) if directory.is_dir() => {
+            Err(no_files_cache(directory, "no files cache is in this directory"))
+        }
+        Err(FilesError::NotFound { .. }) => Err(no_files_cache(directory, "there is nothing")),
         Err(error) => Err(CliError::FilesOpen(Box::new(error))),
     }
 }
 
-fn no_files_cache(directory: &Path) -> CliError {
+fn no_files_cache(directory: &Path, what: &str) -> CliError {
     let path = directory.display();
     CliError::Missing(format!(
-        "{path}: there is no files cache; make one by `guira files create {path} --limit SIZE`"
+        "{path}: {what}; make a files cache by `guira files create {path} --limit SIZE`"
     ))
 }

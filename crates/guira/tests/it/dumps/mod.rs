@@ -1,6 +1,7 @@
 //! Dumps: what goes in comes out, and what was cut or changed is an error and never another value.
 
 mod faults;
+mod files;
 mod loading;
 mod stubs;
 
@@ -34,7 +35,7 @@ fn dump(segment: &Segment) -> Vec<u8> {
     dump_with(Dump::new(), segment).1
 }
 
-fn load_with(load: Load, bytes: &[u8], segment: &Segment) -> Result<Loaded, LoadError> {
+fn load_with(load: Load<'_>, bytes: &[u8], segment: &Segment) -> Result<Loaded, LoadError> {
     let reader = DumpReader::new(bytes).expect("it begins well");
     load.run(reader, segment, &mut |_| ())
 }
