@@ -31,7 +31,11 @@ pub(crate) struct SourcePoint {
     what: String,
 }
 
-const FOLDERS: [&str; 2] = ["crates/guira-segment/src/", "crates/guira-shm/src/"];
+/// The engine.
+pub(crate) const ENGINE: &[&str] = &["crates/guira-segment/src/", "crates/guira-shm/src/"];
+/// The files cache above it, with the calls of the kernel that only it makes.
+pub(crate) const FILES: &[&str] = &["crates/guira-files/src/", FILES_OF_VALUES];
+const FILES_OF_VALUES: &str = "crates/guira-shm/src/directory/";
 /// What makes points, changes no shared memory, or is a test.
 const OTHERS: [&str; 15] = [
     "/point/",
@@ -69,13 +73,31 @@ const ATOMIC_CHANGES: [&str; 14] = [
 const REGION_CHANGES: [&str; 5] = ["copy_in", "copy_within", "zero", "write_u32", "write_u64"];
 const MARK: &str = "#[cfg_attr(guira_points, track_caller)]";
 
-/// Every point of the workspace at `root`.
-pub(crate) fn of_workspace(root: &Path) -> Result<Vec<SourcePoint>, XtaskError> {
+/// A line for each: file, line, column, what is called, and the function around it.
+pub(crate) fn told(points: &[SourcePoint]) -> String {
+    let line = |point: &SourcePoint| {
+        let SourcePoint {
+            file,
+            line,
+            column,
+            function,
+            what,
+        } = point;
+        format!("{file} {line} {column} {what} {function}\n")
+    };
+    points.iter().map(line).collect()
+}
+
+/// Every point in these folders ([`ENGINE`] or [`FILES`]) of the workspace at `root`.
+pub(crate) fn of_workspace(root: &Path, folders: &[&str]) -> Result<Vec<SourcePoint>, XtaskError> {
+    let is_of_values = |source: &&Source| source.path().starts_with(FILES_OF_VALUES);
+    let takes_values = folders.contains(&FILES_OF_VALUES);
     let tree = Tree::read(root)?;
     let sources: Vec<&Source> = tree
         .sources
         .iter()
-        .filter(|source| FOLDERS.iter().any(|folder| source.path().starts_with(folder)))
+        .filter(|source| folders.iter().any(|folder| source.path().starts_with(folder)))
+        .filter(|source| takes_values || !is_of_values(source))
         .filter(|source| !OTHERS.iter().any(|other| source.path().contains(other)))
         .collect();
     let marked = sources.iter().flat_map(|source| marked(source)).collect();
