@@ -41,6 +41,30 @@ const UNREACHED: &[Unreached] = &[
         "a hasher, not a region",
     ),
     (
+        "depot/kept_maps.rs",
+        "keep",
+        "fetch_add",
+        "a count of this process, not the table",
+    ),
+    (
+        "depot/kept_maps.rs",
+        "count",
+        "fetch_add",
+        "a count of this process, not the table",
+    ),
+    (
+        "depot/room.rs",
+        "remove_orphan",
+        "store",
+        "a hint that steers how many records are looked at, only after an orphan was met",
+    ),
+    (
+        "policy/due.rs",
+        "next_due",
+        "compare_exchange",
+        "a hint, only where an entry was given more time than the table knows of",
+    ),
+    (
         "directory/mod.rs",
         "new_file",
         "point",

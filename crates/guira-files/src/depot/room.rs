@@ -143,7 +143,8 @@ impl Shared {
                 None => self.table.any_live(self.table.hand()),
             };
             let Some((record, word)) = victim else {
-                return Ok(self.look_for_the_dead(owner)? > 0);
+                // Whoever looked a moment ago may have been too early.
+                return Ok(self.recover(owner)? > 0);
             };
             let key_hash = self.table.info(record).map_or(0, |info| info.key_hash);
             if self.remove(owner, record, word)? {

@@ -80,16 +80,16 @@ impl Table {
         }
         let changed = self.swap(record, from, to);
         if changed {
-            if before == 0 {
-                self.note_taken();
-            } else if after == 0 {
-                self.note_freed(record);
-            }
             // SeqCst: in one order with the counts and looks at usage of other writers, see `used_blocks`.
             counter.store(counted, Ordering::SeqCst);
         }
         // Release: not before the counter.
         self.of_owner(row, OWNER_INTENT).store(0, Ordering::Release);
+        if changed && before == 0 {
+            self.note_taken();
+        } else if changed && after == 0 {
+            self.note_freed(record);
+        }
         changed
     }
 
