@@ -68,6 +68,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod attach;
+mod born;
 mod builder;
 mod clock;
 mod cluster;

@@ -2,7 +2,8 @@
 
 use guira_shm::mutant::Mutant;
 
-use crate::attach::Counter;
+use crate::attach::{Counter, ThreadRef};
+use crate::computing::FillToken;
 use crate::entry::Found;
 use crate::error::StoreError;
 use crate::expiry::Expiry;
@@ -12,6 +13,7 @@ use crate::key::Key;
 use crate::layout::entry::FLAG_ALIGNED;
 use crate::metadata::Version;
 use crate::ops::derive::{Derived, Plan, Replacement};
+use crate::ops::store::Token;
 use crate::options::PutOptions;
 use crate::segment::Segment;
 use crate::shared::Shared;
@@ -89,8 +91,56 @@ impl Segment {
         let (key, now, thread) = self.begin(key)?;
         let token = options.begun(&key, now);
         let fresh = self.fresh(value, options)?;
+        self.swap(&key, &token, &thread, expected, |base| Replacement {
+            birth: Some(base.header.birth()),
+            ..fresh.clone()
+        })
+    }
+
+    /// As [`Segment::fill`] for a key that holds `expected`: stores `value`, which is as old as `token`, in place of that
+    /// version, stale or not, and of no other. A write of the key since the token was taken does not refuse it, an
+    /// invalidation does.
+    ///
+    /// ```
+    /// use guira_segment::{Expiry, PutOptions, Segment, Swap};
+    ///
+    /// let segment = Segment::builder().size(8 << 20).private()?;
+    /// segment.put(b"k", b"old", Expiry::never())?;
+    /// let token = segment.fill_token(b"k");
+    /// let seen = segment.get(b"k").map(|value| value.version()).expect("just put");
+    /// let options = PutOptions::default();
+    /// assert_eq!(segment.refill(b"k", seen, b"new", &token, &options)?, Swap::Stored);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Segment::put`]; nothing is removed.
+    pub fn refill(
+        &self,
+        key: &[u8],
+        expected: Version,
+        value: &[u8],
+        token: &FillToken,
+        options: &PutOptions<'_>,
+    ) -> Result<Swap, StoreError> {
+        let (key, _, thread) = self.begin(key)?;
+        let fresh = self.fresh(value, options)?;
+        if key.hash != token.hash {
+            return Ok(Swap::Superseded);
+        }
+        self.swap(&key, &token.token, &thread, expected, |_| fresh.clone())
+    }
+
+    fn swap(
+        &self,
+        key: &Key<'_>,
+        token: &Token,
+        thread: &ThreadRef<'_>,
+        expected: Version,
+        replacement: impl Fn(&Found<'_>) -> Replacement,
+    ) -> Result<Swap, StoreError> {
         let mut kept = Swap::NotFound;
-        let derived = self.shared.derive(&thread, &key, &token, |base| {
+        let derived = self.shared.derive(thread, key, token, |base| {
             let Some(base) = base else {
                 kept = Swap::NotFound;
                 return Ok(Plan::Keep);
@@ -100,10 +150,7 @@ impl Segment {
                 kept = Swap::Conflict(version);
                 return Ok(Plan::Keep);
             }
-            Ok(Plan::Write(Replacement {
-                birth: Some(base.header.birth()),
-                ..fresh.clone()
-            }))
+            Ok(Plan::Write(replacement(base)))
         })?;
         thread.count(&self.shared, Counter::Stores);
         Ok(match derived {

@@ -320,6 +320,13 @@ impl Segment {
         self.peek(key, |shared, found| shared.metadata(found, found.state).ttl)
     }
 
+    /// Milliseconds since the segment was made, as its deadlines count them: the same in every process, and while the
+    /// machine sleeps too.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.shared.clock.now_ms()
+    }
+
     /// Whether the segment is a file that is still there after a restart of the machine, so that it matters in
     /// which order it is left.
     #[must_use]

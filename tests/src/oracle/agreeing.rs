@@ -39,7 +39,7 @@ impl Episode<'_, '_> {
                     self.model.write(place, present);
                     self.model.mark_expired(place);
                 } else {
-                    self.model.write(place, None);
+                    self.model.invalidate(place, None);
                 }
             }
             Subject::Tag(tag) => self.model.invalidate_tag(tag),
@@ -62,7 +62,10 @@ impl Episode<'_, '_> {
         );
         if let Subject::Key(place) = subject {
             let present = self.model.get(place).cloned();
-            self.model.write(place, present);
+            match record.kind {
+                RecordKind::Put => self.model.write(place, present),
+                _ => self.model.invalidate(place, present),
+            }
         }
     }
 

@@ -57,7 +57,7 @@ impl Episode<'_, '_> {
     }
 
     /// An error of an operation that needs a value says that there was one.
-    fn meet_before_error(&mut self, place: Place) -> Held {
+    pub(super) fn meet_before_error(&mut self, place: Place) -> Held {
         let held = self.model.get(place).cloned();
         self.model.maybe_written(place);
         held.unwrap_or_else(|| panic!("{place:?}: an error instead of an absent value"))

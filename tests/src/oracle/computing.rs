@@ -1,6 +1,6 @@
 //! Look-ups, tokens and fills.
 
-use guira_segment::{Fill, FillToken, Lookup};
+use guira_segment::{Fill, FillToken, Lookup, Segment, Swap};
 
 use super::episode::Episode;
 use super::model::Held;
@@ -16,6 +16,8 @@ pub(super) struct Token {
     pub(super) birth: u64,
     pub(super) writes: u64,
     pub(super) uncertain_writes: u64,
+    invalidations: u64,
+    life: u64,
     /// The stale entry that may be refreshed with it.
     refreshes: Option<u64>,
 }
@@ -52,6 +54,15 @@ impl Episode<'_, '_> {
         self.keep_token(place, token, None);
     }
 
+    /// As a write of its own, but that what is there stays.
+    pub(super) fn supersede(&mut self, place: Place) {
+        let token = self.call(place, |segment| segment.supersede(place.name()));
+        self.tally.note("supersede");
+        let present = self.model.get(place).cloned();
+        self.model.write(place, present);
+        self.keep_token(place, token, None);
+    }
+
     fn keep_token(&mut self, place: Place, token: FillToken, refreshes: Option<u64>) {
         if self.model.tokens.len() == MAX_TOKENS {
             self.model.tokens.remove(0);
@@ -73,6 +84,8 @@ impl Episode<'_, '_> {
             place,
             birth: self.model.births,
             writes: self.model.writes_of(place),
+            invalidations: self.model.invalidations_of(place),
+            life: self.segment(place.space).life(),
             uncertain_writes: self.model.uncertain_writes_of(place),
             refreshes,
         }
@@ -113,6 +126,109 @@ impl Episode<'_, '_> {
             Err(error) => {
                 if !size.fits() {
                     self.tally.note("fill too large");
+                }
+                self.accept_error(error, size, value.len());
+            }
+        }
+    }
+
+    /// A value that was kept elsewhere since one of the tokens was taken comes back.
+    pub(super) fn fill_born(&mut self, choice: u64, length: Length, options: Options) {
+        if self.model.tokens.is_empty() || options.tags.is_bad() {
+            return;
+        }
+        let at = choice as usize % self.model.tokens.len();
+        let born = self.model.tokens[at];
+        let place = born.place;
+        let now = self.call(place, |segment| segment.fill_token(place.name()));
+        let now = self.token_of_now(place, now, None);
+        let tags = options.tags.numbers();
+        let judge = |segment: &Segment| {
+            let token = &born.token;
+            let tags = options.tags.names();
+            segment.token_born(&now.token, token.clock(), token.invalidations(), &tags)
+        };
+        let token = self.call(place, judge);
+        assert_eq!(born.life, now.life, "{place:?}: another life");
+        let is_good = born.invalidations == now.invalidations
+            && self.model.allows_birth(place.space, born.birth, &tags);
+        let Some(token) = token else {
+            assert!(
+                !is_good || self.model.is_crowded(place),
+                "{place:?}: a birth refused for nothing, {born:?}"
+            );
+            return self.tally.note("birth refused");
+        };
+        assert!(
+            is_good,
+            "{place:?}: kept elsewhere and invalidated since, {born:?}"
+        );
+        self.tally.note("birth accepted");
+        let birth = born.birth;
+        self.model.tokens.push(Token { token, birth, ..now });
+        self.fill(self.model.tokens.len() as u64 - 1, None, length, options);
+        self.model.tokens.pop();
+    }
+
+    /// What is there is replaced by what was computed under one of the tokens.
+    pub(super) fn refill(&mut self, choice: u64, length: Length, options: Options) {
+        if self.model.tokens.is_empty() {
+            return;
+        }
+        let at = choice as usize % self.model.tokens.len();
+        let token = self.model.tokens[at];
+        let place = token.place;
+        let metadata = self.segment(place.space).metadata(place.name());
+        self.model.meet(place, metadata.is_some());
+        let seen = metadata.map(|metadata| metadata.version);
+        let Some(version) = seen.or_else(|| self.model.any_version(choice)) else {
+            return;
+        };
+        let value = self.new_value(length);
+        let outcome = self.call(place, |segment| {
+            options.with(|options| segment.refill(place.name(), version, &value, &token.token, options))
+        });
+        let held = match self.plan(place, &value, options) {
+            Ok(held) => Held {
+                birth: token.birth,
+                ..held
+            },
+            Err(refusal) => {
+                self.tally.note("refill refused");
+                return refusal.compare(outcome.err());
+            }
+        };
+        let size = self.model.world.size(place, &held);
+        let is_good = token.invalidations == self.model.invalidations_of(place)
+            && self.model.allows_birth(place.space, token.birth, &held.tags);
+        match outcome {
+            Ok(swap) => {
+                self.model.counters.stores += 1;
+                let present = self.model.meet(place, swap != Swap::NotFound);
+                match swap {
+                    Swap::Stored => {
+                        assert!(
+                            is_good,
+                            "{place:?}: refilled although it was invalidated, {token:?}"
+                        );
+                        self.tally.note("refill stored");
+                        self.model.write(place, Some(held));
+                    }
+                    Swap::Superseded => {
+                        let is_right = !is_good || self.model.is_crowded(place);
+                        assert!(is_right, "{place:?}: a refill refused for nothing, {token:?}");
+                        self.tally.note("refill superseded");
+                        self.model.write(place, present);
+                    }
+                    Swap::NotFound => self.tally.note("refill not found"),
+                    Swap::Conflict(_) => panic!("{place:?}: a conflict with the present version"),
+                }
+            }
+            Err(error) => {
+                self.meet_before_error(place);
+                assert!(seen.is_some(), "{place:?}: nothing was to be written");
+                if !size.fits() {
+                    self.tally.note("refill too large");
                 }
                 self.accept_error(error, size, value.len());
             }

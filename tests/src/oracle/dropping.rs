@@ -28,7 +28,7 @@ impl Episode<'_, '_> {
         });
         self.model.births += 1;
         self.model.counters.invalidations += 1;
-        self.model.write(place, None);
+        self.model.invalidate(place, None);
         self.tell_of_key(RecordKind::Invalidate, place);
     }
 

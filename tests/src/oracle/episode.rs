@@ -224,12 +224,23 @@ impl<'s, 'm> Episode<'s, 'm> {
             Operation::ClearAll => self.clear_all(),
             Operation::Lookup(place) => self.lookup(place),
             Operation::TakeToken(place) => self.take_token(place),
+            Operation::Supersede(place) => self.supersede(place),
             Operation::Fill {
                 choice,
                 of_another_key,
                 length,
                 options,
             } => self.fill(choice, of_another_key, length, options),
+            Operation::FillBorn {
+                choice,
+                length,
+                options,
+            } => self.fill_born(choice, length, options),
+            Operation::Refill {
+                choice,
+                length,
+                options,
+            } => self.refill(choice, length, options),
             Operation::Flight {
                 place,
                 patience_ms,

@@ -117,7 +117,9 @@ impl Episode<'_, '_> {
 
     pub(super) fn stats(&mut self) {
         self.tally.note("stats");
-        let stats = self.segment(0).stats();
+        let segment = self.segment(0);
+        assert_eq!(segment.now_ms(), self.model.now_ms(), "the time");
+        let stats = segment.stats();
         self.model.counters.compare(&stats);
         assert_eq!(
             stats.invalidation_clock, self.model.births,

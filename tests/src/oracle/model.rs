@@ -53,6 +53,8 @@ pub(super) struct Model {
     tags_reached: [u8; TAGS],
     /// How often each key was written.
     writes: HashMap<Place, u64>,
+    /// How often each key was invalidated, by itself.
+    invalidations: HashMap<Place, u64>,
     /// Keys that share a stamp with another: their fills may be refused for nothing.
     crowded: HashMap<Place, bool>,
     /// Keys of which it is not known whether they were written.
@@ -80,6 +82,7 @@ impl Model {
             tags: [0; TAGS],
             tags_reached: std::array::from_fn(|tag| 1 << tag),
             writes: HashMap::new(),
+            invalidations: HashMap::new(),
             crowded: HashMap::new(),
             uncertain_writes: HashMap::new(),
             counters: Counters::default(),
@@ -229,6 +232,16 @@ impl Model {
 
     pub(super) fn writes_of(&self, place: Place) -> u64 {
         self.writes.get(&place).copied().unwrap_or(0)
+    }
+
+    /// The key was invalidated, and holds this now.
+    pub(super) fn invalidate(&mut self, place: Place, held: Option<Held>) {
+        *self.invalidations.entry(place).or_default() += 1;
+        self.write(place, held);
+    }
+
+    pub(super) fn invalidations_of(&self, place: Place) -> u64 {
+        self.invalidations.get(&place).copied().unwrap_or(0)
     }
 
     pub(super) fn uncertain_writes_of(&self, place: Place) -> u64 {

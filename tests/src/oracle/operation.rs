@@ -123,9 +123,20 @@ pub(super) enum Operation {
 
     Lookup(Place),
     TakeToken(Place),
+    Supersede(Place),
     Fill {
         choice: u64,
         of_another_key: Option<Place>,
+        length: Length,
+        options: Options,
+    },
+    FillBorn {
+        choice: u64,
+        length: Length,
+        options: Options,
+    },
+    Refill {
+        choice: u64,
         length: Length,
         options: Options,
     },
@@ -330,12 +341,23 @@ impl Operation {
     }
 
     fn compute(random: &mut Random, place: Place) -> Self {
-        match random.below(16) {
+        match random.below(21) {
             0..5 => Self::Lookup(place),
             5..7 => Self::TakeToken(place),
+            16 => Self::Supersede(place),
+            17..19 => Self::FillBorn {
+                choice: random.next(),
+                length: Length::random(random),
+                options: Options::random(random),
+            },
             7..12 => Self::Fill {
                 choice: random.next(),
                 of_another_key: random.one_in(20).then_some(place),
+                length: Length::random(random),
+                options: Options::random(random),
+            },
+            19..21 => Self::Refill {
+                choice: random.next(),
                 length: Length::random(random),
                 options: Options::random(random),
             },

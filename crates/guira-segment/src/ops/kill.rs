@@ -129,18 +129,17 @@ impl Shared {
         }
     }
 
-    /// Changes the key's stamp as every write does that is not an invalidation.
-    pub(crate) fn stamp_write(&self, key: &Key<'_>) {
+    /// Changes the key's stamp as every write does that is not an invalidation; gives what it made of it.
+    pub(crate) fn stamp_write(&self, key: &Key<'_>) -> KeyStamp {
         let word = self.key_stamp_word(key.hash);
         let mut stamp = KeyStamp(word.load(Ordering::Relaxed));
-        // SeqCst: in one order with the links and looks of fills.
-        while let Err(now) = word.compare_exchange_weak(
-            stamp.0,
-            stamp.written(key.hash).0,
-            Ordering::SeqCst,
-            Ordering::Relaxed,
-        ) {
-            stamp = KeyStamp(now);
+        loop {
+            let written = stamp.written(key.hash);
+            // SeqCst: in one order with the links and looks of fills.
+            match word.compare_exchange_weak(stamp.0, written.0, Ordering::SeqCst, Ordering::Relaxed) {
+                Ok(_) => return written,
+                Err(now) => stamp = KeyStamp(now),
+            }
         }
     }
 
