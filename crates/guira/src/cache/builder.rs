@@ -1,8 +1,8 @@
 //! Settings of a cache.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64; // process-private
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::spill::{LEAST_SPILL_BYTES, Spill};
@@ -311,6 +311,7 @@ impl<K: ?Sized, V, C> CacheBuilder<K, V, C> {
                 mismatch: self.mismatch,
                 announces_puts: self.announces_puts,
                 mismatches: AtomicU64::new(0),
+                life: OnceLock::new(),
                 flights: Flights::with(self.flights, judge),
             }),
             types: PhantomData,

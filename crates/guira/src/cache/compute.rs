@@ -265,7 +265,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
 }
 
 impl<E: From<Error> + Display> Manner<E> {
-    pub(super) const fn of_errors() -> Self {
+    pub(crate) const fn of_errors() -> Self {
         Self {
             adopt: |failure| Some(E::from(Error::Failure(failure))),
             describe: Failure::of_error,

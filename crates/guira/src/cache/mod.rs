@@ -16,13 +16,14 @@ mod read;
 mod reading;
 mod seam;
 mod spill;
+mod tier;
 mod whole;
 mod write;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64; // process-private
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock}; // process-private
 
 use guira_segment::Segment;
 
@@ -72,6 +73,8 @@ pub(crate) struct Inner<V, C> {
     /// Whether a value is decoded where it lies, because it would be copied once more otherwise.
     decodes_pinned: bool,
     mismatches: AtomicU64, // process-private
+    /// Of the segment, once somebody asked: it costs calls into the kernel.
+    life: OnceLock<u64>,
     pub(crate) flights: Flights,
 }
 

@@ -150,7 +150,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         self.with_extras(key, value, Extras::default().with_cost(cost), then)
     }
 
-    fn with_extras<R, E: From<CodecError>>(
+    pub(super) fn with_extras<R, E: From<CodecError>>(
         &self,
         key: &[u8],
         value: &V,

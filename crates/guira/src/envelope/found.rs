@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    ALIGNMENT_BYTES, CODEC_MASK, COMPRESSION_MASK, Extras, HAS_COST, HAS_EXTRAS, HAS_SCHEMA, MARK, MARK_MASK,
-    OWN_CODEC, SEAL_MASK,
+    ALIGNMENT_BYTES, Birth, CODEC_MASK, COMPRESSION_MASK, Extras, HAS_BIRTH, HAS_COST, HAS_EXTRAS,
+    HAS_SCHEMA, MARK, MARK_MASK, OWN_CODEC, SEAL_MASK,
 };
 use crate::codec::{CodecId, Form};
 
@@ -61,7 +61,7 @@ pub(super) fn parse(value: &[u8], in_place: bool) -> Option<(Form, Extras, &[u8]
     if first & HAS_EXTRAS != 0 {
         (extras.bits, rest) = rest.split_first().map(|(byte, rest)| (*byte, rest))?;
     }
-    if extras.bits & !(COMPRESSION_MASK | SEAL_MASK | HAS_COST) != 0 {
+    if extras.bits & !(COMPRESSION_MASK | SEAL_MASK | HAS_COST | HAS_BIRTH) != 0 {
         return None;
     }
     let schema = if first & HAS_SCHEMA != 0 {
@@ -72,8 +72,13 @@ pub(super) fn parse(value: &[u8], in_place: bool) -> Option<(Form, Extras, &[u8]
     if extras.bits & HAS_COST != 0 {
         extras.cost_us = take_u32(&mut rest)?;
     }
+    if extras.bits & HAS_BIRTH != 0 {
+        let (birth, behind) = rest.split_first_chunk()?;
+        (extras.birth, rest) = (Birth::from_bytes(*birth), behind);
+    }
     if in_place {
-        rest = value.get(ALIGNMENT_BYTES..)?;
+        let head_bytes = value.len() - rest.len();
+        rest = value.get(head_bytes.next_multiple_of(ALIGNMENT_BYTES)..)?;
     }
     let form = Form { id, schema, in_place };
     Some((form, extras, rest))

@@ -1,10 +1,12 @@
 //! The bytes before a value, written.
 
-use super::{ALIGNMENT_BYTES, COST_BYTES, Extras, HAS_COST, HAS_EXTRAS, HAS_SCHEMA, MARK, OWN_CODEC};
+use super::{
+    ALIGNMENT_BYTES, COST_BYTES, Extras, HAS_BIRTH, HAS_COST, HAS_EXTRAS, HAS_SCHEMA, MARK, OWN_CODEC,
+};
 use crate::codec::{CodecId, Form};
 
-/// Codec, its number, extras, schema and cost: 14, and up to the next multiple of 16.
-const MAX_HEAD_BYTES: usize = 16;
+/// Codec, its number, extras, schema, cost and birth: 30, and up to the next multiple of 16.
+const MAX_HEAD_BYTES: usize = 32;
 
 /// The bytes before a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,13 +47,16 @@ impl Head {
         if extras.bits & HAS_COST != 0 {
             head.push(&extras.cost_us.to_le_bytes());
         }
+        if extras.bits & HAS_BIRTH != 0 {
+            head.push(&extras.birth.to_bytes());
+        }
         if form.in_place {
-            head.length = ALIGNMENT_BYTES;
+            head.length = head.length.next_multiple_of(ALIGNMENT_BYTES);
         }
         head.measured()
     }
 
-    /// All but the cost, which is last.
+    /// All but the cost, which is last where there is no birth.
     pub(super) fn without_cost(self) -> Self {
         let mut head = Self {
             length: self.length.saturating_sub(COST_BYTES),
@@ -92,7 +97,7 @@ impl Head {
     /// Whether a value begins with this head, if its first eight bytes say so.
     #[inline]
     pub(super) fn is_at(&self, first: u64) -> bool {
-        let own = u128::from_le_bytes(self.bytes) as u64;
+        let own = self.bytes.first_chunk().map_or(0, |own| u64::from_le_bytes(*own));
         self.mask != 0 && first & self.mask == own
     }
 }

@@ -5,18 +5,21 @@
 //! |---|---|
 //! | 1 | `10xs cccc`: whether extras (x) and a schema (s) are named, and the codec's number (c) |
 //! | 4 if c is 15 | the number of a codec of the program's own, little-endian |
-//! | 1 if x | the extras: bits 0 and 1 the compression (0 none, 1 LZ4, 2 Zstandard), bits 2 and 3 the seal (0 none, 1 XChaCha20-Poly1305, 2 HMAC-SHA-256), bit 4 whether a cost is named; the others are 0 |
+//! | 1 if x | the extras: bits 0 and 1 the compression (0 none, 1 LZ4, 2 Zstandard), bits 2 and 3 the seal (0 none, 1 XChaCha20-Poly1305, 2 HMAC-SHA-256), bit 4 whether a cost is named, bit 5 whether a birth is; the others are 0 |
 //! | 4 if s | the schema, little-endian |
 //! | 4 if extras bit 4 | the cost of its computation in microseconds, little-endian |
+//! | 16 if extras bit 5 | its birth, in a tier below the segment that knows of its invalidations: see `birth` |
 //! | to the next multiple of 16 if the codec is read in place | zeroes |
 //!
 //! The value's bytes follow, as [`transform`](crate::transform) leaves them. The first byte is none that UTF-8
 //! begins with, so text that was stored without an envelope is told apart. Counters have no envelope: they
 //! are decimal digits, which the engine adds to in place.
 
+mod birth;
 mod found;
 mod head;
 
+pub(crate) use birth::Birth;
 pub use found::Found;
 pub(crate) use head::Head;
 
@@ -38,12 +41,14 @@ const COMPRESSION_MASK: u8 = 0b0000_0011;
 const SEAL_MASK: u8 = 0b0000_1100;
 const HAS_COST: u8 = 0b0001_0000;
 const COST_BYTES: usize = 4;
+const HAS_BIRTH: u8 = 0b0010_0000;
 
 /// How a value's bytes are kept, as the extras name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Extras {
     bits: u8,
     cost_us: u32,
+    birth: Birth,
 }
 
 impl Extras {
@@ -56,6 +61,7 @@ impl Extras {
         Self {
             bits: transforms,
             cost_us: 0,
+            birth: Birth::NONE,
         }
     }
 
@@ -63,12 +69,21 @@ impl Extras {
         Self {
             bits: self.bits | HAS_COST,
             cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
+            ..self
+        }
+    }
+
+    pub(crate) const fn with_birth(self, birth: Birth) -> Self {
+        Self {
+            bits: self.bits | HAS_BIRTH,
+            birth,
+            ..self
         }
     }
 
     pub(crate) const fn with_transforms(self, transforms: u8) -> Self {
         Self {
-            bits: self.bits & HAS_COST | transforms,
+            bits: self.bits & (HAS_COST | HAS_BIRTH) | transforms,
             ..self
         }
     }
@@ -82,11 +97,15 @@ impl Extras {
     }
 
     pub(crate) const fn transforms(self) -> u8 {
-        self.bits & !HAS_COST
+        self.bits & !(HAS_COST | HAS_BIRTH)
     }
 
     pub(crate) fn cost(self) -> Option<Duration> {
         (self.bits & HAS_COST != 0).then(|| Duration::from_micros(self.cost_us.into()))
+    }
+
+    pub(crate) fn birth(self) -> Option<Birth> {
+        (self.bits & HAS_BIRTH != 0).then_some(self.birth)
     }
 }
 

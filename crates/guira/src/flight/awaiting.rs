@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::asking::{Asking, Turn, Waited, Waiting};
+use super::below::Below;
 use super::cluster::Asked;
 use super::computation::Computation;
 use super::entangled;
@@ -75,6 +76,10 @@ pub(crate) async fn compute_awaiting<V, E, F>(
 where
     F: Future<Output = Result<V, E>>,
 {
+    let computation = match computation.ask_below(values) {
+        Below::Found(value) => return Ok(value),
+        Below::Compute(computation) => computation,
+    };
     let (computation, lease) = match computation.ask_cluster_awaiting(values).await {
         Asked::Found(value) => return Ok(value),
         Asked::Compute(computation, lease) => (computation, lease),

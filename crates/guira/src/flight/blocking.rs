@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use guira_segment::FlightEnd;
 
 use super::asking::{Asking, Place, Turn, Waited, Waiting};
+use super::below::Below;
 use super::cluster::Asked;
 use super::computation::{Basis, Computation};
 use super::crowd;
@@ -62,6 +63,10 @@ pub(crate) fn compute_blocking<V, E>(
     manner: Manner<E>,
     compute: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E> {
+    let computation = match computation.ask_below(values) {
+        Below::Found(value) => return Ok(value),
+        Below::Compute(computation) => computation,
+    };
     let (computation, lease) = match computation.ask_cluster(values) {
         Asked::Found(value) => return Ok(value),
         Asked::Compute(computation, lease) => (computation, lease),

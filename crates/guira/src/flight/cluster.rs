@@ -165,7 +165,7 @@ impl<'c> Computation<'c> {
     }
 
     /// The token again: what others are given must have been computed after the lease was granted.
-    fn renew_basis(&mut self) {
+    pub(super) fn renew_basis(&mut self) {
         self.basis = Basis::now(self.place.segment, self.place.key);
     }
 

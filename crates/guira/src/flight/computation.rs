@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use guira_segment::{Expiry, Fill, FillToken, FlightLead, PutOptions, StoreError, Swap, Version};
+use guira_segment::{Expiry, Fill, FillToken, FlightLead, PutOptions, Segment, StoreError, Swap, Version};
 
 use super::asking::Place;
 use super::entangled::{self, Edge, Entered};
@@ -31,8 +31,26 @@ impl Basis {
         }
     }
 
+    /// Stores `encoded`; false if something else came between.
+    pub(crate) fn store(
+        &self,
+        segment: &Segment,
+        key: &[u8],
+        encoded: &[u8],
+        options: &PutOptions<'_>,
+    ) -> Result<bool, StoreError> {
+        if let Self::Present(token, version) = self {
+            match segment.refill(key, *version, encoded, token, options)? {
+                Swap::Stored => return Ok(true),
+                Swap::Conflict(_) | Swap::Superseded => return Ok(false),
+                Swap::NotFound => {}
+            }
+        }
+        Ok(segment.fill(key, encoded, self.token(), options)? == Fill::Stored)
+    }
+
     /// As if begun when the invalidation clock said `clock`.
-    pub(super) fn born_at(self, clock: u64) -> Self {
+    pub(crate) fn born_at(self, clock: u64) -> Self {
         match self {
             Self::Absent(token) => Self::Absent(token.born_at(clock)),
             Self::Present(token, version) => Self::Present(token.born_at(clock), version),
@@ -49,10 +67,10 @@ pub(crate) struct Computation<'c> {
     /// There is a stale value: a failure begins a back-off.
     is_refresh: bool,
     /// Somebody is changing the source: what is computed may be of before or after, and is not stored.
-    is_guarded: bool,
+    pub(super) is_guarded: bool,
     lead: Option<FlightLead<'c>>,
     _nested: Option<Edge>,
-    began: Instant,
+    pub(super) began: Instant,
 }
 
 impl<'c> Computation<'c> {
@@ -127,7 +145,15 @@ impl<'c> Computation<'c> {
         let is_stored = values.encode(self.place.key, value, cost, declared, |encoded, options| {
             is_seen_to = true;
             let options = options.filter(|_| !declared.is_unknown());
+            let is_kept = options.is_some() && !self.is_guarded;
+            if is_kept {
+                values.before_store(value, declared, self.basis.token());
+            }
             let stored = options.map(|options| self.store(encoded, options));
+            if is_kept {
+                let is_superseded = matches!(stored, Some(Ok(false)));
+                values.after_store(value, declared, self.basis.token(), !is_superseded);
+            }
             match stored {
                 Some(Ok(true)) => return true,
                 Some(Ok(false)) => count(&tally.superseded),
@@ -168,24 +194,16 @@ impl<'c> Computation<'c> {
     }
 
     /// Whether the value is there now; false if something else came between.
-    fn store(&self, encoded: &[u8], options: &PutOptions<'_>) -> Result<bool, StoreError> {
+    pub(super) fn store(&self, encoded: &[u8], options: &PutOptions<'_>) -> Result<bool, StoreError> {
         if self.is_guarded {
             return Ok(false);
         }
         let Place { segment, key, .. } = self.place;
-        if let Basis::Present(_, version) = self.basis {
-            match segment.compare_and_swap(key, version, encoded, options)? {
-                Swap::Stored => return Ok(true),
-                Swap::Conflict(_) | Swap::Superseded => return Ok(false),
-                Swap::NotFound => {}
-            }
-        }
-        let fill = segment.fill(key, encoded, self.basis.token(), options)?;
-        Ok(fill == Fill::Stored)
+        self.basis.store(segment, key, encoded, options)
     }
 
     /// Tells those who wait, if there are any; false if they cannot be told.
-    fn tell(&self, record: impl FnOnce() -> Vec<u8>) -> bool {
+    pub(super) fn tell(&self, record: impl FnOnce() -> Vec<u8>) -> bool {
         let Place { segment, flights, .. } = self.place;
         if let Some(lead) = self.lead.as_ref().filter(|lead| lead.is_awaited())
             && let Some(records) = flights.records(segment)

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use guira_segment::PutOptions;
+use guira_segment::{Expiry, FillToken, PutOptions};
 
 use crate::dependency::Declared;
 use crate::failure::Failure;
+use crate::lifetime::Ttl;
 
 /// How values become what is stored, and back.
 pub(crate) trait Values<V> {
@@ -26,6 +27,37 @@ pub(crate) trait Values<V> {
         declared: &Declared,
         store: impl FnOnce(&[u8], Option<&PutOptions<'_>>) -> R,
     ) -> Option<R>;
+
+    /// What the tiers below the segment have of the key that was missed here; `token` was taken before they are asked.
+    fn below(&self, _token: &FillToken) -> Option<FromBelow<V>> {
+        None
+    }
+
+    /// What is computed is not for the tiers below.
+    fn leave_below(&self) {}
+
+    /// A computed value is about to be stored in the segment.
+    fn before_store(&self, _value: &V, _declared: &Declared, _token: &FillToken) {}
+
+    /// It was; or it was not stored, because it is superseded.
+    fn after_store(&self, _value: &V, _declared: &Declared, _token: &FillToken, _is_stored: bool) {}
+
+    /// What was found below is in the segment now.
+    fn came_up(&self, _found: &FromBelow<V>) {}
+}
+
+/// A value of a tier below the segment.
+#[derive(Debug)]
+pub(crate) struct FromBelow<V> {
+    pub(crate) value: V,
+    /// As old as the value.
+    pub(crate) token: FillToken,
+    /// What is left of its life.
+    pub(crate) expiry: Expiry,
+    pub(crate) tags: Vec<Vec<u8>>,
+    /// Which tier had it, and for how long.
+    pub(crate) from: usize,
+    pub(crate) ttl: Ttl,
 }
 
 /// How errors travel.

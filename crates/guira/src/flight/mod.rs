@@ -61,6 +61,7 @@
 
 mod asking;
 mod awaiting;
+mod below;
 mod blocking;
 mod cluster;
 mod computation;
@@ -77,8 +78,9 @@ mod waiters;
 pub(crate) use asking::{Asking, Place, Turn};
 pub(crate) use awaiting::{answer_awaiting, compute_awaiting};
 pub(crate) use blocking::{answer_blocking, compute_blocking, fetch_blocking};
+pub(crate) use computation::Basis;
 pub use manner::Manner;
-pub(crate) use manner::{Purpose, Values};
+pub(crate) use manner::{FromBelow, Purpose, Values};
 pub(crate) use many::answer_many;
 pub use options::FlightOptions;
 pub(crate) use records::{KeyId, Records};

@@ -73,6 +73,42 @@ impl Lifetime {
         }
     }
 
+    /// As it is, but that nothing lives longer than `most`; what is left to a cache lives so long.
+    pub(crate) fn at_most(self, most: Duration) -> Self {
+        let hard = match self.hard {
+            Hard::OfCache | Hard::Never => most,
+            Hard::After(ttl) => ttl.min(most),
+            Hard::Until(deadline) => match deadline.duration_since(SystemTime::now()) {
+                Ok(left) => left.min(most),
+                // The cache says that it is over.
+                Err(_) => return self,
+            },
+        };
+        Self {
+            hard: Hard::After(hard),
+            soft: self.soft.filter(|soft| *soft < hard),
+        }
+    }
+
+    /// A part of it, 0 to 1; what is left to a cache, or is for ever, stays so.
+    pub(crate) fn part(self, fraction: f64) -> Self {
+        if fraction >= 1.0 {
+            return self;
+        }
+        let hard = match self.hard {
+            Hard::After(ttl) => Hard::After(ttl.mul_f64(fraction)),
+            Hard::Until(deadline) => match deadline.duration_since(SystemTime::now()) {
+                Ok(left) => Hard::After(left.mul_f64(fraction)),
+                Err(_) => return self,
+            },
+            Hard::OfCache | Hard::Never => return self,
+        };
+        Self {
+            hard,
+            soft: self.soft.map(|soft| soft.mul_f64(fraction)),
+        }
+    }
+
     const fn of(hard: Hard) -> Self {
         Self { hard, soft: None }
     }

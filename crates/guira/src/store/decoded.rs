@@ -4,14 +4,14 @@ use std::cell::Cell;
 use std::fmt;
 use std::hash::Hash;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use guira_segment::{Add, Put, Replace, Watch};
 use quick_cache::sync::Cache as Table;
 use serde::Serialize;
 
-use super::Store;
+use super::{Arbiter, Keeping, Looked, Seat, Store};
 use crate::cache::{Cache, Renew};
 use crate::codec::{Codec, Postcard};
 use crate::dependency::{self, is_inheriting};
@@ -55,6 +55,8 @@ pub struct Decoded<K, V, C = Postcard> {
 #[repr(C)]
 struct Kept<V> {
     watch: Option<Watch>,
+    /// While the watch stands: it is not stale, and has no soft deadline. Known once somebody asked.
+    stays_fresh: OnceLock<bool>,
     value: V,
 }
 
@@ -115,6 +117,22 @@ impl<K: Serialize + Eq + Hash + Clone, V, C: Codec<V>> Decoded<K, V, C> {
         Ok(())
     }
 
+    /// Whether `kept` is fresh as long as it is current.
+    fn stays_fresh(&self, key: &K, kept: &Kept<V>) -> Result<bool, Error> {
+        if let Some(stays_fresh) = kept.stays_fresh.get() {
+            return Ok(*stays_fresh);
+        }
+        let metadata = self.cache.metadata(key)?;
+        let stays_fresh = metadata.is_some_and(|present| !present.is_stale && present.soft_ttl.is_none());
+        // Only then it was the metadata of this value.
+        if let Some(watch) = &kept.watch
+            && self.cache.segment()?.is_current(watch)
+        {
+            return Ok(*kept.stays_fresh.get_or_init(|| stays_fresh));
+        }
+        Ok(false)
+    }
+
     #[inline(never)]
     fn decode(&self, key: &K) -> Result<Option<Shared<V>>, Error> {
         let key_bytes = self.cache.key_bytes(key)?;
@@ -124,15 +142,20 @@ impl<K: Serialize + Eq + Hash + Clone, V, C: Codec<V>> Decoded<K, V, C> {
             None => None,
             Some((stored, watch)) => {
                 dependency::give(&stored);
-                self.cache.decode(&key_bytes, &stored)?.zip(Some(watch))
+                let value = self.cache.decode(&key_bytes, &stored)?;
+                value.map(|value| Kept {
+                    watch,
+                    stays_fresh: OnceLock::new(),
+                    value,
+                })
             }
         };
-        let Some((value, watch)) = found else {
+        let Some(kept) = found else {
             self.table.remove(key);
             return Ok(None);
         };
-        let is_watched = watch.is_some();
-        let kept = Arc::new(Kept { watch, value });
+        let is_watched = kept.watch.is_some();
+        let kept = Arc::new(kept);
         if is_watched {
             self.table.insert(key.clone(), Arc::clone(&kept));
         }
@@ -236,5 +259,29 @@ where
 
     fn purge_stale_for(&self, time: Duration) -> Result<u64, Error> {
         self.cache.purge_stale_for(time)
+    }
+
+    fn get_if_fresh(&self, key: &K) -> Result<Option<V>, Error> {
+        match self.get_shared(key)? {
+            Some(shared) if self.stays_fresh(key, &shared.0)? => Ok(Some(V::clone(&shared))),
+            Some(_) => self.cache.get_if_fresh(key),
+            None => Ok(None),
+        }
+    }
+
+    fn look(&self, key: &K) -> Result<Looked<V>, Error> {
+        self.cache.look_for_tiers(key)
+    }
+
+    fn seat(&self, key: &K) -> Result<Option<Seat>, Error> {
+        self.cache.seat_for_tiers(key).map(Some)
+    }
+
+    fn keep(&self, key: &K, value: &V, keeping: &Keeping<'_>) -> Result<bool, Error> {
+        self.cache.keep_for_tiers(key, value, keeping)
+    }
+
+    fn arbiter(&self) -> Option<Arbiter<'_, K, V>> {
+        Some(Arbiter(&self.cache))
     }
 }

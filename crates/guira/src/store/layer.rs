@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use guira_segment::{Add, Put, Replace};
 
-use super::Store;
+use super::{Arbiter, Keeping, Looked, Seat, Store};
 use crate::cache::Renew;
 use crate::error::Error;
 use crate::lifetime::{Lifetime, Ttl};
@@ -83,6 +83,16 @@ impl<T> Outcome for Option<T> {
 
     fn of_nothing() -> Self {
         None
+    }
+}
+
+impl<V> Outcome for Looked<V> {
+    fn is_hit(&self) -> Option<bool> {
+        Some(self.held.is_some())
+    }
+
+    fn of_nothing() -> Self {
+        Self::plain(None)
     }
 }
 
@@ -173,7 +183,7 @@ impl<K: ?Sized, V, S: Store<K, V>, A: Around> Store<K, V> for Layered<S, A> {
         // Whether there is something is no read.
         let ttl = self
             .layer
-            .around(Operation::Ttl, || self.store.ttl(key).map(Looked));
+            .around(Operation::Ttl, || self.store.ttl(key).map(Left));
         Ok(ttl?.0)
     }
 
@@ -233,6 +243,28 @@ impl<K: ?Sized, V, S: Store<K, V>, A: Around> Store<K, V> for Layered<S, A> {
             .around(Operation::Ttl, || self.store.contains_for(key, margin))
     }
 
+    fn get_if_fresh(&self, key: &K) -> Result<Option<V>, Error> {
+        self.layer.around(Operation::Get, || self.store.get_if_fresh(key))
+    }
+
+    fn look(&self, key: &K) -> Result<Looked<V>, Error> {
+        self.layer.around(Operation::GetTtl, || self.store.look(key))
+    }
+
+    fn seat(&self, key: &K) -> Result<Option<Seat>, Error> {
+        // It reads no value.
+        self.store.seat(key)
+    }
+
+    fn keep(&self, key: &K, value: &V, keeping: &Keeping<'_>) -> Result<bool, Error> {
+        self.layer
+            .around(Operation::Put, || self.store.keep(key, value, keeping))
+    }
+
+    fn arbiter(&self) -> Option<Arbiter<'_, K, V>> {
+        self.store.arbiter()
+    }
+
     fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>> {
         // Asked for by the first that the layer lets through, if it lets any.
         let mut found: Option<Vec<_>> = None;
@@ -264,9 +296,9 @@ impl<K: ?Sized, V, S: Store<K, V>, A: Around> Store<K, V> for Layered<S, A> {
 }
 
 /// What is left of a life, which is no read.
-struct Looked(Option<Ttl>);
+struct Left(Option<Ttl>);
 
-impl Outcome for Looked {
+impl Outcome for Left {
     fn is_hit(&self) -> Option<bool> {
         None
     }

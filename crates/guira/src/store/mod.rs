@@ -11,7 +11,8 @@
 //! | [`Layered`] with [`FailOpen`] | goes on without a cache that fails |
 //! | [`Prefixed`] | is a part of another, by a half of its keys |
 //! | [`Router`] | finds the store of a namespace |
-//! | [`TwoLevel`] | is one in front of another |
+//! | [`Tiers`] | is any number of others, the fastest first |
+//! | [`TwoLevel`] | is one in front of another, whatever they are |
 //! | `Decoded` (feature `decoded`) | keeps decoded values in front of a cache, each asked for at every hit whether it is current |
 
 mod counting;
@@ -22,6 +23,7 @@ mod layer;
 mod null;
 mod prefixed;
 mod router;
+mod tiers;
 mod tracing;
 mod two_level;
 
@@ -45,6 +47,8 @@ pub use layer::{Around, Layered, Operation, Outcome};
 pub use null::Null;
 pub use prefixed::Prefixed;
 pub use router::Router;
+pub use tiers::{Arbiter, Keeping, Looked, OnFailure, Promotion, Seat, TierCounts, Tiers, TiersReading};
+pub(crate) use tiers::{Computed, Decide, Held, Life, Lives};
 pub use tracing::Tracing;
 pub use two_level::{OnPromote, TwoLevel};
 
@@ -96,6 +100,12 @@ pub trait Store<K: ?Sized, V>: Send + Sync {
         Ok(self.ttl(key)?.is_some_and(|ttl| ttl.outlasts(margin)))
     }
 
+    /// The value of `key` if it is fresh.
+    fn get_if_fresh(&self, key: &K) -> Result<Option<V>, Error> {
+        let found = self.get_ttl(key)?.filter(|(_, ttl)| !ttl.is_stale());
+        Ok(found.map(|(value, _)| value))
+    }
+
     /// The values of `keys`, in their order.
     fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>> {
         keys.iter().map(|key| self.get(key)).collect()
@@ -110,6 +120,36 @@ pub trait Store<K: ?Sized, V>: Send + Sync {
     /// Removes all `keys`; says of each whether it had a value.
     fn remove_many(&self, keys: &[&K]) -> Vec<Result<bool, Error>> {
         keys.iter().map(|key| self.remove(key)).collect()
+    }
+
+    /// What a stack of [`Tiers`] wants to know of `key`. Stores that wrap another pass this on, and what follows.
+    fn look(&self, key: &K) -> Result<Looked<V>, Error> {
+        Ok(Looked::plain(self.get_ttl(key)?))
+    }
+
+    /// What a stack of [`Tiers`] wants to know of `keys`, in their order.
+    fn look_many(&self, keys: &[&K]) -> Vec<Result<Looked<V>, Error>> {
+        keys.iter().map(|key| self.look(key)).collect()
+    }
+
+    /// The right to store something in the place of what `key` has; `None` from a store that gives no such rights.
+    fn seat(&self, key: &K) -> Result<Option<Seat>, Error> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// Keeps `value` as a stack of [`Tiers`] says; false if it is superseded.
+    fn keep(&self, key: &K, value: &V, keeping: &Keeping<'_>) -> Result<bool, Error> {
+        let Some(lifetime) = keeping.lifetime() else {
+            return Ok(false);
+        };
+        let options = PutOptions::from(lifetime).tags(keeping.tags);
+        Ok(self.put(key, value, &options)? == Put::Stored)
+    }
+
+    /// The segment that a stack of [`Tiers`] may ask of invalidations, and whose flights are the stack's.
+    fn arbiter(&self) -> Option<Arbiter<'_, K, V>> {
+        None
     }
 }
 
@@ -169,6 +209,26 @@ impl<K: Serialize + ?Sized, V, C: Codec<V>> Store<K, V> for Cache<K, V, C> {
     fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>> {
         self.get_many(keys.iter().copied())
     }
+
+    fn get_if_fresh(&self, key: &K) -> Result<Option<V>, Error> {
+        self.get_if_fresh(key)
+    }
+
+    fn look(&self, key: &K) -> Result<Looked<V>, Error> {
+        self.look_for_tiers(key)
+    }
+
+    fn seat(&self, key: &K) -> Result<Option<Seat>, Error> {
+        self.seat_for_tiers(key).map(Some)
+    }
+
+    fn keep(&self, key: &K, value: &V, keeping: &Keeping<'_>) -> Result<bool, Error> {
+        self.keep_for_tiers(key, value, keeping)
+    }
+
+    fn arbiter(&self) -> Option<Arbiter<'_, K, V>> {
+        Some(Arbiter(self))
+    }
 }
 
 /// The methods of a store that only passes its calls on to `$self.$inner`, but for those written out.
@@ -196,6 +256,12 @@ impl<K: ?Sized, V, S: Store<K, V> + ?Sized> Store<K, V> for Arc<S> {
         fn clear(&self) -> Result<(), Error>;
         fn purge_stale_for(&self, time: Duration) -> Result<u64, Error>;
         fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>>;
+        fn get_if_fresh(&self, key: &K) -> Result<Option<V>, Error>;
+        fn look(&self, key: &K) -> Result<Looked<V>, Error>;
+        fn look_many(&self, keys: &[&K]) -> Vec<Result<Looked<V>, Error>>;
+        fn seat(&self, key: &K) -> Result<Option<Seat>, Error>;
+        fn keep(&self, key: &K, value: &V, keeping: &Keeping<'_>) -> Result<bool, Error>;
+        fn arbiter(&self) -> Option<Arbiter<'_, K, V>>;
     }
 }
 
@@ -215,5 +281,11 @@ impl<K: ?Sized, V, S: Store<K, V> + ?Sized> Store<K, V> for &S {
         fn clear(&self) -> Result<(), Error>;
         fn purge_stale_for(&self, time: Duration) -> Result<u64, Error>;
         fn get_many(&self, keys: &[&K]) -> Vec<Result<Option<V>, Error>>;
+        fn get_if_fresh(&self, key: &K) -> Result<Option<V>, Error>;
+        fn look(&self, key: &K) -> Result<Looked<V>, Error>;
+        fn look_many(&self, keys: &[&K]) -> Vec<Result<Looked<V>, Error>>;
+        fn seat(&self, key: &K) -> Result<Option<Seat>, Error>;
+        fn keep(&self, key: &K, value: &V, keeping: &Keeping<'_>) -> Result<bool, Error>;
+        fn arbiter(&self) -> Option<Arbiter<'_, K, V>>;
     }
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use guira_segment::{Add, Put, Replace};
 
-use super::Store;
+use super::{Arbiter, Computed, Decide, Keeping, Looked, Seat, Store};
 use crate::cache::Renew;
 use crate::error::Error;
+use crate::flight::Place;
+use crate::key::KeyBytes;
 use crate::lifetime::{Lifetime, Ttl};
 use crate::options::PutOptions;
 
@@ -109,5 +111,77 @@ impl<K: Clone, V, P: Clone + Send + Sync, S: Store<(P, K), V>> Store<K, V> for P
         let keys: Vec<(P, K)> = keys.iter().map(|key| self.key(*key)).collect();
         let keys: Vec<&(P, K)> = keys.iter().collect();
         self.store.get_many(&keys)
+    }
+
+    fn get_if_fresh(&self, key: &K) -> Result<Option<V>, Error> {
+        self.store.get_if_fresh(&self.key(key))
+    }
+
+    fn look(&self, key: &K) -> Result<Looked<V>, Error> {
+        self.store.look(&self.key(key))
+    }
+
+    fn look_many(&self, keys: &[&K]) -> Vec<Result<Looked<V>, Error>> {
+        let keys: Vec<(P, K)> = keys.iter().map(|key| self.key(*key)).collect();
+        let keys: Vec<&(P, K)> = keys.iter().collect();
+        self.store.look_many(&keys)
+    }
+
+    fn seat(&self, key: &K) -> Result<Option<Seat>, Error> {
+        self.store.seat(&self.key(key))
+    }
+
+    fn keep(&self, key: &K, value: &V, keeping: &Keeping<'_>) -> Result<bool, Error> {
+        self.store.keep(&self.key(key), value, keeping)
+    }
+
+    fn arbiter(&self) -> Option<Arbiter<'_, K, V>> {
+        self.store.arbiter().is_some().then_some(Arbiter(self))
+    }
+}
+
+impl<S, P> Prefixed<S, P> {
+    fn whole<K, V>(&self) -> &dyn Decide<(P, K), V>
+    where
+        S: Store<(P, K), V>,
+    {
+        let Arbiter(whole) = self.store.arbiter().expect("it had one when it was asked");
+        whole
+    }
+}
+
+impl<K: Clone, V, P: Clone + Send + Sync, S: Store<(P, K), V>> Decide<K, V> for Prefixed<S, P> {
+    fn bytes_of(&self, key: &K) -> Result<KeyBytes, Error> {
+        self.whole().bytes_of(&self.key(key))
+    }
+
+    fn place_of<'c>(&'c self, key: &'c KeyBytes) -> Result<Place<'c>, Error>
+    where
+        K: 'c,
+        V: 'c,
+    {
+        self.whole().place_of(key)
+    }
+
+    fn life(&self) -> u64 {
+        self.whole().life()
+    }
+
+    fn invalidate_tag(&self, tag: &[u8]) -> Result<(), Error> {
+        self.whole().invalidate_tag(tag)
+    }
+
+    fn decode_stored(&self, key: &[u8], stored: &[u8]) -> Option<V> {
+        self.whole().decode_stored(key, stored)
+    }
+
+    fn encode_computed(
+        &self,
+        key: &[u8],
+        value: &V,
+        computed: Computed<'_>,
+        store: &mut dyn FnMut(&[u8], Option<&guira_segment::PutOptions<'_>>),
+    ) -> bool {
+        self.whole().encode_computed(key, value, computed, store)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use guira_segment::{Add, Put, Replace};
 
-use super::Store;
+use super::{Held, Keeping, Lives, Looked, Seat, Store};
 use crate::cache::Renew;
 use crate::error::Error;
 use crate::lifetime::{Lifetime, Ttl};
@@ -18,8 +18,12 @@ use crate::options::PutOptions;
 /// * `remove`, `invalidate`, `expire`, `clear` and `purge` are those of both. Whether there was something is
 ///   what the far one says, or the near one.
 ///
-/// Who writes past it to the far store is seen here when the near value's time is over, and a read that races a
-/// write may keep the old value near: [`near_at_most`](TwoLevel::near_at_most) bounds both.
+/// Who writes past it to the far store is seen here when the near value's time is over; where the near store is
+/// no cache on a segment, a read that races a write may keep the old value near, too.
+/// [`near_at_most`](TwoLevel::near_at_most) bounds both.
+///
+/// This takes any two stores, also borrowed ones, and asks nothing of them. Two tiers of which the near one is told by
+/// other hosts what is void, or computations that are to be made once for both, are [`Tiers`](super::Tiers).
 #[derive(Clone, Debug)]
 pub struct TwoLevel<N, F, P = ()> {
     near: N,
@@ -115,33 +119,24 @@ impl<N, F, P> TwoLevel<N, F, P> {
         &self.far
     }
 
-    /// How long something may be kept near that has `ttl` left in the far store; `None` for not at all.
-    fn near_lifetime(&self, ttl: Ttl) -> Option<Lifetime> {
-        let left = match ttl {
-            Ttl::Stale { .. } => return None,
-            Ttl::Never => None,
-            Ttl::Fresh(left) if left.is_zero() => return None,
-            Ttl::Fresh(left) => Some(left),
-        };
-        Some(match (left, self.near_at_most) {
-            (Some(left), Some(most)) => Lifetime::after(left.min(most)),
-            (Some(left), None) => Lifetime::after(left),
-            (None, Some(most)) => Lifetime::after(most),
-            (None, None) => Lifetime::never(),
-        })
-    }
-
-    /// Keeps near what the far store has. What the near one cannot keep is read from far again.
-    fn keep_near<K: ?Sized, V>(&self, key: &K, value: &V, ttl: Ttl)
+    /// Keeps near what the far store has, in the place of what was there before the far one was asked. What the near one
+    /// cannot keep is read from far again.
+    fn keep_near<K: ?Sized, V>(&self, key: &K, held: &Held<V>, seat: Option<Seat>)
     where
         N: Store<K, V>,
         P: OnPromote<K, V>,
     {
-        let Some(lifetime) = self.near_lifetime(ttl) else {
-            return;
+        let keeping = Keeping {
+            seat,
+            lives: Lives::Rest(held.life),
+            at_most: self.near_at_most,
+            tags: &held.tags(),
+            birth: None,
+            is_put: false,
         };
-        match self.near.put(key, value, &lifetime.into()) {
-            Ok(_) => self.on_promote.promoted(key, value, ttl),
+        match self.near.keep(key, &held.value, &keeping) {
+            Ok(true) => self.on_promote.promoted(key, &held.value, held.ttl),
+            Ok(false) => {}
             Err(error) => tracing::debug!(%error, "a value was not kept near"),
         }
     }
@@ -149,16 +144,17 @@ impl<N, F, P> TwoLevel<N, F, P> {
     /// Keeps near what the far store has of `key`, as a read does; says whether it has a value.
     ///
     /// # Errors
-    /// Those of the far store.
+    /// Those of either store.
     pub fn promote<K: ?Sized, V>(&self, key: &K) -> Result<bool, Error>
     where
         N: Store<K, V>,
         F: Store<K, V>,
         P: OnPromote<K, V>,
     {
-        let found = self.far.get_ttl(key)?;
-        if let Some((value, ttl)) = &found {
-            self.keep_near(key, value, *ttl);
+        let seat = self.near.seat(key)?;
+        let found = self.far.look(key)?.held;
+        if let Some(held) = &found {
+            self.keep_near(key, held, seat);
         }
         Ok(found.is_some())
     }
@@ -185,17 +181,18 @@ where
     }
 
     fn get_ttl(&self, key: &K) -> Result<Option<(V, Ttl)>, Error> {
-        let near = self.near.get_ttl(key)?;
+        let Looked { held: near, seat } = self.near.look(key)?;
         let is_enough =
             |ttl: Ttl| !ttl.is_stale() && (self.near_margin.is_zero() || ttl.outlasts(self.near_margin));
+        let near = near.map(|near| (near.value, near.ttl));
         if near.as_ref().is_some_and(|(_, ttl)| is_enough(*ttl)) {
             return Ok(near);
         }
-        let Some((value, ttl)) = self.far.get_ttl(key)? else {
+        let Some(far) = self.far.look(key)?.held else {
             return Ok(near);
         };
-        self.keep_near(key, &value, ttl);
-        Ok(Some((value, ttl)))
+        self.keep_near(key, &far, seat);
+        Ok(Some((far.value, far.ttl)))
     }
 
     fn ttl(&self, key: &K) -> Result<Option<Ttl>, Error> {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use guira::codec::Json;
-use guira::store::{Counting, Decoded, FailOpen, Layered, Prefixed, Tracing, TwoLevel};
+use guira::store::{Counting, Decoded, FailOpen, Layered, Null, Prefixed, Tiers, Tracing, TwoLevel};
 use guira::transform::KeyRing;
-use guira::{Guira, Lifetime, PutOptions, Store};
+use guira::{Cache, Guira, Lifetime, PutOptions, Store};
 use guira_segment::Clock;
 
 pub(crate) type Value = Option<String>;
@@ -23,36 +23,69 @@ pub(crate) struct World {
     clock_ms: Arc<AtomicU64>,
 }
 
-type MakeStore = fn(&Guira, &str) -> Box<dyn Store<String, Value>>;
+/// What stores are made of.
+pub(crate) struct Ground {
+    pub(crate) guira: Guira,
+    clock_ms: Arc<AtomicU64>,
+}
 
+type MakeStore = fn(&Ground, &str) -> Box<dyn Store<String, Value>>;
+
+/// Every kind that keeps values: one line, and all suites run on it.
 const KINDS: &[(&str, MakeStore)] = &[
-    ("cache", |guira, name| {
-        Box::new(guira.cache::<String, Value>(name))
+    ("cache", |ground, name| {
+        Box::new(ground.guira.cache::<String, Value>(name))
     }),
-    ("shared cache", |guira, name| {
-        Box::new(Arc::new(guira.cache::<String, Value>(name)))
+    ("shared cache", |ground, name| {
+        Box::new(Arc::new(ground.guira.cache::<String, Value>(name)))
     }),
-    ("JSON, compressed and encrypted", |guira, name| {
-        let builder = guira.cache_builder::<String, Value>(name).codec(Json);
+    ("JSON, compressed and encrypted", |ground, name| {
+        let builder = ground.guira.cache_builder::<String, Value>(name).codec(Json);
         let builder = builder.compress_lz4(100).encrypt(KeyRing::new(1, [7; 32]));
         Box::new(builder.build().expect("the name is good"))
     }),
-    ("layers", |guira, name| {
-        let counted = Layered::new(guira.cache::<String, Value>(name), Counting::default());
+    ("layers", |ground, name| {
+        let counted = Layered::new(ground.guira.cache::<String, Value>(name), Counting::default());
         let told = Layered::new(counted, Tracing::new(name));
         Box::new(Layered::new(told, FailOpen::default()))
     }),
-    ("prefixed", |guira, name| {
-        let whole = guira.cache::<(u8, String), Value>(name);
+    ("prefixed", |ground, name| {
+        let whole = ground.guira.cache::<(u8, String), Value>(name);
         Box::new(Prefixed::new(whole, 7))
     }),
-    ("decoded", |guira, name| {
-        Box::new(Decoded::new(guira.cache::<String, Value>(name), 100))
+    ("decoded", |ground, name| {
+        Box::new(Decoded::new(ground.guira.cache::<String, Value>(name), 100))
     }),
-    ("two levels", |guira, name| {
-        let near = guira.cache::<String, Value>(&format!("near {name}"));
-        Box::new(TwoLevel::new(near, guira.cache::<String, Value>(name)))
+    ("two levels", |ground, name| {
+        let near = ground.cache(&format!("near {name}"));
+        Box::new(TwoLevel::new(near, ground.cache(name)))
     }),
+    ("one tier", |ground, name| {
+        Box::new(Tiers::new().then(ground.cache(name)))
+    }),
+    ("two tiers of one segment", |ground, name| {
+        let near = ground.cache(&format!("near {name}"));
+        Box::new(Tiers::new().then(near).then(ground.cache(name)))
+    }),
+    ("two tiers", |ground, name| {
+        let far = ground.another_segment().cache::<String, Value>(name);
+        Box::new(Tiers::new().then(ground.cache(name)).then(far))
+    }),
+    ("three tiers", |ground, name| {
+        let middle = ground.another_segment().cache::<(u8, String), Value>(name);
+        let far = ground.another_segment().cache_builder(name).codec(Json);
+        let tiers = Tiers::new().then(Decoded::new(ground.cache(name), 100));
+        let tiers = tiers.then(Layered::new(Prefixed::new(middle, 7), Counting::default()));
+        Box::new(tiers.then(far.build().expect("the name is good")))
+    }),
+    (
+        "a tier that keeps nothing, over and under others",
+        |ground, name| {
+            let far = ground.another_segment().cache::<String, Value>(name);
+            let tiers = Tiers::new().then(Null).then(ground.cache(name));
+            Box::new(tiers.then(Null).then(far).then(Null))
+        },
+    ),
 ];
 
 /// Runs `check` on a fresh world of each kind; a failure says which.
@@ -67,27 +100,43 @@ pub(crate) fn each_kind(check: impl Fn(&World)) {
     }
 }
 
+impl Ground {
+    fn cache(&self, name: &str) -> Cache<String, Value> {
+        self.guira.cache(name)
+    }
+
+    /// A segment beside the first, of the same time.
+    fn another_segment(&self) -> Guira {
+        guira_of_clock(&self.clock_ms)
+    }
+}
+
 /// A segment whose time stands still until it is moved.
 pub(crate) fn guira_with_clock() -> (Guira, Arc<AtomicU64>) {
     let clock_ms = Arc::new(AtomicU64::new(1_000_000));
-    let clock = Clock::manual(Arc::clone(&clock_ms));
-    let guira = Guira::builder()
+    (guira_of_clock(&clock_ms), clock_ms)
+}
+
+/// One that lives by a clock that others have, too.
+pub(crate) fn guira_of_clock(clock_ms: &Arc<AtomicU64>) -> Guira {
+    let clock = Clock::manual(Arc::clone(clock_ms));
+    Guira::builder()
         .size(8 << 20)
         .segment_settings(|segment| segment.clock(clock))
         .private()
-        .expect("it is small");
-    (guira, clock_ms)
+        .expect("it is small")
 }
 
 impl World {
     fn new(kind: &'static str, make: MakeStore) -> Self {
         let (guira, clock_ms) = guira_with_clock();
+        let ground = Ground { guira, clock_ms };
         Self {
             kind,
-            store: make(&guira, "one"),
-            other: make(&guira, "other"),
-            guira,
-            clock_ms,
+            store: make(&ground, "one"),
+            other: make(&ground, "other"),
+            guira: ground.guira,
+            clock_ms: ground.clock_ms,
         }
     }
 

@@ -34,5 +34,6 @@ mod sliding;
 mod spilling;
 mod stores;
 mod threads;
+mod tiers;
 mod worker;
 mod write_guards;
