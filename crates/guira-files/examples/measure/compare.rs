@@ -2,15 +2,16 @@
 //! the other.
 //!
 //! Each has a directory that is made for the round and removed before the next one's turn. Who begins changes from
-//! round to round. Ratios are those of one round.
+//! round to round. Ratios are those of one round. Times are those of the calling thread on a processor, so that other
+//! programs cost nothing; waits for the disk are in those of the wall clock only.
 
 use std::fs::File;
 use std::io::Write;
-use std::time::Duration;
 
 use crate::figures::{Figures, verdict};
 use crate::peer::Part;
 use crate::request::Request;
+use crate::stopwatch::Took;
 use crate::{Outcome, bare, ours, peer};
 
 const GUIRA: &str = "guira";
@@ -97,18 +98,52 @@ impl Step {
     }
 }
 
+/// Which clock the figures are by.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    Thread,
+    Wall,
+}
+
+impl Clock {
+    fn read(request: &Request) -> Outcome<Self> {
+        match request.text("--clock") {
+            None | Some("thread") => Ok(Self::Thread),
+            Some("wall") => Ok(Self::Wall),
+            Some(other) => Err(format!("--clock {other}: give thread or wall").into()),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Thread => "the thread on a processor",
+            Self::Wall => "the wall clock",
+        }
+    }
+}
+
 /// How fast a step went.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lap {
     step: Step,
-    calls_per_second: f64,
+    thread_speed: f64,
+    wall_speed: f64,
 }
 
 impl Lap {
-    pub(crate) fn of(step: Step, calls: usize, took: Duration) -> Self {
+    /// Speeds are in calls a second.
+    pub(crate) fn of(step: Step, calls: usize, took: &Took) -> Self {
         Self {
             step,
-            calls_per_second: calls as f64 / took.as_secs_f64(),
+            thread_speed: calls as f64 / took.thread.as_secs_f64(),
+            wall_speed: calls as f64 / took.wall.as_secs_f64(),
+        }
+    }
+
+    const fn speed(&self, clock: Clock) -> f64 {
+        match clock {
+            Clock::Thread => self.thread_speed,
+            Clock::Wall => self.wall_speed,
         }
     }
 }
@@ -118,9 +153,13 @@ type Round = Vec<(&'static str, Vec<Lap>)>;
 
 pub(crate) fn run(request: &Request) -> Outcome<()> {
     let rounds: usize = request.number("--rounds", 7)?;
+    let clock = Clock::read(request)?;
     let mut csv = request.text("--csv").map(File::create).transpose()?;
     if let Some(csv) = &mut csv {
-        writeln!(csv, "round,value_bytes,player,step,calls_per_second")?;
+        writeln!(
+            csv,
+            "round,value_bytes,player,step,calls_per_thread_second,calls_per_second"
+        )?;
     }
     for load in LOADS {
         let mut played: Vec<Round> = Vec::new();
@@ -129,14 +168,14 @@ pub(crate) fn run(request: &Request) -> Outcome<()> {
             for (player, laps) in &round {
                 for lap in laps {
                     if let Some(csv) = &mut csv {
-                        let (step, speed) = (lap.step.name(), lap.calls_per_second);
-                        writeln!(csv, "{turn},{},{player},{step},{speed:.1}", load.value_bytes)?;
+                        write!(csv, "{turn},{},{player},{},", load.value_bytes, lap.step.name())?;
+                        writeln!(csv, "{:.1},{:.1}", lap.thread_speed, lap.wall_speed)?;
                     }
                 }
             }
             played.push(round);
         }
-        print(&load, &played);
+        print(&load, &played, clock);
     }
     Ok(())
 }
@@ -160,29 +199,30 @@ fn round(request: &Request, load: &Load, turn: usize) -> Outcome<Round> {
     Ok(round)
 }
 
-fn speed(round: &Round, player: &str, step: Step) -> Option<f64> {
+fn speed(round: &Round, player: &str, step: Step, clock: Clock) -> Option<f64> {
     let (_, laps) = round.iter().find(|(name, _)| *name == player)?;
     let lap = laps.iter().find(|lap| lap.step == step)?;
-    Some(lap.calls_per_second)
+    Some(lap.speed(clock))
 }
 
-fn print(load: &Load, rounds: &[Round]) {
+fn print(load: &Load, rounds: &[Round], clock: Clock) {
     println!(
-        "\n{} values of {} bytes, {} rounds: calls a second; how many times a peer's",
+        "\n{} values of {} bytes, {} rounds: calls a second of {}; how many times a peer's",
         load.entries,
         load.value_bytes,
-        rounds.len()
+        rounds.len(),
+        clock.name()
     );
     for (step, _, title) in Step::ALL {
-        let ours = Figures::of(rounds.iter().filter_map(|round| speed(round, GUIRA, step)));
+        let ours = Figures::of(rounds.iter().filter_map(|round| speed(round, GUIRA, step, clock)));
         println!("{title:34} {GUIRA:9} {ours}");
         for player in PLAYERS.into_iter().filter(|player| *player != GUIRA) {
-            let theirs = |round| speed(round, player, step.of_peers());
+            let theirs = |round| speed(round, player, step.of_peers(), clock);
             let figures = Figures::of(rounds.iter().filter_map(theirs));
             if figures.is_empty() {
                 continue;
             }
-            let ratio = |round| Some(speed(round, GUIRA, step)? / theirs(round)?);
+            let ratio = |round| Some(speed(round, GUIRA, step, clock)? / theirs(round)?);
             let ratios = Figures::of(rounds.iter().filter_map(ratio));
             let goal = step.goal(load);
             let goal = if player == CHORDE {

@@ -6,7 +6,6 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use guira_files::{Files, FilesBuilder};
 use guira_segment::Expiry;
@@ -15,6 +14,7 @@ use crate::Outcome;
 use crate::child::command;
 use crate::figures::verdict;
 use crate::request::Request;
+use crate::stopwatch::Stopwatch;
 
 pub(crate) const PART: &str = "evict-part";
 const OPEN: &str = "open";
@@ -42,14 +42,14 @@ pub(crate) fn builder(place: &Path, files: u64, is_by_bytes: bool) -> Outcome<Fi
     Ok(builder.limit_bytes(overhead_bytes + files * FILE_BYTES))
 }
 
-/// Puts small files with these numbers; microseconds a put.
+/// Puts small files with these numbers; microseconds of this thread a put.
 pub(crate) fn put(files: &Files, numbers: std::ops::Range<u64>) -> Outcome<f64> {
     let count = (numbers.end - numbers.start) as f64;
-    let begin = Instant::now();
+    let begin = Stopwatch::start()?;
     for number in numbers {
         files.put(&number.to_le_bytes(), &VALUE, Expiry::never())?;
     }
-    Ok(begin.elapsed().as_secs_f64() * 1e6 / count)
+    Ok(begin.took()?.thread.as_secs_f64() * 1e6 / count)
 }
 
 pub(crate) fn run(request: &Request) -> Outcome<()> {

@@ -10,7 +10,8 @@
 //! | `share` | the memory of a 1 GiB value that eight processes map, and the time of a get |
 //!
 //! `--dir` says on which file system; all that is made there is removed at the end. `compare` takes `--python PROGRAM`,
-//! whose packages are the peers (one that is missing is left out), `--csv FILE` and `--rounds`; `evict` and
+//! whose packages are the peers (one that is missing is left out), `--csv FILE`, `--rounds`, and `--clock wall` for times by
+//! the wall clock; `evict` and
 //! `open-million` take `--files`, `share` takes `--value-bytes` and `--processes`. Figures are medians with the least
 //! and the most.
 
@@ -28,6 +29,7 @@ mod ours;
 mod peer;
 mod request;
 mod share;
+mod stopwatch;
 
 use std::error::Error;
 

@@ -9,6 +9,7 @@ use guira_segment::Expiry;
 
 use crate::Outcome;
 use crate::compare::{Lap, Load, Step};
+use crate::stopwatch::Stopwatch;
 
 /// How long after a write a file counts as settled, so that its verification is noted: more than the cache asks for.
 const SETTLING: Duration = Duration::from_millis(100);
@@ -22,23 +23,23 @@ pub(crate) fn laps(place: &Path, load: &Load) -> Outcome<Vec<Lap>> {
     let mut laps = Vec::new();
 
     for (step, values) in [(Step::PutNew, &first), (Step::PutOver, &second)] {
-        let begin = Instant::now();
+        let begin = Stopwatch::start()?;
         for (key, value) in keys.iter().zip(values) {
             files.put(key.as_bytes(), value, lifetime)?;
         }
-        laps.push(Lap::of(step, keys.len(), begin.elapsed()));
+        laps.push(Lap::of(step, keys.len(), &begin.took()?));
     }
     settle();
 
     let map = |files: &Files, step: Step, passes: usize| -> Outcome<Lap> {
-        let begin = Instant::now();
+        let begin = Stopwatch::start()?;
         for _ in 0..passes {
             for key in &keys {
                 let value = files.get(key.as_bytes())?.ok_or("a value was evicted")?;
                 black_box(ends(&value));
             }
         }
-        Ok(Lap::of(step, passes * keys.len(), begin.elapsed()))
+        Ok(Lap::of(step, passes * keys.len(), &begin.took()?))
     };
     // A handle that is opened anew has no maps, as that of a new process.
     let reopened = || Files::builder().open(place);
@@ -49,14 +50,14 @@ pub(crate) fn laps(place: &Path, load: &Load) -> Outcome<Vec<Lap>> {
     laps.push(map(&files, Step::MapAgain, load.passes)?);
 
     let copy = |files: &Files, step: Step, passes: usize| -> Outcome<Lap> {
-        let begin = Instant::now();
+        let begin = Stopwatch::start()?;
         for _ in 0..passes {
             for key in &keys {
                 let value = files.get_bytes(key.as_bytes())?.ok_or("a value was evicted")?;
                 black_box(ends(&value));
             }
         }
-        Ok(Lap::of(step, passes * keys.len(), begin.elapsed()))
+        Ok(Lap::of(step, passes * keys.len(), &begin.took()?))
     };
     let files = reopened()?;
     laps.push(copy(&files, Step::CopyOpened, 1)?);

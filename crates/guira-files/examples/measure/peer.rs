@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::Outcome;
 use crate::compare::{Lap, Load, Step};
+use crate::stopwatch::Took;
 
 const PROGRAM: &str = include_str!("peer.py");
 /// How the program exits if the peer is not installed.
@@ -47,6 +48,9 @@ fn lap(line: &str) -> Option<Lap> {
     let mut words = line.split_whitespace();
     let step = Step::named(words.next()?)?;
     let calls = words.next()?.parse().ok()?;
-    let seconds = words.next()?.parse().ok()?;
-    Some(Lap::of(step, calls, Duration::from_secs_f64(seconds)))
+    let took = Took {
+        thread: Duration::from_secs_f64(words.next()?.parse().ok()?),
+        wall: Duration::from_secs_f64(words.next()?.parse().ok()?),
+    };
+    Some(Lap::of(step, calls, &took))
 }

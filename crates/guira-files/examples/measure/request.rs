@@ -7,11 +7,12 @@ use tempfile::TempDir;
 
 use crate::Outcome;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "--dir",
     "--rounds",
     "--python",
     "--csv",
+    "--clock",
     "--files",
     "--value-bytes",
     "--processes",
