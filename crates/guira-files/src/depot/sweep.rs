@@ -119,12 +119,16 @@ impl Depot {
                 continue;
             }
             for (name, path) in list(&path)? {
-                found.push(match place::number_of(&name) {
-                    Some(number) if path.symlink_metadata().is_ok_and(|it| it.is_file()) => {
-                        Found::Value { number, path }
-                    }
-                    _ => Found::Foreign(path),
-                });
+                let Some(number) = place::number_of(&name) else {
+                    found.push(Found::Foreign(path));
+                    continue;
+                };
+                match path.symlink_metadata() {
+                    Ok(it) if it.is_file() => found.push(Found::Value { number, path }),
+                    // It was removed since it was listed.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    _ => found.push(Found::Foreign(path)),
+                }
             }
         }
         Ok(found)

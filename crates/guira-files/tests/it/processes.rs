@@ -151,3 +151,21 @@ fn a_value_is_verified_once_for_all_processes() {
     assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
     assert_eq!(files.stats().verified, verified);
 }
+
+#[test]
+fn a_file_that_goes_while_names_are_listed_is_not_taken_for_somebody_elses() {
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..3_000_u64 {
+                let key = format!("key {}", n % 40);
+                files.put(key.as_bytes(), &bytes(n, 5_000), NEVER).expect("put");
+            }
+        });
+        while !writer.is_finished() {
+            let swept = files.sweep().expect("swept");
+            assert_eq!((swept.unknown, swept.foreign), (0, Vec::new()));
+        }
+    });
+}
