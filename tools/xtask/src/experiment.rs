@@ -11,6 +11,31 @@ pub(crate) fn run(root: &Path, name: &str, passed_on: &[OsString]) -> Result<(),
     with_points(root, "storm", Some(name), passed_on)
 }
 
+/// Runs the storm of the files cache, an example of its crate: it is built without anything that stands above it. Its
+/// directory is made in the target folder, unless another is named.
+pub(crate) fn files_storm(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
+    let mut command = cargo(
+        root,
+        &[
+            "run",
+            "--profile",
+            "proof",
+            "-p",
+            "guira-files",
+            "--example",
+            "files_storm",
+            "--",
+        ],
+    );
+    command.args(from_here(passed_on)?);
+    let is_directory =
+        |argument: &OsString| argument.to_string_lossy().split('=').next() == Some("--directory");
+    if !passed_on.iter().any(is_directory) {
+        command.arg("--directory").arg(target_folder(root)?);
+    }
+    run_command(command)
+}
+
 /// Runs the oracle: with debug assertions and overflow checks, which are part of what it is to find.
 pub(crate) fn oracle(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError> {
     checked(root, "oracle", passed_on)

@@ -62,7 +62,8 @@ enum Task {
     },
     /// The documentation, with warnings denied
     Doc,
-    /// Worker processes are killed and stopped while they do every operation (--help for more)
+    /// Worker processes are killed and stopped while they do every operation (--help for more; `storm files`: on
+    /// the files cache, whose directory is measured)
     #[command(disable_help_flag = true)]
     Storm {
         /// Passed to the experiment as they are
@@ -261,6 +262,9 @@ fn run(task: Task) -> Result<Steps, XtaskError> {
             test_step(&root, &passed_on, &mut steps);
         }
         Task::Doc => doc::run(&root, &mut steps),
+        Task::Storm { passed_on } if passed_on.first().is_some_and(|first| first == "files") => {
+            steps.run("storm files", || experiment::files_storm(&root, &passed_on[1..]));
+        }
         Task::Storm { passed_on } => {
             steps.run("storm", || experiment::run(&root, "storm", &passed_on));
         }
