@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use guira::codec::Json;
+use guira::codec::{Codec, CodecError, Form, Json};
+use guira::files::DepotBuilder;
 use guira::store::{Counting, Decoded, FailOpen, Layered, Null, Prefixed, Tiers, Tracing, TwoLevel};
 use guira::transform::KeyRing;
 use guira::{Cache, Guira, Lifetime, PutOptions, Store};
 use guira_segment::Clock;
+use tempfile::TempDir;
 
 pub(crate) type Value = Option<String>;
 
@@ -21,12 +23,14 @@ pub(crate) struct World {
     /// Another of the same kind beside it.
     pub(crate) other: Box<dyn Store<String, Value>>,
     clock_ms: Arc<AtomicU64>,
+    _directory: TempDir,
 }
 
 /// What stores are made of.
 pub(crate) struct Ground {
     pub(crate) guira: Guira,
     clock_ms: Arc<AtomicU64>,
+    directory: TempDir,
 }
 
 type MakeStore = fn(&Ground, &str) -> Box<dyn Store<String, Value>>;
@@ -55,6 +59,14 @@ const KINDS: &[(&str, MakeStore)] = &[
     }),
     ("decoded", |ground, name| {
         Box::new(Decoded::new(ground.guira.cache::<String, Value>(name), 100))
+    }),
+    ("in files", |ground, name| Box::new(ground.in_files(name))),
+    ("a cache over one in files", |ground, name| {
+        Box::new(
+            Tiers::new()
+                .then(ground.cache(name))
+                .then(ground.in_files(&format!("far {name}"))),
+        )
     }),
     ("two levels", |ground, name| {
         let near = ground.cache(&format!("near {name}"));
@@ -100,7 +112,38 @@ pub(crate) fn each_kind(check: impl Fn(&World)) {
     }
 }
 
+/// JSON that is too long for memory: spaces follow it.
+struct Padded;
+
+impl Codec<Value> for Padded {
+    fn form(&self) -> Form {
+        Codec::<Value>::form(&Json)
+    }
+
+    fn encode(&self, value: &Value, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        Json.encode(value, out)?;
+        out.resize(out.len() + 2_000, b' ');
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Value, CodecError> {
+        Json.decode(bytes)
+    }
+}
+
 impl Ground {
+    /// A cache of the segment whose values are all in files.
+    fn in_files(&self, name: &str) -> Cache<String, Value, Padded> {
+        let settings = DepotBuilder::default().limit_bytes(64 << 20);
+        let depot = settings.open_or_create(self.directory.path(), self.guira.segment());
+        let guira = self
+            .guira
+            .clone()
+            .with_files(depot.expect("a directory of its own"));
+        let builder = guira.cache_builder(name).codec(Padded).spill_above(1_024);
+        builder.build().expect("the name is good")
+    }
+
     fn cache(&self, name: &str) -> Cache<String, Value> {
         self.guira.cache(name)
     }
@@ -130,13 +173,19 @@ pub(crate) fn guira_of_clock(clock_ms: &Arc<AtomicU64>) -> Guira {
 impl World {
     fn new(kind: &'static str, make: MakeStore) -> Self {
         let (guira, clock_ms) = guira_with_clock();
-        let ground = Ground { guira, clock_ms };
+        let directory = tempfile::tempdir().expect("a directory");
+        let ground = Ground {
+            guira,
+            clock_ms,
+            directory,
+        };
         Self {
             kind,
             store: make(&ground, "one"),
             other: make(&ground, "other"),
             guira: ground.guira,
             clock_ms: ground.clock_ms,
+            _directory: ground.directory,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Stacks of tiers: what each tier has after which call, who is asked, and that nothing old comes up.
 
 mod failures;
+mod files;
 mod flights;
 mod freshness;
 mod interleavings;
