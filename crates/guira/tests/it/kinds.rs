@@ -134,7 +134,7 @@ impl Codec<Value> for Padded {
 impl Ground {
     /// A cache of the segment whose values are all in files.
     fn in_files(&self, name: &str) -> Cache<String, Value, Padded> {
-        let settings = DepotBuilder::default().limit_bytes(64 << 20);
+        let settings = DepotBuilder::default().limit_bytes(10 << 20);
         let depot = settings.open_or_create(self.directory.path(), self.guira.segment());
         let guira = self
             .guira

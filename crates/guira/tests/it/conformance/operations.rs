@@ -160,7 +160,7 @@ fn a_cache_takes_more_than_it_can_hold_and_keeps_within_its_limit() {
         }
         let stats = world.guira.stats();
         assert!(stats.bytes_used <= stats.arena_bytes, "{stats:?}");
-        assert!(stats.entries < 500, "{} entries", stats.entries);
+        assert!(stats.entries < 900, "{} entries", stats.entries);
         let kept = (0..2_000)
             .filter(|key| world.get(&key.to_string()).is_some())
             .count();
