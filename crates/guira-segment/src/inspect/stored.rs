@@ -214,7 +214,8 @@ mod tests {
             found.expect("just put").value_offset() - back_bytes
         };
         let bit = 1 << (at % 8 * 8);
-        shared.word(at / 8 * 8).fetch_xor(bit, Ordering::Relaxed);
+        let word = shared.word(at / 8 * 8);
+        word.store(word.load(Ordering::Relaxed) ^ bit, Ordering::Relaxed);
         listed(&segment)
     }
 
