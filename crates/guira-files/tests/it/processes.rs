@@ -169,3 +169,27 @@ fn a_file_that_goes_while_names_are_listed_is_not_taken_for_somebody_elses() {
         }
     });
 }
+
+#[test]
+fn a_child_that_drops_what_its_parent_is_writing_takes_nothing_away() {
+    use guira_files::{Label, Source};
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    let value = bytes(1, 100_000);
+    let label = Label::new(files.index(), b"key");
+    let mut held = Some(
+        files
+            .depot()
+            .write(&label, Source::Bytes(&value))
+            .expect("written"),
+    );
+    let used = files.depot().used_bytes();
+    let child = in_child(|| drop(held.take()));
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+    let held = held.expect("only the child dropped it");
+    assert_eq!(files.depot().used_bytes(), used);
+    files.index().put(b"key", &held.stub(), NEVER).expect("stored");
+    held.keep();
+    assert_eq!(files.get_bytes(b"key").expect("readable"), Some(value));
+    assert_eq!(files.sweep().expect("swept"), Default::default());
+}
