@@ -14,7 +14,7 @@ use crate::measure::{judge, listing, measure};
 use crate::plan::{Arguments, Plan, WORKERS};
 use crate::tally::{Tally, append};
 use crate::value::{Random, now_ns};
-use crate::worker::Worker;
+use crate::worker::{SHORT_MS, Worker};
 
 /// Time between two blows, at most.
 const MOST_BETWEEN_MS: u64 = 1_200;
@@ -177,6 +177,8 @@ impl Conductor<'_> {
 
     fn end(&mut self) -> Result<(), FilesError> {
         let files = &self.files;
+        // Nothing is over in the middle of the looks that follow.
+        park(Duration::from_millis(SHORT_MS + 100));
         // What was spoilt is met here.
         files.verify(|_| ())?;
         files.sweep()?;

@@ -18,6 +18,8 @@ use crate::tally::Tally;
 use crate::value::{Random, name, now_ns, value, version_of};
 
 const TAG: &[u8] = b"tagged";
+/// Lifetimes are shorter than this, or last beyond the storm.
+pub(crate) const SHORT_MS: u64 = 2_000;
 
 /// A worker's life, until the storm's end or its own.
 pub(crate) struct Worker<'p> {
@@ -194,7 +196,7 @@ impl<'p> Worker<'p> {
     fn options(&mut self, key: u64) -> PutOptions<'static> {
         let token = self.files.index().fill_token(&name(key));
         let expiry = match self.random.below(10) {
-            0 => Expiry::after(Duration::from_millis(1 + self.random.below(2_000))),
+            0 => Expiry::after(Duration::from_millis(1 + self.random.below(SHORT_MS))),
             1 => Expiry::after(Duration::from_secs(3600)),
             _ => Expiry::never(),
         };
@@ -301,9 +303,8 @@ impl<'p> Worker<'p> {
 
     fn touch(&mut self) {
         let key = self.key();
-        let touched = self
-            .files
-            .touch(&name(key), Expiry::after(Duration::from_secs(60)));
+        let expiry = Expiry::after(Duration::from_millis(1 + self.random.below(SHORT_MS)));
+        let touched = self.files.touch(&name(key), expiry);
         self.tell("touch", touched);
     }
 

@@ -193,3 +193,63 @@ fn a_child_that_drops_what_its_parent_is_writing_takes_nothing_away() {
     assert_eq!(files.get_bytes(b"key").expect("readable"), Some(value));
     assert_eq!(files.sweep().expect("swept"), Default::default());
 }
+
+/// Gives so many bytes, then kills its reader.
+#[derive(Debug)]
+struct Deadly {
+    left_bytes: usize,
+}
+
+impl std::io::Read for Deadly {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.left_bytes == 0 {
+            nix::sys::signal::raise(Signal::SIGKILL)?;
+        }
+        let length = buffer.len().min(self.left_bytes);
+        self.left_bytes -= length;
+        Ok(length)
+    }
+}
+
+#[test]
+fn what_the_dead_hold_is_given_back_before_what_is_used_is_evicted() {
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    let room = files.depot().room_bytes() as usize;
+    for n in 0..4_u64 {
+        let key = format!("used {n}");
+        files
+            .put(key.as_bytes(), &bytes(n, room / 16), NEVER)
+            .expect("put");
+    }
+    let child = in_child(|| {
+        let deadly = Deadly { left_bytes: room / 2 };
+        drop(files.put_stream(b"never", deadly, NEVER));
+    });
+    let ended = waitpid(child, None).expect("it is gone");
+    assert!(matches!(ended, WaitStatus::Signaled(_, Signal::SIGKILL, _)));
+    let held = files.depot().used_bytes();
+    assert!(held > room as u64 / 2, "{held} of {room}");
+    files.put(b"large", &bytes(9, room / 2), NEVER).expect("put");
+    assert_eq!(files.stats().evicted, 0);
+    let on_disk: u64 = value_files(&place.path()).iter().map(|path| du_bytes(path)).sum();
+    assert_eq!(files.depot().used_bytes(), on_disk);
+}
+
+#[test]
+fn room_that_the_dead_hold_is_found_by_who_needs_it_at_once() {
+    let place = Place::new();
+    let files = place.files_of(&builder());
+    let room = files.depot().room_bytes() as usize;
+    for round in 0..5 {
+        let child = in_child(|| {
+            let deadly = Deadly {
+                left_bytes: room / 10 * 9,
+            };
+            drop(files.put_stream(b"never", deadly, NEVER));
+        });
+        waitpid(child, None).expect("it is gone");
+        let value = bytes(round, room / 10 * 8);
+        files.put(b"key", &value, NEVER).expect("there is room");
+    }
+}
