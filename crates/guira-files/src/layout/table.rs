@@ -52,8 +52,8 @@ pub(crate) const CONTROL_LOOKED_MS: usize = CONTROL + 104;
 pub(crate) const CONTROL_QUEUES: usize = CONTROL + 128;
 pub(crate) const QUEUE_CONTROL_BYTES: usize = 128;
 pub(crate) const QUEUE_TAIL: usize = 64;
-/// The inode of the table's file: a copy of it is another table's memory, and is outlived.
-pub(crate) const CONTROL_INODE: usize = CONTROL + 256 + 152;
+/// The table's file: inode number and birth, hashed. A copy is another table's memory, and is outlived.
+pub(crate) const CONTROL_FILE: usize = CONTROL + 256 + 152;
 /// How many evictions more look for an orphan first: raised when one is met.
 pub(crate) const CONTROL_ORPHANS: usize = CONTROL + 256 + 144;
 /// Records that are not free: roughly, for it steers only where one is looked for.

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use guira_shm::clock::Clock;
-use guira_shm::file::{CreateOptions, FileError, OpenRules, create_unnamed, open_checked};
+use guira_shm::file::{CreateOptions, FileError, MappedFile, OpenRules, create_unnamed, open_checked};
 use guira_shm::fork::{ForkLock, process_id};
 use guira_shm::futex;
 use guira_shm::lock::{ByteLocks, RECORD_LOCK_BASE};
@@ -32,7 +32,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Table;
 use crate::error::FilesError;
 use crate::layout::table::{
-    CONTROL_BOOT_HIGH, CONTROL_BOOT_LOW, CONTROL_INODE, CONTROL_NEXT_NUMBER, CONTROL_STATE, Geometry, MAGIC,
+    CONTROL_BOOT_HIGH, CONTROL_BOOT_LOW, CONTROL_FILE, CONTROL_NEXT_NUMBER, CONTROL_STATE, Geometry, MAGIC,
     MAX_RECORDS, OWNERS, STATE_CLEAN, STATE_IN_USE, STATE_OUTLIVED, SUPER_ARBITER_HIGH, SUPER_ARBITER_LOW,
     SUPER_CHECK, SUPER_LIFE, SUPER_LIMIT_BYTES, SUPER_MAGIC, SUPER_OVERHEAD_BYTES, SUPER_RECORDS,
     SUPER_SHARDS, SUPER_VERSION, SUPERBLOCK_WORDS, VERSION,
@@ -152,7 +152,7 @@ impl Table {
         // Acquire: what the state says was written back, or decided, before.
         let state = region.word(CONTROL_STATE).load(Ordering::Acquire);
         // A copy, of a backup say: what it counts and which numbers it gave is not true of this directory.
-        let is_copy = region.read_u64(CONTROL_INODE) != self.file.file_identity().1;
+        let is_copy = region.read_u64(CONTROL_FILE) != file_word(&self.file);
         if state == STATE_OUTLIVED || is_copy && !self.is_attached(locks) {
             return Fitness::Outlived;
         }
@@ -238,7 +238,7 @@ impl Table {
         region.write_u64(SUPER_CHECK, xxh3_64(&superblock));
         // Above all numbers that an earlier table of this directory gave: a million a second are not given.
         region.write_u64(CONTROL_NEXT_NUMBER, Clock::system().realtime_ms() * 1000);
-        region.write_u64(CONTROL_INODE, pending.map().file_identity().1);
+        region.write_u64(CONTROL_FILE, file_word(pending.map()));
         region.write_u64(CONTROL_STATE, STATE_IN_USE);
         store_boot(region);
         match pending.publish(path) {
@@ -247,6 +247,13 @@ impl Table {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Tells a table's file from copies of it, and from such that were given its inode number.
+fn file_word(file: &MappedFile) -> u64 {
+    let number = file.file_identity().1.to_le_bytes();
+    let born_ns = file.born_ns().to_le_bytes();
+    xxh3_64(&[number.as_slice(), &born_ns].concat())
 }
 
 fn parse(path: &Path, superblock: &[u8; SUPERBLOCK_WORDS * 8]) -> Result<(TableRules, u64), FilesError> {

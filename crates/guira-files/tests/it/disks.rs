@@ -438,3 +438,40 @@ fn names_that_are_too_long_are_errors() {
         .expect_err("no such directory");
     assert!(matches!(error, FilesError::Io { .. }), "{error}");
 }
+
+#[test]
+fn the_room_of_a_file_that_could_not_be_removed_comes_back() {
+    let place = Place::new();
+    let files = place.files();
+    files.put(b"key", &bytes(1, 1_000_000), NEVER).expect("put");
+    let path = only_file(&place);
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::create_dir(&path).expect("made");
+    files.remove(b"key");
+    std::fs::remove_dir(&path).expect("removed");
+    files.sweep().expect("swept");
+    assert_eq!(files.depot().used_bytes(), 0);
+}
+
+#[test]
+fn a_directory_that_only_looks_like_leftovers_is_left_alone() {
+    let place = Place::new();
+    let archive = place.path().join("values-2024010112345678");
+    let photos = archive.join("photos");
+    std::fs::create_dir_all(&photos).expect("made");
+    std::fs::create_dir(archive.join("empty")).expect("made");
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o700)).expect("ours");
+    std::fs::write(photos.join("00000000deadbeef"), b"precious").expect("written");
+    let segment = Segment::builder().size(8 << 20).private().expect("made");
+    let builder = guira_files::Depot::builder().limit_bytes(32 * MIB).max_files(64);
+    let depot = builder.open_or_create(&place.path(), &segment).expect("open");
+    let label = guira_files::Label::new(&segment, b"key");
+    let written = depot.write(&label, guira_files::Source::Bytes(&[1; 10_000]));
+    written.expect("written").keep();
+    depot.sweep().expect("swept");
+    assert_eq!(
+        std::fs::read(photos.join("00000000deadbeef")).expect("there"),
+        b"precious"
+    );
+    assert!(archive.join("empty").is_dir());
+}

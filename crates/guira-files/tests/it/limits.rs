@@ -1,5 +1,7 @@
 //! The limit holds, and what goes first.
 
+use std::io::Read;
+use std::sync::Barrier;
 use std::time::Duration;
 
 use guira_files::{Files, FilesError};
@@ -146,7 +148,7 @@ fn what_cannot_fit_is_refused_and_nothing_is_lost() {
         .put(b"other", &vec![1; room as usize], Expiry::never())
         .expect_err("too large");
     assert!(matches!(error, FilesError::ValueTooLarge { .. }), "{error}");
-    let endless = std::io::Read::take(std::io::repeat(7), room + 1);
+    let endless = Read::take(std::io::repeat(7), room + 1);
     let error = files
         .put_stream(b"other", endless, Expiry::never())
         .expect_err("too large");
@@ -154,7 +156,7 @@ fn what_cannot_fit_is_refused_and_nothing_is_lost() {
     files
         .put_stream(
             b"last",
-            std::io::Read::take(std::io::repeat(7), room - 64_000),
+            Read::take(std::io::repeat(7), room - 64_000),
             Expiry::never(),
         )
         .expect("it just fits");
@@ -169,4 +171,78 @@ fn what_cannot_fit_is_refused_and_nothing_is_lost() {
         .expect_err("too small");
     assert!(matches!(error, FilesError::LimitTooSmall { .. }), "{error}");
     assert!(value_files(&place.outside("tiny")).is_empty());
+}
+
+#[test]
+fn after_a_clear_the_room_is_the_new_values() {
+    let place = Place::new();
+    let files = place.files_of(&Files::builder().limit_bytes(48 * MIB).max_files(2048));
+    let key = |n: u64| n.to_le_bytes();
+    let count = files.depot().room_bytes() / 41_000;
+    for n in 0..count {
+        files
+            .put(&key(n), &bytes(n, 40_000), Expiry::never())
+            .expect("put");
+        // Read often, so that they would stay longest if they still counted.
+        for earlier in n.saturating_sub(20)..n {
+            files.get_bytes(&key(earlier)).expect("readable");
+        }
+    }
+    let evicted = files.stats().evicted;
+    files.clear();
+    let new = 10_000..10_000 + count * 4 / 10;
+    for n in new.clone() {
+        files
+            .put(&key(n), &bytes(n, 40_000), Expiry::never())
+            .expect("put");
+    }
+    assert!(
+        new.clone().all(|n| files.contains(&key(n))),
+        "{:?}",
+        files.stats()
+    );
+    assert_eq!(files.stats().evicted, evicted);
+}
+
+/// Gives so many bytes, and begins when the other does.
+#[derive(Debug)]
+struct Together<'b> {
+    barrier: Option<&'b Barrier>,
+    left: std::io::Take<std::io::Repeat>,
+}
+
+impl Read for Together<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if let Some(barrier) = self.barrier.take() {
+            barrier.wait();
+        }
+        self.left.read(buffer)
+    }
+}
+
+#[test]
+fn of_two_streams_that_do_not_fit_together_one_is_stored() {
+    let place = Place::new();
+    let files = small(&place);
+    let most_bytes = files.depot().room_bytes() / 10 * 6;
+    for _ in 0..5 {
+        let barrier = Barrier::new(2);
+        let stored = |key: &[u8]| {
+            let stream = Together {
+                barrier: Some(&barrier),
+                left: std::io::repeat(1).take(most_bytes),
+            };
+            match files.put_stream(key, stream, Expiry::never()) {
+                Ok(_) => true,
+                Err(FilesError::Crowded) => false,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let any_stored = std::thread::scope(|scope| {
+            let other = scope.spawn(|| stored(b"one"));
+            let own = stored(b"two");
+            own | other.join().expect("it ends")
+        });
+        assert!(any_stored, "nothing is stored, and all that was there is gone");
+    }
 }

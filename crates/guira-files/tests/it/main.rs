@@ -5,6 +5,7 @@
 mod contract;
 mod disks;
 mod limits;
+mod outlived;
 mod place;
 mod processes;
 mod taking;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use guira_files::{Files, FilesBuilder};
+use guira_shm::fork::fork_child;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -76,4 +78,13 @@ pub(crate) fn bytes(seed: u64, length: usize) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
+}
+
+/// Work of a forked child, which ends with 0 unless it panics.
+pub(crate) fn in_child(work: impl FnOnce()) -> Pid {
+    let child = fork_child(|| {
+        work();
+        0
+    });
+    Pid::from_raw(child.expect("a child") as i32)
 }

@@ -2,12 +2,11 @@
 
 use guira_files::Files;
 use guira_segment::Expiry;
-use guira_shm::fork::fork_child;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::place::{MIB, Place, bytes, du_bytes, value_files};
+use crate::place::{MIB, Place, bytes, du_bytes, in_child, value_files};
 
 const NEVER: Expiry = Expiry::never();
 
@@ -16,14 +15,6 @@ fn builder() -> guira_files::FilesBuilder {
         .limit_bytes(24 * MIB)
         .index_bytes(8 * MIB)
         .max_files(256)
-}
-
-fn in_child(work: impl FnOnce()) -> Pid {
-    let child = fork_child(|| {
-        work();
-        0
-    });
-    Pid::from_raw(child.expect("a child") as i32)
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 
-use guira_files::{FilesError, TakeFile};
+use guira_files::{Files, FilesError, TakeFile};
 use guira_segment::Expiry;
+use nix::sys::wait::{WaitStatus, waitpid};
 
-use crate::place::{Place, bytes, value_files};
+use crate::place::{MIB, Place, bytes, in_child, value_files};
 
 #[test]
 fn a_file_is_taken_whole_and_may_change_or_vanish_afterwards() {
@@ -160,4 +161,34 @@ fn a_file_whose_name_is_gone_cannot_be_linked_and_is_copied() {
         .put_file(b"key", &file, TakeFile::Link, Expiry::never())
         .expect("taken");
     assert_eq!(files.get_bytes(b"key").expect("readable"), Some(value));
+}
+
+#[test]
+fn a_source_that_is_cut_while_it_is_linked_does_no_harm() {
+    let place = Place::new();
+    let files = place.files_of(&Files::builder().limit_bytes(300 * MIB).max_files(64));
+    let source = place.outside("source");
+    for _ in 0..3 {
+        std::fs::write(&source, vec![1; 100 << 20]).expect("written");
+        let child = in_child(|| {
+            let file = File::open(&source).expect("opened");
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    // Its name is there, its bytes are being looked at.
+                    while value_files(&place.path()).is_empty() {}
+                    let cut = OpenOptions::new().write(true).open(&source);
+                    cut.and_then(|file| file.set_len(1000)).expect("cut");
+                });
+                let put = files.put_file(b"key", &file, TakeFile::Link, Expiry::never());
+                drop(put);
+            });
+        });
+        assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+        if let Some(value) = files.get_bytes(b"key").expect("readable") {
+            assert_eq!(value.len(), 1000, "what it was when it was put");
+        }
+        files.clear();
+        files.sweep().expect("swept");
+        assert_eq!(files.depot().used_bytes(), 0);
+    }
 }

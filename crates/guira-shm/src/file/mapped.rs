@@ -16,6 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
+use std::time::UNIX_EPOCH;
 
 /// Size of a huge page, to which mappings are aligned.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -28,6 +29,7 @@ pub struct MappedFile {
     path: PathBuf,
     writable: bool,
     identity: (u64, u64),
+    born_ns: u128,
     /// Of the region's watch, if there is one: a copy that is quick to ask.
     lost: Option<Lost>,
 }
@@ -43,12 +45,15 @@ impl MappedFile {
         let metadata = file.metadata().map_err(|e| FileError::io("inspect", &path, e))?;
         let region = map_region(&file, len_bytes, writable).map_err(|e| FileError::io("map", &path, e))?;
         let identity = (metadata.dev(), metadata.ino());
+        let born = metadata.created().ok();
+        let born = born.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         Ok(MappedFile {
             region,
             file: KeptFile::new(file),
             path,
             writable,
             identity,
+            born_ns: born.map_or(0, |at| at.as_nanos()),
             lost: None,
         })
     }
@@ -125,6 +130,12 @@ impl MappedFile {
     /// Device and inode numbers.
     pub fn file_identity(&self) -> (u64, u64) {
         self.identity
+    }
+
+    /// When the file was made, in ns since 1970; 0 where the file system does not say. Inode numbers are given again,
+    /// so only with this they tell a file from one that was made later.
+    pub fn born_ns(&self) -> u128 {
+        self.born_ns
     }
 
     /// The file's length now, in bytes.

@@ -279,6 +279,15 @@ fn a_reopened_file_is_the_same_file_with_locks_of_its_own() {
     );
     assert!(one.try_lock(7).expect("lock"));
     assert_eq!(two.probe(7).expect("probe"), Probe::Held);
+    let born = one
+        .file()
+        .metadata()
+        .and_then(|it| it.created())
+        .expect("ext4, tmpfs, XFS and Btrfs say");
+    let born = born
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("later than 1970");
+    assert_eq!(mapped.born_ns(), born.as_nanos());
     fs::remove_file(mapped.path()).expect("remove");
     mapped.reopen().expect("a removed file is reopened by its number");
 }
