@@ -119,6 +119,7 @@ pub const MAX_TAG_BYTES: usize = tags::MAX_TAG_BYTES;
 pub use builder::SegmentBuilder;
 pub use coherence::{
     AgentRole, Applied, AskedLease, HashedEntry, Lease, LeaseAnswer, LeaseStep, LeaseWish, NOTE_WORDS, Trust,
+    Unseen,
 };
 pub use computing::{Fill, FillToken, Lookup};
 pub use error::{NamespaceError, OpenError, StoreError};

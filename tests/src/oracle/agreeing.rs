@@ -108,6 +108,7 @@ impl Episode<'_, '_> {
         let segment = self.segment(place.space);
         let (name, hash) = (segment.namespace_hash(), segment.hash_of(place.name()));
         let entry = segment.get_by_hash(name, hash, usize::MAX);
+        assert_eq!(segment.look_by_hash(name, hash, usize::MAX), Ok(entry.clone()));
         let held = self.model.meet(place, entry.is_some());
         if let Some((entry, held)) = entry.zip(held) {
             self.tally.note("entry by hash");
@@ -117,14 +118,13 @@ impl Episode<'_, '_> {
         }
         let segment = self.segment(place.space);
         assert_eq!(segment.default_namespace().namespace_name(), None);
-        assert!(!segment.remove_by_hash(name, hash, usize::MAX, |_| false));
+        assert!(!segment.evict_by_hash(name, hash, usize::MAX, |_| false));
         if place.key.is_multiple_of(8) && !place.is_empty() {
-            let was_there = segment.remove_by_hash(name, hash, usize::MAX, |_| true);
+            let was_there = segment.evict_by_hash(name, hash, usize::MAX, |_| true);
             self.model.meet(place, was_there);
             if was_there {
-                self.tally.note("removed by hash");
-                self.model.counters.removes += 1;
-                self.model.write(place, None);
+                self.tally.note("evicted by hash");
+                self.model.evict(place);
             }
         }
     }

@@ -46,6 +46,8 @@ pub(super) struct Model {
     held: HashMap<Place, Held>,
     /// The invalidation clock, and what it was when everything, a namespace, a tag was invalidated.
     pub(super) births: u64,
+    /// Entries that were evicted because somebody asked.
+    pub(super) evicted: u64,
     floor: u64,
     spaces: [u64; SPACES as usize],
     tags: [u64; TAGS],
@@ -77,6 +79,7 @@ impl Model {
             clock: Arc::new(AtomicU64::new(BEGIN_MS)),
             held: HashMap::new(),
             births: 0,
+            evicted: 0,
             floor: 0,
             spaces: [0; SPACES as usize],
             tags: [0; TAGS],
@@ -158,6 +161,12 @@ impl Model {
                 None
             }
         }
+    }
+
+    /// It was evicted, as somebody asked: no token is older for it.
+    pub(super) fn evict(&mut self, place: Place) {
+        self.held.remove(&place);
+        self.evicted += 1;
     }
 
     /// Everything that must be there, by key.

@@ -169,7 +169,7 @@ const OUTCOMES: &[&str] = &[
     "nothing to apply",
     "agent",
     "entry by hash",
-    "removed by hash",
+    "evicted by hash",
     "reopen",
     "on another thread",
     "world that evicted",

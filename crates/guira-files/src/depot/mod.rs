@@ -45,7 +45,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use guira_segment::Segment;
+use guira_segment::{Segment, Unseen};
 use guira_shm::clock::Clock;
 use guira_shm::mutant::Mutant;
 
@@ -213,10 +213,14 @@ impl Shared {
 
     /// Whether an entry of the segment names the file.
     fn is_named(&self, info: &RecordInfo) -> bool {
-        let entry = self
+        let looked = self
             .arbiter
-            .get_by_hash(info.namespace_hash, info.key_hash, STUB_BYTES);
-        entry.is_some_and(|entry| self.names(&entry.value, info.number))
+            .look_by_hash(info.namespace_hash, info.key_hash, STUB_BYTES);
+        match looked {
+            Ok(entry) => entry.is_some_and(|entry| self.names(&entry.value, info.number)),
+            // A good file must not go because nobody could look.
+            Err(Unseen) => true,
+        }
     }
 
     fn names(&self, stored: &[u8], number: u64) -> bool {
@@ -226,7 +230,7 @@ impl Shared {
     /// Takes the stub of a file that goes out of the segment.
     fn forget(&self, info: &RecordInfo) {
         self.arbiter
-            .remove_by_hash(info.namespace_hash, info.key_hash, STUB_BYTES, |stored| {
+            .evict_by_hash(info.namespace_hash, info.key_hash, STUB_BYTES, |stored| {
                 self.names(stored, info.number)
             });
     }

@@ -194,11 +194,13 @@ impl Shared {
         if info.word.state() != Some(RecordState::Live) || info.due_ms > now_ms {
             return Ok(false);
         }
-        let entry = self
+        let looked = self
             .arbiter
-            .get_by_hash(info.namespace_hash, info.key_hash, crate::STUB_BYTES)
-            .filter(|entry| self.names(&entry.value, info.number));
-        if let Some(entry) = entry {
+            .look_by_hash(info.namespace_hash, info.key_hash, crate::STUB_BYTES);
+        let Ok(entry) = looked else {
+            return Ok(false);
+        };
+        if let Some(entry) = entry.filter(|entry| self.names(&entry.value, info.number)) {
             let due_ms = entry.metadata.ttl.map_or(u64::MAX, |ttl| {
                 now_ms.saturating_add(ttl.as_millis() as u64).saturating_add(1)
             });

@@ -220,11 +220,9 @@ impl Files {
     fn forget_gone(&self, namespace: &Segment, key: &[u8], stub: &Stub) -> bool {
         let (name, hash) = (namespace.namespace_hash(), namespace.hash_of(key));
         !self.depot.has(stub)
-            && self
-                .index
-                .remove_by_hash(name, hash, crate::STUB_BYTES, |stored| {
-                    Stub::parse(stored).as_ref() == Some(stub)
-                })
+            && self.index.evict_by_hash(name, hash, crate::STUB_BYTES, |stored| {
+                Stub::parse(stored).as_ref() == Some(stub)
+            })
     }
 
     /// What the index has for `key`, if it is a stub or shorter. Counts as no read.

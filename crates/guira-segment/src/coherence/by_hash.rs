@@ -31,16 +31,39 @@ pub struct HashedEntry {
     pub born_at_clock: u64,
 }
 
+/// Whether a key is there could not be seen: more threads than the segment has rows for, or its buckets kept changing.
+/// Ask again later, and until then take it for there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "whether the key is there could not be seen: too many threads use the segment, or its place kept changing"
+)]
+pub struct Unseen;
+
 impl Segment {
     /// The entry whose key has `hash` in the namespace whose name has `namespace_hash` (0 for the default one), if
     /// it is valid, and its value has at most `max_bytes` and fits its check if it has one. Counts as neither hit nor
     /// read.
     #[must_use]
     pub fn get_by_hash(&self, namespace_hash: u64, hash: u64, max_bytes: usize) -> Option<HashedEntry> {
+        self.look_by_hash(namespace_hash, hash, max_bytes).ok().flatten()
+    }
+
+    /// As [`get_by_hash`](Segment::get_by_hash), for whom "there is none" has consequences.
+    ///
+    /// # Errors
+    /// [`Unseen`]: whether there is one cannot be said.
+    pub fn look_by_hash(
+        &self,
+        namespace_hash: u64,
+        hash: u64,
+        max_bytes: usize,
+    ) -> Result<Option<HashedEntry>, Unseen> {
         let shared = &*self.shared;
-        let thread = shared.thread()?;
-        let keys = shared.keys_of_hash(&thread, namespace_hash, hash, u64::MAX)?;
-        keys.into_iter().find_map(|(row, bytes)| {
+        let thread = shared.thread().ok_or(Unseen)?;
+        let keys = shared
+            .keys_of_hash(&thread, namespace_hash, hash, u64::MAX)
+            .ok_or(Unseen)?;
+        Ok(keys.into_iter().find_map(|(row, bytes)| {
             let key = Key::of_hash(&shared.geometry, row, &bytes, hash);
             let pin = thread.engine_pin(shared, EnginePin::Read);
             let found = shared
@@ -58,13 +81,13 @@ impl Segment {
                 key: bytes.clone(),
                 value,
             })
-        })
+        }))
     }
 
-    /// Removes the entry whose key has `hash` in the namespace whose name has `namespace_hash` (0 for the default one),
-    /// if its value has at most `max_bytes` and `is_meant` says that it is the one. Says whether there was one.
-    /// Between the look and the removal another value may be put, and go with it, as an eviction may take any.
-    pub fn remove_by_hash(
+    /// Evicts the entry whose key has `hash` in the namespace whose name has `namespace_hash` (0 for the default one),
+    /// if its value has at most `max_bytes` and `is_meant` says that it is the one. Says whether it did. As of any
+    /// eviction, no put or fill in progress is refused because of it; and no other entry of the key is touched.
+    pub fn evict_by_hash(
         &self,
         namespace_hash: u64,
         hash: u64,
@@ -78,12 +101,14 @@ impl Segment {
         let keys = shared.keys_of_hash(&thread, namespace_hash, hash, u64::MAX);
         keys.into_iter().flatten().any(|(row, bytes)| {
             let key = Key::of_hash(&shared.geometry, row, &bytes, hash);
-            let pin = thread.engine_pin(shared, EnginePin::Read);
-            let is_it = shared
-                .find(&thread, pin, &key)
-                .filter(|found| found.value_bytes() <= max_bytes)
-                .is_some_and(|found| is_meant(&shared.value_of(&found)));
-            is_it && shared.remove(&thread, &key)
+            // Lost to a drainer that moved it, or to a write in its place: looked at anew.
+            (0..WRITE_PASSES).any(|_| {
+                let pin = thread.engine_pin(shared, EnginePin::Read);
+                shared
+                    .find(&thread, pin, &key)
+                    .filter(|found| found.value_bytes() <= max_bytes && is_meant(&shared.value_of(found)))
+                    .is_some_and(|found| shared.evict_found(&thread, &found, &key))
+            })
         })
     }
 

@@ -25,7 +25,7 @@ mod trust;
 pub(crate) use life::number_of_life;
 
 pub use apply::Applied;
-pub use by_hash::HashedEntry;
+pub use by_hash::{HashedEntry, Unseen};
 pub use lease::{AskedLease, Lease, LeaseAnswer, LeaseStep, LeaseWish};
 pub use notes::NOTE_WORDS;
 pub use role::AgentRole;

@@ -333,6 +333,25 @@ fn an_entry_is_given_by_its_hash_with_its_key() {
     assert!(segment.get_by_hash(name, hash, 5).is_none());
 }
 
+#[test]
+fn an_entry_is_evicted_by_its_hash_and_nobodys_fill_is_refused() {
+    let segment = segment();
+    let (name, hash) = (segment.namespace_hash(), segment.hash_of(b"key"));
+    put(&segment, b"key");
+    let token = segment.fill_token(b"key");
+    assert!(!segment.evict_by_hash(name, hash, 5, |value| value == b"other"));
+    assert!(!segment.evict_by_hash(name, hash, 4, |_| true), "too long");
+    assert!(segment.contains(b"key"));
+    assert!(segment.evict_by_hash(name, hash, 5, |value| value == b"value"));
+    assert!(!segment.contains(b"key"));
+    assert!(!segment.evict_by_hash(name, hash, 5, |_| true), "it is gone");
+    assert_eq!(segment.look_by_hash(name, hash, 5), Ok(None));
+    assert!(segment.verify().is_clean());
+    assert_eq!((segment.stats().evictions, segment.stats().entries), (1, 0));
+    let filled = segment.fill(b"key", b"fresh", &token, &PutOptions::default());
+    assert_eq!(filled, Ok(Fill::Stored), "an eviction is no write");
+}
+
 fn ask<'s>(segment: &'s Segment, key: &[u8]) -> Lease<'s> {
     let token = segment.fill_token(key);
     segment.ask_lease(key, &token, SECOND).expect("a free slot")

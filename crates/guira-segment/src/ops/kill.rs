@@ -262,6 +262,25 @@ impl Shared {
         }
     }
 
+    /// Makes an entry that was found LIVE dead, and takes its slot away, as an eviction does: stamps stay as they are.
+    pub(crate) fn evict_found(&self, thread: &ThreadState, found: &Found<'_>, key: &Key<'_>) -> bool {
+        if found.state.kind() != Kind::Live
+            || !self.change_state(found.location, found.state, found.state.dead())
+        {
+            return false;
+        }
+        self.forget_live(found.pinned.block, found.location);
+        thread.count(self, Counter::Evicted);
+        // A slot that was passed over leads to a dead entry, as many do.
+        self.verified_pass::<()>(&key.pair, 1, |_, _, slot| {
+            if slot.location() == found.location && self.state_fits(found.state, slot) {
+                self.unlink(&key.pair, slot, true);
+            }
+            Step::Continue
+        });
+        true
+    }
+
     /// Makes an own entry that still is WRITING dead, and takes its slot away. False if somebody helped it
     /// to LIVE: then it was stored, whatever became of it since.
     pub(crate) fn withdraw(&self, key: &Key<'_>, slot: Slot) -> bool {

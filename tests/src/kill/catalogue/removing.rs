@@ -30,6 +30,13 @@ pub(super) const SCENES: &[Scene] = &[
         |victim| remove(victim, keys::ABSENT),
     ),
     Scene::on_key(
+        "evict by hash: a value",
+        Image::Roomy,
+        keys::NUMBER,
+        || Effect::Remove,
+        |victim| evict(victim, keys::NUMBER),
+    ),
+    Scene::on_key(
         "invalidate: a value",
         Image::Roomy,
         keys::NUMBER,
@@ -74,6 +81,12 @@ pub(super) const SCENES: &[Scene] = &[
         })
     },
 ];
+
+fn evict(victim: &mut Victim<'_>, key: &[u8]) -> Answer {
+    let segment = victim.segment();
+    let (name, hash) = (segment.namespace_hash(), segment.hash_of(key));
+    was_present(victim.armed(|| segment.evict_by_hash(name, hash, usize::MAX, |_| true)))
+}
 
 fn remove(victim: &mut Victim<'_>, key: &[u8]) -> Answer {
     let segment = victim.segment();
