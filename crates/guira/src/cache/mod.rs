@@ -35,7 +35,7 @@ pub use in_place::ArchivedRef;
 #[cfg(feature = "ndarray")]
 pub use in_place::ArrayRef;
 pub use reading::Reading;
-pub(crate) use spill::DEFAULT_SPILL_BYTES;
+pub(crate) use spill::{DEFAULT_SPILL_BYTES, is_stub};
 pub use whole::{CacheStats, Usage};
 
 use crate::codec::Postcard;

@@ -3,13 +3,13 @@
 //! A value is **spilled** if what would be stored (envelope, compression and seal included) is longer than the cache's
 //! threshold. The file is written first, then the stub is stored by the very operation that was asked for: put, add, swap,
 //! fill. Whether it was is asked of the segment: the file is kept if the key's entry is its stub now, and removed
-//! otherwise. So everything that decides about entries decides about spilled values, and none of it knows of files.
+//! otherwise. (If the segment cannot say, it is kept: a file that nobody names is swept, a stub without one is a miss.) So everything that decides about entries decides about spilled values, and none of it knows of files.
 //!
 //! A read that meets a stub maps its file. If that is gone or damaged the value is a miss, and the stub goes. A file that
 //! cannot be read for another reason (no descriptor left, a failing disk) is a miss, too, and said by a warning.
 
 use guira_files::{Depot, Label, STUB_BYTES, Source, Stub, ValueMap};
-use guira_segment::{HashedEntry, PutOptions, Segment};
+use guira_segment::{HashedEntry, PutOptions, Segment, Unseen};
 
 use super::Cache;
 use crate::error::CodecError;
@@ -18,6 +18,11 @@ use crate::error::CodecError;
 pub(crate) const DEFAULT_SPILL_BYTES: usize = 64 << 10;
 /// A value of the length of a stub is not one.
 pub(super) const LEAST_SPILL_BYTES: usize = 1 << 10;
+
+/// Whether what is stored for a value is the stub of its file.
+pub(crate) fn is_stub(stored: &[u8]) -> bool {
+    Stub::parse(stored).is_some()
+}
 
 /// Where a cache's large values go.
 #[derive(Clone, Debug)]
@@ -32,11 +37,13 @@ impl Spill {
     }
 
     /// The entry of `key` if its value is a stub, and the stub.
-    fn stub(segment: &Segment, key: &[u8]) -> Option<(HashedEntry, Stub)> {
+    fn stub(segment: &Segment, key: &[u8]) -> Result<Option<(HashedEntry, Stub)>, Unseen> {
         let (namespace, hash) = (segment.namespace_hash(), segment.hash_of(key));
-        let entry = segment.get_by_hash(namespace, hash, STUB_BYTES)?;
-        let stub = Stub::parse(&entry.value).filter(|_| entry.key == key)?;
-        Some((entry, stub))
+        let entry = segment.look_by_hash(namespace, hash, STUB_BYTES)?;
+        Ok(entry.filter(|entry| entry.key == key).and_then(|entry| {
+            let stub = Stub::parse(&entry.value)?;
+            Some((entry, stub))
+        }))
     }
 }
 
@@ -93,10 +100,11 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         let result = then(&own);
         let now = Spill::stub(segment, key);
         match &now {
-            Some((entry, stub)) if stub.encode() == own => held.keep_for(entry.metadata.ttl),
-            _ => drop(held),
+            Ok(Some((entry, stub))) if stub.encode() == own => held.keep_for(entry.metadata.ttl),
+            Ok(_) => drop(held),
+            Err(Unseen) => held.keep(),
         }
-        if let Some((_, before)) = before
+        if let (Ok(Some((_, before))), Ok(now)) = (before, now)
             && now.is_none_or(|(_, now)| now != before)
         {
             spill.depot.retire(&before);
@@ -111,7 +119,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         };
         let before = Spill::stub(segment, key);
         let result = remove();
-        if let Some((_, stub)) = before {
+        if let Ok(Some((_, stub))) = before {
             spill.depot.retire(&stub);
         }
         result
@@ -141,7 +149,7 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
     /// Bytes of `key`'s value in its file; `None` if it is in the segment.
     pub(super) fn spilled_bytes(&self, segment: &Segment, key: &[u8]) -> Option<usize> {
         self.inner.spill.as_ref()?;
-        let (_, stub) = Spill::stub(segment, key)?;
+        let (_, stub) = Spill::stub(segment, key).ok().flatten()?;
         usize::try_from(stub.value_bytes()).ok()
     }
 }

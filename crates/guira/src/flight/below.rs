@@ -5,7 +5,6 @@ use guira_segment::MAX_TAGS;
 
 use super::asking::Place;
 use super::computation::{Basis, Computation};
-use super::landing::Landing;
 use super::manner::{FromBelow, Values};
 use super::tally::count;
 use crate::dependency::{self, Declared};
@@ -98,10 +97,7 @@ impl<'c> Computation<'c> {
                     Err(error) => {
                         count(&flights.tally.not_stored);
                         tracing::debug!(%error, "a value stays in a lower tier");
-                        let clock = found.token.clock();
-                        if !self.tell(|| Landing::Value { clock, encoded }.to_bytes()) {
-                            self.tell(|| Landing::Untold.to_bytes());
-                        }
+                        self.tell_value(found.token.clock(), encoded);
                     }
                 }
                 Some(Taken::Up)

@@ -11,6 +11,7 @@ use super::landing::Landing;
 use super::manner::Values;
 use super::records::KeyId;
 use super::tally::count;
+use crate::cache::is_stub;
 use crate::dependency::Declared;
 use crate::failure::Failure;
 use crate::write_guard::is_guarded;
@@ -164,9 +165,7 @@ impl<'c> Computation<'c> {
                 None => {}
             }
             let clock = self.basis.token().clock();
-            if !self.tell(|| Landing::Value { clock, encoded }.to_bytes()) {
-                self.tell(|| Landing::Untold.to_bytes());
-            }
+            self.tell_value(clock, encoded);
             false
         });
         if is_stored.is_none() {
@@ -176,6 +175,15 @@ impl<'c> Computation<'c> {
             self.tell(|| Landing::Untold.to_bytes());
         }
         declared.give(values.names());
+    }
+
+    /// Gives a value that was not stored to those who wait, if it can be given.
+    pub(super) fn tell_value(&self, clock: u64, encoded: &[u8]) {
+        // A stub leads to a file that is about to go: they compute at once, and not one after another.
+        let is_told = !is_stub(encoded) && self.tell(|| Landing::Value { clock, encoded }.to_bytes());
+        if !is_told {
+            self.tell(|| Landing::Untold.to_bytes());
+        }
     }
 
     /// Tells those who wait of the failure; then the flight lands.

@@ -11,6 +11,8 @@ use guira::transform::KeyRing;
 use guira::{Add, Cache, Error, Guira, Lifetime, PutOptions, Replace, Store, Swap, depends_on};
 use tempfile::TempDir;
 
+use crate::children::await_that;
+
 const HOUR: Duration = Duration::from_secs(3600);
 const LARGE: usize = 300_000;
 
@@ -263,6 +265,34 @@ fn a_value_that_is_invalidated_while_it_is_computed_leaves_no_file() {
         (pages.get("key").expect("readable"), place.files().len()),
         (None, 0)
     );
+}
+
+#[test]
+fn who_waited_for_a_large_value_that_was_not_stored_computes_at_once() {
+    let place = Place::new();
+    let pages = place.pages();
+    let computing = AtomicU64::new(0);
+    let compute = || {
+        computing.fetch_add(1, Ordering::Relaxed);
+        await_that("the other", || computing.load(Ordering::Relaxed) == 2);
+        vec![8; LARGE]
+    };
+    std::thread::scope(|scope| {
+        let mut waiters = Vec::new();
+        let value = pages.get_or_compute("key", || {
+            for _ in 0..2 {
+                waiters.push(scope.spawn(|| pages.get_or_compute("key", compute)));
+            }
+            await_that("both", || place.guira.stats().flights_waited == 2);
+            pages.invalidate("key").expect("asked");
+            vec![7; LARGE]
+        });
+        assert_eq!(value.expect("computed"), vec![7; LARGE]);
+        for waiter in waiters {
+            let value = waiter.join().expect("it ends").expect("computed");
+            assert!(value == vec![8; LARGE]);
+        }
+    });
 }
 
 #[test]
