@@ -16,7 +16,7 @@ pub use depot::{
     Depot, DepotBuilder, DepotStats, FileValue, Found, Held, Label, Source, Swept, TakeFile, ValueMap,
 };
 pub use error::FilesError;
-pub use files::{FileEntry, Files, FilesBuilder, Verified};
+pub use files::{FileEntry, Files, FilesBuilder, Purged, Verified};
 /// What entries are put with, and what becomes of a put.
 pub use guira_segment::{Add, Expiry, Metadata, Put, PutOptions, Replace, Segment};
 pub use layout::stub::{STUB_BYTES, Stub};

@@ -9,6 +9,7 @@ mod store;
 
 pub use builder::FilesBuilder;
 pub use look::{FileEntry, Verified};
+pub use store::Purged;
 
 use std::path::Path;
 
@@ -99,6 +100,15 @@ impl Files {
     pub fn namespace(&self, name: &str) -> Result<Self, guira_segment::NamespaceError> {
         Ok(Self {
             index: self.index.namespace(name)?,
+            ..self.clone()
+        })
+    }
+
+    /// As [`Files::namespace`], for those who only look: `None` if there is no such namespace.
+    #[must_use]
+    pub fn existing_namespace(&self, name: &str) -> Option<Self> {
+        Some(Self {
+            index: self.index.existing_namespace(name)?,
             ..self.clone()
         })
     }

@@ -7,9 +7,19 @@ use std::time::Duration;
 use guira_segment::{Add, Expiry, Put, PutOptions, Replace};
 
 use super::Files;
-use crate::depot::{Label, Source, TakeFile};
+use crate::depot::{Label, Source, Swept, TakeFile};
 use crate::error::FilesError;
 use crate::layout::stub::Stub;
+
+/// What [`Files::purge`] removed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Purged {
+    /// Values that had been stale for long enough.
+    pub stale: u64,
+    /// What nobody needed any more.
+    pub swept: Swept,
+}
 
 impl Files {
     /// Stores `value` under `key`, replacing what is there. `options` is an [`Expiry`] or [`PutOptions`].
@@ -165,23 +175,23 @@ impl Files {
         self.index.clear();
     }
 
-    /// Removes what has been stale for at least `stale_for`, and all files that nobody needs any more; says how many
-    /// entries those were. Takes time in proportion to all entries.
+    /// Removes what has been stale for at least `stale_for`, and all files that nobody needs any more. Takes time in
+    /// proportion to all entries.
     ///
     /// # Errors
     /// As [`Files::sweep`].
-    pub fn purge(&self, stale_for: Duration) -> Result<u64, FilesError> {
+    pub fn purge(&self, stale_for: Duration) -> Result<Purged, FilesError> {
         let is_due = |entry: &guira_segment::Metadata| {
             entry.is_stale && entry.stale_for.unwrap_or(entry.age) >= stale_for
         };
-        let mut removed = 0;
+        let mut stale = 0;
         for entry in self.index.entries().filter(|entry| is_due(&entry.metadata)) {
             // It may have been refreshed since it was listed.
             let is_due = self.metadata(&entry.key).is_some_and(|now| is_due(&now));
-            removed += u64::from(is_due && self.remove(&entry.key));
+            stale += u64::from(is_due && self.remove(&entry.key));
         }
         let swept = self.sweep()?;
-        Ok(removed + swept.expired + swept.orphaned)
+        Ok(Purged { stale, swept })
     }
 
     fn is_inline(&self, value: &[u8]) -> bool {

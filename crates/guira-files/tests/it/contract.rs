@@ -139,8 +139,8 @@ fn lifetimes_and_staleness_are_those_of_the_entry() {
         Some(bytes(1, 20_000)),
         "stale values are given"
     );
-    assert_eq!(files.purge(Duration::from_secs(60)).expect("purged"), 0);
-    assert_eq!(files.purge(Duration::ZERO).expect("purged"), 1);
+    assert_eq!(files.purge(Duration::from_secs(60)).expect("purged").stale, 0);
+    assert_eq!(files.purge(Duration::ZERO).expect("purged").stale, 1);
     assert_eq!((get(&files, b"key"), value_files(&place.path()).len()), (None, 0));
 }
 
@@ -151,7 +151,9 @@ fn tags_and_namespaces_are_cleared_at_once_and_their_files_swept() {
     let tagged = PutOptions::default().tags(&[b"user:7"]);
     files.put(b"one", &bytes(1, 20_000), tagged).expect("put");
     files.put(b"two", &bytes(2, 20_000), HOUR).expect("put");
+    assert!(files.existing_namespace("pages").is_none());
     let pages = files.namespace("pages").expect("a name");
+    assert!(files.existing_namespace("pages").is_some());
     pages.put(b"two", &bytes(3, 20_000), HOUR).expect("put");
     files.invalidate_tag(b"user:7");
     assert_eq!(get(&files, b"one"), None);

@@ -23,10 +23,10 @@ impl Directory {
     /// The files, through the namespace that was named; `None` if there is no such namespace.
     pub(super) fn existing(&self) -> Result<Option<Files>, CliError> {
         let files = self.open()?;
-        match &self.ns {
-            Some(name) if files.index().existing_namespace(name).is_none() => Ok(None),
-            _ => self.within(files).map(Some),
-        }
+        Ok(match &self.ns {
+            Some(name) => files.existing_namespace(name),
+            None => Some(files),
+        })
     }
 
     /// As [`Directory::existing`], but makes the namespace if it is new.

@@ -75,7 +75,7 @@ fn remove_stale(files: &Files, stale_for: Duration) -> u64 {
     due.map(|FileEntry { entry, .. }| {
         let within = match &entry.namespace {
             None => Some(files.clone()),
-            Some(name) => files.namespace(name).ok(),
+            Some(name) => files.existing_namespace(name),
         };
         // It may have been refreshed since it was listed.
         let is_removed = within.is_some_and(|files| {
