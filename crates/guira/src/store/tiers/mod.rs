@@ -21,6 +21,7 @@
 //! | whole | value | value | the arbiter's | a put, a computation, a promotion |
 //! | void | - | value born before an invalidation | a miss, and goes to *empty* | an invalidation that came to the arbiter alone; a writer that was killed or overtaken |
 //! | ahead | older value | newer value | the arbiter's | a put that is under way, lowest tier first |
+//! | above | value | -, or void | the arbiter's | an add that is under way, or whose tier below failed |
 //!
 //! *void* and *below* look alike to the lower tier: it is the birth that tells them apart.
 //!
@@ -65,9 +66,9 @@
 //! While the arbiter is beyond trust, so is what is below, unless its cache [serves
 //! stale](crate::coherence::WhenSuspect::ServeStale) values.
 //!
-//! Keys that share a stamp are refused together: one word in 2^20 from a segment of 1 GiB on. With a million values below
-//! and ten invalidations of keys in a second, a value is refused for nothing after a day at the earliest, on average. Puts
-//! and computations refuse nothing.
+//! Keys that share a stamp are refused together: there is one for each KiB of the segment, 2^20 from 1 GiB on. With ten
+//! invalidations of keys in a second a value below one of 1 GiB is refused for nothing once in 29 hours on average, below
+//! one of 64 MiB once in two. Puts and computations refuse nothing.
 //!
 //! # What does not hold
 //!
@@ -79,6 +80,7 @@
 //!   alone, over the bus, is forgotten with the arbiter's entry, if no read met it before that was evicted.
 //! * A removal (not an invalidation) that races a put may lose against it, as in one cache.
 
+mod add;
 mod arbiter;
 mod as_store;
 mod compute;

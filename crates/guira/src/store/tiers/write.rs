@@ -1,8 +1,9 @@
 //! Writes: lowest tier first, the arbiter by a token that refuses whoever wrote before, then those above forget.
 
 use std::thread;
+use std::time::Duration;
 
-use guira_segment::{Add, FillToken, Segment};
+use guira_segment::{FillToken, Segment};
 
 use super::Tiers;
 use super::arbiter::Decide;
@@ -122,7 +123,7 @@ impl<K: ?Sized, V> Tiers<K, V> {
     }
 
     /// How tier `number` is to keep what somebody puts.
-    fn keeping<'k>(
+    pub(super) fn keeping<'k>(
         &self,
         number: usize,
         options: &PutOptions<'k>,
@@ -139,86 +140,6 @@ impl<K: ?Sized, V> Tiers<K, V> {
             tags: options.tags,
             birth,
             is_put: true,
-        }
-    }
-
-    /// Adds `value` if no tier has one.
-    pub(super) fn add_to_all(&self, key: &K, value: &V, options: &PutOptions<'_>) -> Result<Add, Error> {
-        let mut walk = Walk::new(self, std::time::Duration::ZERO).peeking();
-        walk.ask(key, 0..self.tiers.len())?;
-        let (best, standings) = walk.end();
-        if best.is_some() {
-            return Ok(Add::Exists);
-        }
-        // The arbiter first: whose value it takes, that one is added. Then those below, each in the place of what was seen
-        // there, so that nothing that came between is lost.
-        let decider = self.decider();
-        let top = decider.map_or(0, |(arbiter, _)| arbiter);
-        let mut birth = None;
-        let mut added = None;
-        let mut failure = None;
-        for (number, tier) in self.tiers.iter().enumerate().skip(top) {
-            let (seat, kept) = match standings.get(number) {
-                // One that could not be read is in the way.
-                Some(Standing::Taken(seat)) if number == top && matches!(seat.basis, Basis::Present(..)) => {
-                    return Ok(Add::Exists);
-                }
-                Some(Standing::Taken(seat)) => (Some(*seat), None),
-                Some(Standing::Plain) => (
-                    None,
-                    Some(
-                        tier.store.add(
-                            key,
-                            value,
-                            &PutOptions {
-                                lifetime: self
-                                    .keeping(number, options, None, None)
-                                    .lifetime()
-                                    .unwrap_or_default(),
-                                ..*options
-                            },
-                        ),
-                    ),
-                ),
-                _ => continue,
-            };
-            if let (Some(seat), None, Some((_, decider))) = (seat, birth, decider) {
-                birth = Some(Birth::of(decider.life(), &seat.asked));
-            }
-            let own = birth.filter(|_| number > top);
-            let kept = match kept {
-                Some(added) => added.map(|added| added == Add::Stored),
-                None => tier
-                    .store
-                    .keep(key, value, &self.keeping(number, options, seat, own)),
-            };
-            match tier.settle(kept) {
-                Ok(Some(true)) => added = Some(true),
-                // Somebody else was faster; what tiers above took is theirs.
-                Ok(Some(false)) if added.is_none() => return Ok(self.lost_add(key)),
-                Ok(Some(false)) => {}
-                Ok(None) => {}
-                Err(error) => failure = Some(error),
-            }
-        }
-        match (failure, added) {
-            (Some(error), _) => {
-                self.forget(key, 0..self.tiers.len());
-                Err(error)
-            }
-            (None, Some(_)) => {
-                self.drop_above(key, top)?;
-                Ok(Add::Stored)
-            }
-            (None, None) => Ok(Add::Superseded),
-        }
-    }
-
-    /// Another write came before an add.
-    fn lost_add(&self, key: &K) -> Add {
-        match self.peek(key) {
-            Ok(Some(_)) => Add::Exists,
-            _ => Add::Superseded,
         }
     }
 }
@@ -273,7 +194,7 @@ impl<K: ?Sized, V> Write<'_, K, V> {
         let below = self.arbiter + 1..self.tiers.tiers.len();
         let mut standings = Vec::new();
         if condition == Condition::Present {
-            let mut walk = Walk::new(self.tiers, std::time::Duration::ZERO).peeking();
+            let mut walk = Walk::new(self.tiers, Duration::ZERO).peeking();
             walk.ask(self.key, 0..self.tiers.tiers.len())?;
             let (best, found) = walk.end();
             if best.is_none() {
@@ -301,7 +222,11 @@ impl<K: ?Sized, V> Write<'_, K, V> {
                 }
                 // Only in the place of what was seen, and that is another now.
                 Ok(false) if seat.is_some() => return Ok(Attempt::Again),
-                Ok(false) => {}
+                // A layer before it keeps nothing at present, or the stack is being invalidated.
+                Ok(false) => {
+                    self.leave_out(number);
+                    return Ok(Attempt::Again);
+                }
                 Err(error) => {
                     self.fail(number, error)?;
                     return Ok(Attempt::Again);
@@ -360,14 +285,19 @@ impl<K: ?Sized, V> Write<'_, K, V> {
             tier.failed(&error);
             return Err(error);
         }
+        self.leave_out(number);
+        match tier.settle(Err::<(), _>(error)) {
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Goes on without tier `number`, and makes void what it has.
+    fn leave_out(&mut self, number: usize) {
         if let Some(failed) = self.failed.get_mut(number) {
             *failed = true;
         }
         self.voids = true;
         self.tiers.forget(self.key, number..number + 1);
-        match tier.settle(Err::<(), _>(error)) {
-            Err(error) => Err(error),
-            Ok(_) => Ok(()),
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! Tiers that fail.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use guira::store::{Around, Layered, OnFailure, Operation, Outcome, Tiers};
+use guira::store::{Around, FailOpen, Layered, OnFailure, Operation, Outcome, Tiers};
 use guira::{Add, Error, Lifetime, Store};
 use guira_segment::StoreError;
 
@@ -76,6 +77,33 @@ fn a_resilient_tier_that_fails_is_done_without_and_gives_nothing_old_when_it_is_
     }
     two.evict("d");
     assert_eq!(get(&stack, "d"), Some(key("1")), "what was left alone is good");
+}
+
+#[test]
+fn a_tier_behind_an_open_circuit_gives_nothing_old_when_it_is_back() {
+    let two = Two::new();
+    let (far, layer) = breakable(&two.far);
+    let open = FailOpen::new(1, Duration::from_secs(3_600));
+    let stack = Tiers::new().then(two.near.clone()).then(Layered::new(far, open));
+    for text in ["a", "b"] {
+        put(&stack, text, "1", Lifetime::never());
+    }
+    two.evict("b");
+    layer.break_off(true);
+    put(&stack, "a", "2", Lifetime::never());
+    let added = stack.add(&key("b"), &key("2"), &options(Lifetime::never()));
+    assert_eq!(
+        added.expect("no error"),
+        Add::Stored,
+        "nobody can see what is below"
+    );
+    layer.break_off(false);
+    let same = two.stack();
+    for text in ["a", "b"] {
+        assert_eq!(get(&same, text), Some(key("2")));
+        two.evict(text);
+        assert_eq!(get(&same, text), None, "{text}");
+    }
 }
 
 #[test]
