@@ -46,6 +46,7 @@
 //! | values that are too large for memory | [`GuiraBuilder::files`], [`files`] |
 //! | settings from outside the program | [`settings`], [`Guira::from_env`] |
 //! | caches made of caches | [`store`] |
+//! | memory over disk over files, as one | [`store::Tiers`] |
 //! | moving a cache, or keeping it in a file | [`dump`] |
 //!
 //! What holds of invalidations, of killed processes and of damaged files is promised by the engine and told at
