@@ -6,10 +6,11 @@ use std::os::unix::fs::FileExt;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::layout::head::{HEAD_FIXED_BYTES, Head, MAX_HEAD_BYTES};
+use crate::layout::head::{Head, MAX_HEAD_BYTES};
 use crate::layout::stub::Stub;
 
-const STEP_BYTES: usize = 1 << 20;
+/// What a core has in a cache of its own.
+const STEP_BYTES: usize = 64 << 10;
 
 /// Whether an error of opening says that the value is not there: its name is gone, or leads to something that is no
 /// file of ours.
@@ -29,7 +30,7 @@ pub(super) fn checksum_of(file: &File, len_bytes: u64) -> io::Result<u64> {
 /// Reads the whole file: whether its head is the stub's, and its bytes have the checksum. The bytes are copied to be
 /// looked at, so a file that is cut meanwhile is only shorter.
 pub(super) fn is_intact(file: &File, stub: &Stub) -> io::Result<bool> {
-    if !stub.is_linked() && !head_fits(file, stub)? {
+    if !head_fits(file, stub)? {
         return Ok(false);
     }
     match checksum_from(file, stub.head_bytes.into(), stub.value_bytes) {
@@ -55,8 +56,22 @@ fn checksum_from(file: &File, from: u64, len_bytes: u64) -> io::Result<u64> {
     Ok(hasher.digest())
 }
 
-fn head_fits(file: &File, stub: &Stub) -> io::Result<bool> {
-    Ok(read_head(file)?.is_some_and(|head| {
+/// Whether the file's head says what the stub does. A linked file has none.
+pub(super) fn head_fits(file: &File, stub: &Stub) -> io::Result<bool> {
+    if stub.is_linked() {
+        return Ok(true);
+    }
+    let head_bytes = stub.head_bytes as usize;
+    if head_bytes > MAX_HEAD_BYTES {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; head_bytes];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    Ok(Head::parse(&bytes).is_some_and(|head| {
         let own = (
             head.life,
             head.number,
@@ -72,27 +87,4 @@ fn head_fits(file: &File, stub: &Stub) -> io::Result<bool> {
             stub.head_bytes,
         )
     }))
-}
-
-/// The head of a value file; `None` if it has none, or a damaged one.
-pub(super) fn read_head(file: &File) -> io::Result<Option<Head>> {
-    let mut fixed = [0; HEAD_FIXED_BYTES];
-    match file.read_exact_at(&mut fixed, 0) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let key_bytes = fixed
-        .get(96..100)
-        .and_then(|bytes| bytes.first_chunk())
-        .map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize);
-    if HEAD_FIXED_BYTES + key_bytes > MAX_HEAD_BYTES {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; HEAD_FIXED_BYTES + key_bytes];
-    match file.read_exact_at(&mut bytes, 0) {
-        Ok(()) => Ok(Head::parse(&bytes)),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -3,6 +3,10 @@
 //! A map is kept under its file's number, which never means another file. It holds the file's space on the disk even
 //! after its name is gone; so one whose record is no longer its file's is dropped when it is met, by a read of
 //! the same value or by a look at each of its set that every new map brings.
+//!
+//! Who copies a value once needs no map. Which values were copied lately is remembered, as many as maps are kept: one that
+//! is copied again before as many others is worth a map. Values that are copied one after the other, more than there are
+//! places, never are.
 
 use std::sync::atomic::{AtomicU64, Ordering}; // process-private
 
@@ -30,6 +34,9 @@ struct Set {
     kept: [Option<(Stub, ValueMap)>; WAYS],
     /// Where the next one goes when all are taken.
     hand: usize,
+    /// Numbers of files that were copied; none has 0.
+    copied: [u64; WAYS],
+    copied_hand: usize,
 }
 
 impl KeptMaps {
@@ -59,6 +66,27 @@ impl KeptMaps {
         .flatten()
     }
 
+    /// Whether the value was copied lately, which it is now.
+    pub(super) fn is_copied_again(&self, stub: &Stub) -> bool {
+        let is_again = self.with(stub.number, |set| {
+            if set.copied.contains(&stub.number) {
+                return true;
+            }
+            let at = set.copied_hand % WAYS;
+            set.copied_hand = at + 1;
+            if let Some(room) = set.copied.get_mut(at) {
+                *room = stub.number;
+            }
+            false
+        });
+        is_again.unwrap_or(false)
+    }
+
+    /// Whether a map of so many bytes would be kept.
+    pub(super) fn has_room(&self, bytes: u64, most_bytes: u64) -> bool {
+        self.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= most_bytes
+    }
+
     /// Keeps a map, in the place of one that is not `is_current` any more, or of the one that came first; if all that are
     /// kept have no more than `most_bytes`. Another set is rid of what is gone on the way.
     pub(super) fn keep(
@@ -71,7 +99,7 @@ impl KeptMaps {
         self.rid(self.hand.fetch_add(1, Ordering::Relaxed), &is_current);
         self.rid(stub.number, |kept| kept != stub && is_current(kept));
         let bytes = map.len() as u64;
-        if self.bytes.load(Ordering::Relaxed).saturating_add(bytes) > most_bytes {
+        if !self.has_room(bytes, most_bytes) {
             return;
         }
         self.with(stub.number, |set| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use guira_segment::Segment;
 use guira_shm::clock::Clock;
-use guira_shm::directory::make_directory;
+use guira_shm::directory::{Folder, make_directory};
 use guira_shm::sync::Ordering;
 use nix::unistd::geteuid;
 
@@ -167,9 +167,12 @@ impl DepotBuilder {
         if has_leftovers {
             table.word(CONTROL_LEFTOVERS).store(1, Ordering::Relaxed);
         }
+        let folder =
+            Folder::open(&place.values).map_err(|source| FilesError::io("open", &place.values, source))?;
         let shared = Shared {
             table,
             place,
+            folder,
             arbiter: segment.clone(),
             clock: Clock::system(),
             maps: KeptMaps::new(),

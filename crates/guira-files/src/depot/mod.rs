@@ -24,9 +24,11 @@
 //! misses.
 
 mod checking;
+mod checksum;
 mod kept_maps;
 mod leftovers;
 mod make;
+mod opening;
 pub(crate) mod place;
 mod read;
 mod room;
@@ -47,6 +49,7 @@ use std::sync::Arc;
 
 use guira_segment::{Segment, Unseen};
 use guira_shm::clock::Clock;
+use guira_shm::directory::Folder;
 use guira_shm::mutant::Mutant;
 
 use crate::error::FilesError;
@@ -66,6 +69,8 @@ pub struct Depot {
 struct Shared {
     table: Table,
     place: Place,
+    /// The directory of values.
+    folder: Folder,
     arbiter: Segment,
     clock: Clock,
     maps: KeptMaps,

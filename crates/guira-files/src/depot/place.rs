@@ -34,7 +34,13 @@ impl Place {
 
     /// Where the value file with this number is.
     pub(crate) fn value(&self, number: u64) -> PathBuf {
-        self.shard(number).join(format!("{number:016x}"))
+        self.values.join(self.name_of(number))
+    }
+
+    /// The same, as seen from the directory of values.
+    pub(crate) fn name_of(&self, number: u64) -> PathBuf {
+        let shard = number % u64::from(self.shards);
+        format!("{shard:03x}/{number:016x}").into()
     }
 
     /// Where the linked file with this number is.

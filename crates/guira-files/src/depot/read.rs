@@ -1,34 +1,28 @@
 //! Reading a value file.
 //!
-//! The first read of a file verifies it: the head is its stub's, the bytes have the checksum. What was verified is
-//! noted in the table by the file's state (inode, length, times), so that no process does it again as long as the
-//! state is the same; a file that was touched in any way the kernel knows is verified anew. A state that is
-//! younger than the kernel's clock can tell apart is not noted.
-//!
-//! A file that is gone, cut, or not what its stub says is a miss: it is removed, its stub goes, and it is counted.
+//! The first read of a file verifies it (`opening`). After that a map costs an open and a map, once in a process, and a
+//! copy the copying.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-use guira_shm::directory::{self, FileState, ReadMap, open_regular};
+use guira_shm::directory::{self, ReadMap};
 use guira_shm::sync::Ordering;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::checking;
+use super::checksum::checksum;
+use super::opening::Opened;
 use super::value::ValueMap;
 use super::{Depot, Shared};
 use crate::error::FilesError;
-use crate::layout::record::RecordState;
 use crate::layout::stub::Stub;
-use crate::layout::table::{CONTROL_BOOT_HIGH, CONTROL_BOOT_LOW};
 use crate::table::Counter;
-
-/// A change within this of a look may not show in a file's times: the kernel's clock ticks every 10 ms at worst.
-const TICK_NS: i128 = 50_000_000;
 
 /// The part of all values' room that the maps of one process may keep.
 const KEPT_PART: u64 = 4;
+/// Longer values are always copied out of their files: of those the kernel's calls are the smaller part.
+const COPIED_FROM_A_MAP_BYTES: u64 = 1 << 20;
 
 /// A value file, open and verified. It reads the value's bytes, from the first to the last; whatever becomes of the
 /// file's name, it can be read.
@@ -106,7 +100,7 @@ impl Depot {
     /// The file is there and cannot be opened or read: permissions, a failing disk, no descriptor left.
     pub fn open(&self, stub: &Stub) -> Result<Option<FileValue>, FilesError> {
         let shared = &*self.shared;
-        let Some(file) = shared.open_verified(stub)? else {
+        let Some(Opened { file, .. }) = shared.open_verified(stub)? else {
             return Ok(None);
         };
         shared.count_read(stub);
@@ -136,21 +130,14 @@ impl Depot {
             shared.maps.drop_of(stub);
             return Ok(None);
         }
-        let Some(file) = shared.open_verified(stub)? else {
+        let Some(opened) = shared.open_verified(stub)? else {
             return Ok(None);
         };
         shared.count_read(stub);
         if stub.is_linked() {
-            return Ok(shared.verified_copy(&file, stub)?.map(ValueMap::copied));
+            return Ok(shared.verified_copy(&opened.file, stub)?.map(ValueMap::copied));
         }
-        let head_bytes = stub.head_bytes as usize;
-        let map = ReadMap::of(&file, u64::from(stub.head_bytes) + stub.value_bytes)
-            .map_err(|source| shared.reading(stub, source))?;
-        let map = ValueMap::mapped(map, head_bytes);
-        shared.maps.keep(stub, &map, shared.kept_bytes(), |other| {
-            shared.info_of(other).is_some()
-        });
-        Ok(Some(map))
+        shared.map_and_keep(&opened, stub).map(Some)
     }
 
     /// The bytes that `stub` names, copied; `None` if they are gone or damaged.
@@ -159,20 +146,33 @@ impl Depot {
     /// As [`Depot::open`].
     pub fn bytes(&self, stub: &Stub) -> Result<Option<Vec<u8>>, FilesError> {
         let shared = &*self.shared;
+        // Nobody shall be given a copy of what was changed in place.
         if let Some(map) = shared.maps.get(stub)
             && shared.info_of(stub).is_some()
+            && shared.is_unchanged(stub)
         {
             shared.count_read(stub);
-            return Ok(Some(map.to_vec()));
+            return Ok(Some(map.copy()));
         }
-        let Some(file) = shared.open_verified(stub)? else {
+        let Some(opened) = shared.open_stub(stub)? else {
             return Ok(None);
         };
-        shared.count_read(stub);
-        if stub.is_linked() {
-            return shared.verified_copy(&file, stub);
+        // A linked file may change at any time.
+        if !opened.is_verified || stub.is_linked() {
+            let bytes = shared.verified_copy(&opened.file, stub)?;
+            if bytes.is_some() {
+                if !opened.is_verified {
+                    shared.vouch(stub, &opened.state);
+                }
+                shared.count_read(stub);
+            }
+            return Ok(bytes);
         }
-        let bytes = read_all(&file, stub).map_err(|source| shared.reading(stub, source))?;
+        shared.count_read(stub);
+        if shared.is_worth_a_map(stub) {
+            return Ok(Some(shared.map_and_keep(&opened, stub)?.copy()));
+        }
+        let bytes = read_all(&opened.file, stub).map_err(|source| shared.reading(stub, source))?;
         Ok(Some(bytes))
     }
 
@@ -220,47 +220,6 @@ impl Shared {
         self.table.count(Counter::Read, 1);
     }
 
-    /// The stub's file; verified, now or before.
-    fn open_verified(&self, stub: &Stub) -> Result<Option<File>, FilesError> {
-        if self.info_of(stub).is_none() {
-            return Ok(None);
-        }
-        let path = if stub.is_linked() {
-            self.place.linked(stub.number)
-        } else {
-            self.place.value(stub.number)
-        };
-        let file = match open_regular(&path) {
-            Ok(file) => file,
-            Err(error) if checking::is_gone(&error) => {
-                self.lose(stub, Counter::Missing);
-                return Ok(None);
-            }
-            Err(source) => return Err(FilesError::io("open", &path, source)),
-        };
-        let state = FileState::of(&file).map_err(|source| self.reading(stub, source))?;
-        if state.len_bytes != u64::from(stub.head_bytes) + stub.value_bytes {
-            self.lose(stub, Counter::Corrupt);
-            return Ok(None);
-        }
-        let folded = self.fold(&state, stub);
-        if self.table.verified(stub.record).load(Ordering::Relaxed) == folded {
-            return Ok(Some(file));
-        }
-        let is_intact = checking::is_intact(&file, stub).map_err(|source| self.reading(stub, source))?;
-        if !is_intact {
-            self.lose(stub, Counter::Corrupt);
-            return Ok(None);
-        }
-        self.table.count(Counter::Verified, 1);
-        let now_ns = i128::from(self.clock.realtime_ms()) * 1_000_000;
-        let is_settled = state.changed_ns < now_ns - TICK_NS && state.modified_ns < now_ns - TICK_NS;
-        if is_settled && self.info_of(stub).is_some() {
-            self.table.verified(stub.record).store(folded, Ordering::Relaxed);
-        }
-        Ok(Some(file))
-    }
-
     fn unnamed(&self) -> Result<File, FilesError> {
         let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
         directory::unnamed_file(&self.place.values, 0o400)
@@ -286,69 +245,53 @@ impl Shared {
         }))
     }
 
-    /// A copy of a linked file's bytes that is what its checksum says: the file may change at any time.
+    fn map_and_keep(&self, opened: &Opened, stub: &Stub) -> Result<ValueMap, FilesError> {
+        let len_bytes = u64::from(stub.head_bytes) + stub.value_bytes;
+        let map = ReadMap::of_state(&opened.file, &opened.state, len_bytes)
+            .map_err(|source| self.reading(stub, source))?;
+        let map = ValueMap::mapped(map, stub.head_bytes as usize);
+        self.maps.keep(stub, &map, self.kept_bytes(), |other| {
+            self.info_of(other).is_some()
+        });
+        Ok(map)
+    }
+
+    /// Whether the next copies of the value, which is verified, are better taken from a map.
+    fn is_worth_a_map(&self, stub: &Stub) -> bool {
+        stub.value_bytes <= COPIED_FROM_A_MAP_BYTES
+            && self.maps.has_room(stub.value_bytes, self.kept_bytes())
+            && self.maps.is_copied_again(stub)
+    }
+
+    /// A copy of a file's bytes that is what head and checksum say.
     fn verified_copy(&self, file: &File, stub: &Stub) -> Result<Option<Vec<u8>>, FilesError> {
-        let bytes = match read_all(file, stub) {
+        let read = checking::head_fits(file, stub).and_then(|fits| {
+            if fits {
+                read_all(file, stub).map(Some)
+            } else {
+                Ok(None)
+            }
+        });
+        let bytes = match read {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Err(source) => return Err(self.reading(stub, source)),
         };
-        if bytes.len() as u64 == stub.value_bytes && xxh3_64(&bytes) == stub.checksum {
+        if let Some(bytes) = bytes
+            && checksum(&bytes) == stub.checksum
+        {
             return Ok(Some(bytes));
         }
         self.lose(stub, Counter::Corrupt);
         Ok(None)
     }
 
-    /// A file's state in a word that is not 0. It vouches for one stub, and for this boot of the machine.
-    fn fold(&self, state: &FileState, stub: &Stub) -> u64 {
-        let [boot_low, boot_high] =
-            [CONTROL_BOOT_LOW, CONTROL_BOOT_HIGH].map(|word| self.table.region().read_u64(word));
-        let mut bytes = Vec::with_capacity(96);
-        for word in [
-            state.identity.0,
-            state.identity.1,
-            state.len_bytes,
-            stub.number,
-            stub.checksum,
-            boot_low,
-            boot_high,
-        ] {
-            bytes.extend_from_slice(&word.to_le_bytes());
-        }
-        for word in [state.modified_ns, state.changed_ns] {
-            bytes.extend_from_slice(&word.to_le_bytes());
-        }
-        xxh3_64_with_seed(&bytes, 1).max(1)
-    }
-
-    /// The file is gone or is not what it was: record, stub and file go.
-    fn lose(&self, stub: &Stub, why: Counter) {
-        let Some(info) = self.info_of(stub) else {
-            return; // somebody removed it in the ordinary way
-        };
-        // One that is HELD yet is its writer's to look after.
-        if info.word.state() == Some(RecordState::Live)
-            && let Ok(owner) = self.owner()
-            && matches!(self.remove(&owner, stub.record, info.word), Ok(true))
-        {
-            self.table.count(why, 1);
-            tracing::warn!(
-                directory = %self.place.directory.display(),
-                number = stub.number,
-                "a value file was {}", if why == Counter::Missing { "gone" } else { "damaged, and is removed" }
-            );
-        }
-    }
-
-    fn reading(&self, stub: &Stub, source: io::Error) -> FilesError {
+    pub(super) fn reading(&self, stub: &Stub, source: io::Error) -> FilesError {
         FilesError::io("read", &self.place.value(stub.number), source)
     }
 }
 
 fn read_all(file: &File, stub: &Stub) -> io::Result<Vec<u8>> {
     let length = usize::try_from(stub.value_bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, stub.head_bytes.into())?;
-    Ok(bytes)
+    directory::read_at(file, stub.head_bytes.into(), length)
 }

@@ -35,6 +35,14 @@ impl ValueMap {
         }
     }
 
+    /// A copy of the bytes.
+    pub(super) fn copy(&self) -> Vec<u8> {
+        match &*self.bytes {
+            Bytes::Mapped { map, begin } => map.copy_from(*begin),
+            Bytes::Copied(bytes) => bytes.clone(),
+        }
+    }
+
     /// Whether the bytes are those of the file, and not a copy of them.
     #[must_use]
     pub fn is_mapped(&self) -> bool {

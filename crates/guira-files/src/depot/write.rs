@@ -13,6 +13,7 @@ use guira_segment::Segment;
 use guira_shm::directory::{self, FileState, ReadMap};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::checksum::checksum;
 use super::room::estimate_blocks;
 use super::{Depot, Shared, checking};
 use crate::error::FilesError;
@@ -255,11 +256,9 @@ impl<'d, 'k> Draft<'d, 'k> {
     fn write_bytes(mut self, bytes: &[u8]) -> Result<Held<'d>, FilesError> {
         let head_bytes = head::head_bytes(self.label.key, false);
         self.claim((head_bytes + bytes.len()) as u64)?;
-        let checksum = xxhash_rust::xxh3::xxh3_64(bytes);
-        let head = self.head(head_bytes, bytes.len() as u64, checksum);
+        let head = self.head(head_bytes, bytes.len() as u64, checksum(bytes));
         let (file, path) = self.new_file()?;
-        directory::write_at(&file, 0, &head.encode()).map_err(|e| self.io("write", e))?;
-        directory::write_at(&file, head_bytes as u64, bytes).map_err(|e| self.io("write", e))?;
+        directory::write_whole(&file, &head.encode(), bytes).map_err(|e| self.io("write", e))?;
         self.finish(&file, path.as_deref(), &head)
     }
 
@@ -356,9 +355,7 @@ impl<'d, 'k> Draft<'d, 'k> {
     fn checksum_of(&self, file: &File, from: u64, value_bytes: u64) -> Result<u64, FilesError> {
         let map = ReadMap::of(file, from + value_bytes).map_err(|e| self.io("read", e))?;
         map.will_be_read_through();
-        Ok(xxhash_rust::xxh3::xxh3_64(
-            map.get(from as usize..).unwrap_or(&[]),
-        ))
+        Ok(checksum(map.get(from as usize..).unwrap_or(&[])))
     }
 
     /// A file without a name, or where there is no such thing, with the one that it will have.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod contract;
+mod copies;
 mod disks;
 mod limits;
 mod outlived;

@@ -1,10 +1,16 @@
 //! A file of a value, mapped for reading.
 
+use super::FileState;
+use super::read::copy_of;
 use memmap2::{Mmap, MmapOptions};
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
+
+/// A map of at most so many bytes has its pages from the start, which costs less than the faults of who reads it. A
+/// longer one may be looked at in a few places only.
+const PAGES_AT_ONCE_BYTES: usize = 256 << 10;
 
 /// The first bytes of a file, mapped read-only and shared with every process that maps it: the bytes are in memory
 /// once.
@@ -22,7 +28,15 @@ impl ReadMap {
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] for a shorter file, and what the kernel says.
     pub fn of(file: &File, len_bytes: u64) -> io::Result<ReadMap> {
-        if file.metadata()?.len() < len_bytes {
+        Self::of_state(file, &FileState::of(file)?, len_bytes)
+    }
+
+    /// As [`ReadMap::of`], of a file whose state has just been looked at.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_state(file: &File, state: &FileState, len_bytes: u64) -> io::Result<ReadMap> {
+        if state.len_bytes < len_bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let len = usize::try_from(len_bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -31,10 +45,19 @@ impl ReadMap {
         }
         let mut options = MmapOptions::new();
         options.len(len);
+        if len <= PAGES_AT_ONCE_BYTES {
+            options.populate();
+        }
         // SAFETY: nobody writes or cuts a value file that has a name, which is what this type's users
         // promise and its documentation asks of whoever could.
         let map = unsafe { options.map(file) }?;
         Ok(ReadMap { map: Some(map) })
+    }
+
+    /// A copy of what lies behind the first `begin` bytes.
+    #[must_use]
+    pub fn copy_from(&self, begin: usize) -> Vec<u8> {
+        copy_of(self.get(begin..).unwrap_or_default())
     }
 
     /// Tells the kernel that all of it will be read from front to back soon.

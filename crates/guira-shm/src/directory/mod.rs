@@ -7,7 +7,7 @@
 //! | step | by | what a kill before it leaves |
 //! |---|---|---|
 //! | a file without a name | [`unnamed_file`] | nothing |
-//! | its bytes | [`write_at`], [`clone_into`], [`copy_into`] | nothing: the kernel frees what has no name |
+//! | its bytes | [`write_whole`], [`write_at`], [`clone_into`], [`copy_into`] | nothing: the kernel frees what has no name |
 //! | its name | [`name_file`] | nothing |
 //! | the name is gone | [`remove_file`] | the file |
 //!
@@ -16,29 +16,34 @@
 
 mod copy;
 mod map;
+mod read;
 
-pub use copy::{clone_into, copy_into, write_at};
+pub use copy::{clone_into, copy_into, write_at, write_whole};
 pub use map::ReadMap;
+pub use read::read_at;
 
 use crate::sync::point;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{AccessFlags, access, linkat};
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A file without a name in `directory`, for reading and writing; `None` where there is no such thing.
 ///
 /// # Errors
 /// What the kernel says when it makes none.
 pub fn unnamed_file(directory: &Path, mode: u32) -> io::Result<Option<File>> {
-    if access("/proc/self/fd", AccessFlags::F_OK).is_err() {
-        return Ok(None); // it could not be named
+    static CAN_BE_NAMED: OnceLock<bool> = OnceLock::new();
+    let is_there = || access("/proc/self/fd", AccessFlags::F_OK).is_ok();
+    if !CAN_BE_NAMED.get_or_init(is_there) {
+        return Ok(None);
     }
     let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_TMPFILE;
     point("open without a name");
@@ -65,8 +70,13 @@ pub fn new_file(path: &Path, mode: u32) -> io::Result<File> {
 /// [`io::ErrorKind::AlreadyExists`]; `EXDEV` for a file of another file system; `EPERM` where the file system or
 /// the machine's rules allow no such link.
 pub fn name_file(file: &File, path: &Path) -> io::Result<()> {
-    let shown = format!("/proc/self/fd/{}", file.as_raw_fd());
     point("link");
+    // Kernels before 6.10 let only the powerful do so, and say that there is no such file.
+    match linkat(file, "", AT_FDCWD, path, AtFlags::AT_EMPTY_PATH) {
+        Err(Errno::ENOENT) => {}
+        linked => return Ok(linked?),
+    }
+    let shown = format!("/proc/self/fd/{}", file.as_raw_fd());
     let linked = linkat(
         AT_FDCWD,
         shown.as_str(),
@@ -116,27 +126,79 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens the regular file `path` for reading; neither its name nor one on the way may be a symbolic link.
+/// Opens the regular file `path` for reading, and looks at its state; neither its name nor one on the way may be a
+/// symbolic link.
 ///
 /// # Errors
 /// What the kernel says; `ELOOP` for a symbolic link; [`io::ErrorKind::InvalidInput`] for what is no regular file.
-pub fn open_regular(path: &Path) -> io::Result<File> {
+pub fn open_regular(path: &Path) -> io::Result<(File, FileState)> {
+    open_below(AT_FDCWD, path)
+}
+
+/// A directory that is kept open: the way to it is walked once, and not for each file in it.
+///
+/// A program may close descriptors that it does not know, and open something else that gets the same number. So what
+/// is found here is to be believed only if its [`FileState`] is one that is known, and what is not found is to be looked
+/// for by its path.
+#[derive(Debug)]
+pub struct Folder {
+    directory: OwnedFd,
+}
+
+impl Folder {
+    /// Opens the directory `path`.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn open(path: &Path) -> io::Result<Folder> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(Folder {
+            directory: open(path, flags, Mode::empty())?,
+        })
+    }
+
+    /// As [`open_regular`], of a file in this directory or below.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_regular(&self, name: &Path) -> io::Result<(File, FileState)> {
+        open_below(self.directory.as_fd(), name)
+    }
+
+    /// The state of what has this name in this directory or below.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn state_of(&self, name: &Path) -> io::Result<FileState> {
+        let stat = fstatat(self.directory.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        Ok(FileState {
+            identity: (stat.st_dev, stat.st_ino),
+            len_bytes: stat.st_size.max(0) as u64,
+            blocks_512: stat.st_blocks.max(0) as u64,
+            modified_ns: ns(stat.st_mtime, stat.st_mtime_nsec),
+            changed_ns: ns(stat.st_ctime, stat.st_ctime_nsec),
+        })
+    }
+}
+
+fn open_below(directory: BorrowedFd<'_>, path: &Path) -> io::Result<(File, FileState)> {
     // O_NONBLOCK: a pipe at this path must not make us wait for a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
     let how = OpenHow::new()
         .flags(flags)
         .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     let opened = loop {
-        match openat2(AT_FDCWD, path, how) {
+        match openat2(directory, path, how) {
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             // Kernels before 5.6, and sandboxes that do not know the call.
-            Err(Errno::ENOSYS | Errno::EPERM) => break open(path, flags, Mode::empty()),
+            Err(Errno::ENOSYS | Errno::EPERM) => break openat(directory, path, flags, Mode::empty()),
             other => break other,
         }
     };
     let file = File::from(opened?);
-    if file.metadata()?.is_file() {
-        return Ok(file);
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok((file, FileState::from(&metadata)));
     }
     Err(io::Error::new(
         io::ErrorKind::InvalidInput,
@@ -172,16 +234,24 @@ impl FileState {
     /// # Errors
     /// When the kernel does not tell.
     pub fn of(file: &File) -> io::Result<FileState> {
-        let metadata = file.metadata()?;
-        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
-        Ok(FileState {
+        Ok(Self::from(&file.metadata()?))
+    }
+}
+
+impl From<&Metadata> for FileState {
+    fn from(metadata: &Metadata) -> Self {
+        FileState {
             identity: (metadata.dev(), metadata.ino()),
             len_bytes: metadata.len(),
             blocks_512: metadata.blocks(),
             modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
             changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
-        })
+        }
     }
+}
+
+fn ns(seconds: i64, ns: i64) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(ns)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn a_file_without_a_name_gets_one_when_it_is_complete() {
         Err(ErrorKind::AlreadyExists)
     );
 
-    let opened = open_regular(&place.join("value")).expect("opened");
+    let (opened, _) = open_regular(&place.join("value")).expect("opened");
     let map = ReadMap::of(&opened, 8).expect("mapped");
     assert_eq!(&*map, b"\0\0\0plums");
     assert_eq!(
@@ -72,4 +72,47 @@ fn a_copy_is_as_long_as_its_source_is_by_then() {
     let map = ReadMap::of(&target, state.len_bytes).expect("mapped");
     assert!(map[4096..].iter().all(|byte| *byte == 7));
     assert_eq!(map[..12], [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0]);
+}
+
+#[test]
+fn a_file_that_is_written_whole_is_read_whole() {
+    let file = tempfile::tempfile().expect("a file");
+    let value: Vec<u8> = (0..100_003_u32).map(|n| (n * 7 / 5) as u8).collect();
+    write_whole(&file, b"head", &value).expect("written");
+    let state = FileState::of(&file).expect("its state");
+    assert_eq!(state.len_bytes, 100_007);
+    assert!(read_at(&file, 4, value.len()).expect("read") == value);
+    assert_eq!(
+        read_at(&file, 5, value.len()).map(drop).map_err(|e| e.kind()),
+        Err(ErrorKind::UnexpectedEof)
+    );
+    let map = ReadMap::of(&file, state.len_bytes).expect("mapped");
+    for begin in [0, 1, 4, 99_000, 100_004, 100_007, 100_008] {
+        let expected = map.get(begin..).unwrap_or_default();
+        assert!(map.copy_from(begin) == expected, "{begin}");
+    }
+    assert!(map.copy_from(4) == value);
+    write_whole(&file, b"", b"").expect("nothing to write");
+}
+
+#[test]
+fn a_folder_gives_what_its_path_gives() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = std::fs::canonicalize(directory.path()).expect("its path");
+    make_directory(&place.join("000")).expect("made");
+    let file = new_file(&place.join("000/value"), 0o600).expect("made");
+    write_whole(&file, b"seven ", b"plums").expect("written");
+    symlink(place.join("000/value"), place.join("link")).expect("a link");
+    symlink(place.join("000"), place.join("001")).expect("a link");
+    let folder = Folder::open(&place).expect("opened");
+    let name = Path::new("000/value");
+    let (_, by_path) = open_regular(&place.join(name)).expect("opened");
+    let (_, state) = folder.open_regular(name).expect("opened");
+    assert_eq!(state, by_path);
+    assert_eq!(folder.state_of(name).expect("its state"), by_path);
+    assert!(folder.open_regular(Path::new("link")).is_err());
+    assert!(folder.open_regular(Path::new("001/value")).is_err());
+    assert!(folder.open_regular(Path::new("000")).is_err());
+    assert_ne!(folder.state_of(Path::new("link")).expect("its own"), by_path);
+    assert!(folder.state_of(Path::new("000/none")).is_err());
 }

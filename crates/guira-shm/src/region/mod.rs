@@ -414,6 +414,17 @@ impl Drop for HeapMemory {
     }
 }
 
+/// Asks the processor to fetch bytes that will be read soon. A hint.
+#[inline]
+pub fn prefetch(bytes: &[u8]) {
+    #[cfg(all(not(any(miri, guira_plain_copies, guira_model)), target_arch = "x86_64"))]
+    for line in bytes.chunks(64) {
+        opaque::prefetch(line.as_ptr());
+    }
+    #[cfg(any(miri, guira_plain_copies, guira_model, not(target_arch = "x86_64")))]
+    let _ = bytes;
+}
+
 impl SharedRun<'_> {
     /// Appends the run to `out`, which grows once.
     #[inline(always)]
