@@ -86,6 +86,12 @@ pub enum FilesError {
         /// The table.
         path: PathBuf,
     },
+    /// Somebody removed the directory while it was in use.
+    #[error("{path}: the directory was removed while it was in use; close it and open it again")]
+    Removed {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The limit leaves no room for values.
     #[error(
         "a limit of {limit_bytes} bytes is too small: table, index and directories take {overhead_bytes}; allow at least {needed_bytes}"

@@ -65,9 +65,10 @@ impl DepotBuilder {
         }
     }
 
-    /// Writes each file, and its name, back to the disk before its stub is stored: after a power failure every stub that
-    /// is still there has its file. By default the kernel writes back when it likes, and what a power failure
-    /// spoils is found by its checksum.
+    /// Writes each file, and its name, back to the disk (`fsync` of both) before its stub is stored, so that what was
+    /// put is there whatever happens, with key and deadlines in its head. By default the kernel writes back when it
+    /// likes. The cache itself begins anew after a power failure either way: what was invalidated shortly before it
+    /// must not come back, and of that the disk may not have heard.
     #[must_use]
     pub const fn durable(self, is_durable: bool) -> Self {
         Self { is_durable, ..self }
@@ -224,6 +225,22 @@ pub(crate) fn own_directory(path: &Path, may_make: bool) -> Result<PathBuf, File
         });
     }
     std::fs::canonicalize(path).map_err(io("resolve"))
+}
+
+impl Shared {
+    /// Makes the directory of the file `number`, which somebody has removed, unless the table is gone, too: others that
+    /// open the directory by now have a new one.
+    pub(super) fn make_shard_again(&self, number: u64) -> Result<(), FilesError> {
+        if !self.table.is_named() {
+            return Err(FilesError::Removed {
+                path: self.place.directory.clone(),
+            });
+        }
+        for path in [&self.place.values, &self.place.shard(number)] {
+            make_directory(path).map_err(|source| FilesError::io("make", path, source))?;
+        }
+        Ok(())
+    }
 }
 
 fn make_shards(place: &Place) -> Result<(), FilesError> {

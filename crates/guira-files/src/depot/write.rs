@@ -349,6 +349,8 @@ impl<'d, 'k> Draft<'d, 'k> {
         let mut head = self.head(0, state.len_bytes, checksum);
         head.head_bytes = 0;
         self.account(source, 0)?;
+        self.write_back(source)?;
+        self.write_back_name()?;
         Ok(Some(self.hold(&head)))
     }
 
@@ -360,6 +362,17 @@ impl<'d, 'k> Draft<'d, 'k> {
 
     /// A file without a name, or where there is no such thing, with the one that it will have.
     fn new_file(&self) -> Result<(File, Option<PathBuf>), FilesError> {
+        match self.new_file_in_shard() {
+            // Somebody tidied up.
+            Err(FilesError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                self.shared.make_shard_again(self.number)?;
+                self.new_file_in_shard()
+            }
+            made => made,
+        }
+    }
+
+    fn new_file_in_shard(&self) -> Result<(File, Option<PathBuf>), FilesError> {
         let place = &self.shared.place;
         let shard = place.shard(self.number);
         if let Some(file) = directory::unnamed_file(&shard, VALUE_MODE).map_err(|e| self.io("make", e))? {
@@ -376,19 +389,29 @@ impl<'d, 'k> Draft<'d, 'k> {
             file,
             estimate_blocks(u64::from(head.head_bytes) + head.value_bytes) - 8,
         )?;
-        if self.shared.is_durable {
-            file.sync_all().map_err(|e| self.io("write back", e))?;
-        }
+        self.write_back(file)?;
         if let Some(path) = path {
             directory::name_file(file, path).map_err(|e| self.io("name", e))?;
         }
-        if self.shared.is_durable {
-            let shard = self.shared.place.shard(self.number);
-            File::open(&shard)
-                .and_then(|directory| directory.sync_all())
-                .map_err(|e| self.io("write back the directory of", e))?;
-        }
+        self.write_back_name()?;
         Ok(self.hold(head))
+    }
+
+    fn write_back(&self, file: &File) -> Result<(), FilesError> {
+        if !self.shared.is_durable {
+            return Ok(());
+        }
+        file.sync_all().map_err(|e| self.io("write back", e))
+    }
+
+    fn write_back_name(&self) -> Result<(), FilesError> {
+        if !self.shared.is_durable {
+            return Ok(());
+        }
+        let shard = self.shared.place.shard(self.number);
+        File::open(&shard)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|e| self.io("write back the directory of", e))
     }
 
     /// Corrects the record's space to what the file takes: at least so many blocks, for some file systems say it late.

@@ -197,7 +197,7 @@ impl Table {
     }
 
     /// Whether the table's path still leads to it.
-    pub(super) fn is_named(&self) -> bool {
+    pub(crate) fn is_named(&self) -> bool {
         let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
         let own = self.file.reopen().ok().and_then(|file| file.metadata().ok());
         let named = std::fs::symlink_metadata(self.path()).ok();
