@@ -104,20 +104,6 @@ pub const UNREACHED: &[Unreached] = &[
         "only where a file system has no unnamed files",
     ),
     unreached(
-        "directory/mod.rs",
-        "*",
-        "point",
-        "only files of values: the proof of the files cache passes them",
-    )
-    .of(6),
-    unreached(
-        "directory/copy.rs",
-        "*",
-        "point",
-        "only files of values: the proof of the files cache passes them",
-    )
-    .of(3),
-    unreached(
         "file/mapped.rs",
         "populate",
         "fetch_or",
