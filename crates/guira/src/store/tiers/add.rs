@@ -1,5 +1,6 @@
 //! Adding: the arbiter first, for whose value it takes, that one is added; then the tiers below, each in the place of
-//! what was seen there, so that nothing that came between is lost.
+//! what was seen there, so that nothing that came between is lost. Those below that know of no births come last, and only
+//! while nothing has touched the key: what they have, nothing refuses later.
 //!
 //! What a tier has that could not be seen (it failed, or nobody can tell what it is worth) may be a value, which must not
 //! come up after the added one. So it is made void *before* the key is looked at for the last time: whoever
@@ -10,7 +11,7 @@ use std::time::Duration;
 use guira_segment::Add;
 
 use super::Tiers;
-use super::promote::{is_born, token_of};
+use super::promote::{is_born, is_untouched, token_of};
 use super::tier::Tier;
 use super::walk::{Standing, Walk};
 use crate::envelope::Birth;
@@ -54,8 +55,8 @@ impl<K: ?Sized, V> Tiers<K, V> {
                     let keeping = self.keeping(number, options, Some(*seat), birth);
                     tier.store.keep(key, value, &keeping)
                 }
-                Some(Standing::Plain) => self.add_plain(key, value, options, (number, tier)),
-                Some(Standing::Failed) | None => continue,
+                Some(Standing::Plain) if !is_below => self.add_plain(key, value, options, (number, tier)),
+                Some(Standing::Plain | Standing::Failed) | None => continue,
             };
             match tier.settle(outcome) {
                 Ok(Some(true)) => is_added = true,
@@ -72,8 +73,48 @@ impl<K: ?Sized, V> Tiers<K, V> {
         if !is_added {
             return Ok(Add::Superseded);
         }
+        self.add_to_undated(key, value, options, &standings, birth)?;
         self.drop_above(key, top)?;
         Ok(Add::Stored)
+    }
+
+    /// Adds, behind the arbiter, to the tiers below it that carry no births, unless something touches the key.
+    fn add_to_undated(
+        &self,
+        key: &K,
+        value: &V,
+        options: &PutOptions<'_>,
+        standings: &[Standing],
+        birth: Option<Birth>,
+    ) -> Result<(), Error> {
+        let Some(((arbiter, decider), birth)) = self.decider().zip(birth) else {
+            return Ok(());
+        };
+        let born = (birth.clock(), birth.invalidations());
+        let before = token_of(decider, key).filter(|now| is_born(decider, key, now, born, options.tags));
+        if before.is_none() {
+            return Ok(());
+        }
+        let is_plain = |number: &usize| matches!(standings.get(*number), Some(Standing::Plain));
+        let numbers: Vec<usize> = (arbiter + 1..self.tiers.len()).filter(is_plain).collect();
+        for (number, tier) in self
+            .tiers
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| numbers.contains(number))
+        {
+            let added = self.add_plain(key, value, options, (number, tier));
+            if let Err(error) = tier.settle(added) {
+                self.forget(key, 0..self.tiers.len());
+                return Err(error);
+            }
+        }
+        if !is_untouched(decider, key, before.as_ref(), options.tags) {
+            for number in numbers {
+                self.forget(key, number..number + 1);
+            }
+        }
+        Ok(())
     }
 
     /// Looks whether no tier has a value of `key`, and makes void what cannot be seen.

@@ -90,7 +90,10 @@ impl<K: ?Sized, V> Tiers<K, V> {
 
     pub(super) fn remove_many_from_all(&self, keys: &[&K]) -> Vec<Result<bool, Error>> {
         let mut results: Vec<Result<bool, Error>> = keys.iter().map(|_| Ok(false)).collect();
-        for tier in self.tiers.iter().rev() {
+        // Those below that carry no births twice, the second time behind the arbiter: see `for_all`.
+        let below = self.arbiter.map_or(self.tiers.len(), |arbiter| arbiter + 1);
+        let again = self.tiers.iter().skip(below).rev().filter(|tier| !tier.is_dated);
+        for tier in self.tiers.iter().rev().chain(again) {
             let removed = tier.store.remove_many(keys);
             for ((result, removed), key) in results.iter_mut().zip(removed).zip(keys) {
                 match (removed, &mut *result) {

@@ -76,6 +76,12 @@
 //!   there when the value's time is over. Give such a tier [`Tiers::at_most`].
 //! * A lower tier without births is as fresh as those who write it: what reaches the arbiter alone is not known
 //!   of it, and a process that is killed between two tiers leaves in it what it leaves.
+//! * What only the arbiter was told, it knows as long as its segment lives. Where that is made anew (a reboot clears memory)
+//!   and belongs to no cluster, what was invalidated past the stack, or in the stack while a [resilient](OnFailure::Resilient)
+//!   tier below failed, is good below again. Invalidate through the stack, and make a tier that must hear of it
+//!   [strict](OnFailure::Strict); or put what must not come back under another key or name at each start.
+//! * A computed value that a tier below could not take (it failed) may be followed, once the arbiter has evicted it, by the
+//!   older one that this tier has, whose time is not over and which nobody invalidated. A put makes that void.
 //! * Writes past the stack, into one tier, are seen when that tier is asked. An expiry that came to the arbiter
 //!   alone, over the bus, is forgotten with the arbiter's entry, if no read met it before that was evicted.
 //! * A removal (not an invalidation) that races a put may lose against it, as in one cache.

@@ -344,6 +344,76 @@ fn a_computation_that_races_a_change_of_its_source_is_in_no_tier() {
 }
 
 #[test]
+fn a_computation_that_races_a_removal_of_many_is_in_all_tiers_or_in_none() {
+    for world in [World::new(), World::with_undated()] {
+        let actors = |key: &str| {
+            let (own, other, world) = (key.to_owned(), key.to_owned(), &world);
+            let compute: Actor<'_> = Box::new(move || {
+                let computed = world.stepping.get_or_compute(&own, || {
+                    step();
+                    "computed".to_owned()
+                });
+                drop(computed.expect("no error"));
+            });
+            let remove: Actor<'_> = Box::new(move || {
+                for removed in world.stepping.remove_many(&[&other]) {
+                    removed.expect("no error");
+                }
+            });
+            vec![compute, remove]
+        };
+        let orders = play(
+            Choices::every(SWITCHES),
+            ALL,
+            |run| run.to_string(),
+            actors,
+            |key| drop(world.settled_or_lost(&key)),
+        );
+        assert!((50..ALL).contains(&orders), "{orders} orders");
+    }
+}
+
+#[test]
+fn an_add_that_races_an_invalidation_is_in_no_tier_afterwards() {
+    for world in [World::new(), World::with_undated()] {
+        let invalidated_last = AtomicU64::new(0);
+        let actors = |key: &str| {
+            invalidated_last.store(0, Ordering::SeqCst);
+            let (own, world, invalidated_last) = (key.to_owned(), &world, &invalidated_last);
+            let invalidate = world.invalidator(key, true);
+            let add: Actor<'_> = Box::new(move || {
+                let added = world.stepping.add(&own, &"added".to_owned(), &options(LIFE));
+                added.expect("no error");
+            });
+            let seen = key.to_owned();
+            let invalidate: Actor<'_> = Box::new(move || {
+                let was_there = world.get(&seen).is_some();
+                invalidate();
+                invalidated_last.store(u64::from(was_there), Ordering::SeqCst);
+            });
+            vec![add, invalidate]
+        };
+        let orders = play(
+            Choices::every(SWITCHES),
+            ALL,
+            |run| run.to_string(),
+            actors,
+            |key| {
+                let (first, second) = world.read_twice(&key);
+                if invalidated_last.load(Ordering::SeqCst) == 1 {
+                    assert_eq!(
+                        (first, second),
+                        (None, None),
+                        "it was seen before it was invalidated"
+                    );
+                }
+            },
+        );
+        assert!((50..ALL).contains(&orders), "{orders} orders");
+    }
+}
+
+#[test]
 fn a_computation_that_races_a_put_yields_to_it() {
     let world = World::new();
     let actors = |key: &str| {
