@@ -191,13 +191,6 @@ impl Depot {
             let _ = shared.remove(&owner, stub.record, info.word);
         }
     }
-
-    /// As [`Depot::retire`], of whatever `stored` names, if it is a stub.
-    pub fn retire_stored(&self, stored: &[u8]) {
-        if let Some(stub) = Stub::parse(stored) {
-            self.retire(&stub);
-        }
-    }
 }
 
 impl Shared {

@@ -19,6 +19,9 @@ use crate::depot::{Depot, DepotStats, FileValue, Swept, ValueMap};
 use crate::error::FilesError;
 use crate::layout::stub::Stub;
 
+/// How often a value is read that is replaced each time between the look at the index and that at its file.
+const READS: u32 = 8;
+
 /// A cache of large values in a directory that processes share. Cheap to clone; `Send` and `Sync`; a forked child goes
 /// on with it.
 ///
@@ -118,17 +121,11 @@ impl Files {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<ValueMap>, FilesError> {
-        let Some(stored) = self.index.get(key) else {
-            return Ok(None);
-        };
-        match Stub::parse(&stored) {
-            None => Ok(Some(ValueMap::copied(stored.to_vec()))),
-            Some(stub) => {
-                drop(stored);
-                let map = self.depot.map(&stub)?;
-                Ok(self.forget_unless(map, key, &stub))
-            }
-        }
+        self.read(
+            key,
+            |stored| Ok(ValueMap::copied(stored.to_vec())),
+            |stub| self.depot.map(stub),
+        )
     }
 
     /// The value of `key`, copied.
@@ -140,12 +137,13 @@ impl Files {
         if !self.index.get_into(key, &mut stored) {
             return Ok(None);
         }
-        match Stub::parse(&stored) {
-            None => Ok(Some(stored)),
-            Some(stub) => {
-                let bytes = self.depot.bytes(&stub)?;
-                Ok(self.forget_unless(bytes, key, &stub))
-            }
+        let Some(stub) = Stub::parse(&stored) else {
+            return Ok(Some(stored));
+        };
+        match self.forget_unless(self.depot.bytes(&stub)?, key, &stub) {
+            Some(bytes) => Ok(Some(bytes)),
+            // It may have been replaced meanwhile.
+            None => self.read(key, |stored| Ok(stored.to_vec()), |stub| self.depot.bytes(stub)),
         }
     }
 
@@ -154,17 +152,40 @@ impl Files {
     /// # Errors
     /// As [`Files::get`]. Of a small value a file without a name is made.
     pub fn open(&self, key: &[u8]) -> Result<Option<FileValue>, FilesError> {
-        let Some(stored) = self.index.get(key) else {
-            return Ok(None);
-        };
-        match Stub::parse(&stored) {
-            None => Ok(Some(self.depot.file_of(&stored)?)),
-            Some(stub) => {
-                drop(stored);
-                let file = self.depot.open(&stub)?;
-                Ok(self.forget_unless(file, key, &stub))
+        self.read(
+            key,
+            |stored| self.depot.file_of(stored),
+            |stub| self.depot.open(stub),
+        )
+    }
+
+    /// The value of `key`, by `small` if the index has it and by `large` from its file.
+    fn read<T>(
+        &self,
+        key: &[u8],
+        small: impl Fn(&[u8]) -> Result<T, FilesError>,
+        large: impl Fn(&Stub) -> Result<Option<T>, FilesError>,
+    ) -> Result<Option<T>, FilesError> {
+        let mut met = None;
+        for _ in 0..READS {
+            let Some(stored) = self.index.get(key) else {
+                return Ok(None);
+            };
+            let Some(stub) = Stub::parse(&stored) else {
+                return small(&stored).map(Some);
+            };
+            drop(stored);
+            if met == Some(stub) {
+                break;
             }
+            let value = self.forget_unless(large(&stub)?, key, &stub);
+            if value.is_some() {
+                return Ok(value);
+            }
+            // It may have been replaced between the two looks.
+            met = Some(stub);
         }
+        Ok(None)
     }
 
     /// Whether `key` has a value. Counts as no read.
@@ -182,9 +203,8 @@ impl Files {
     /// Bytes of `key`'s value.
     #[must_use]
     pub fn value_bytes(&self, key: &[u8]) -> Option<u64> {
-        let stored = self.stored(key)?;
-        match Stub::parse(&stored) {
-            None => Some(stored.len() as u64),
+        match self.stub(key) {
+            None => Some(self.index.metadata(key)?.value_bytes as u64),
             Some(stub) => self.depot.has(&stub).then(|| stub.value_bytes()),
         }
     }
@@ -233,14 +253,5 @@ impl Files {
             && self.index.evict_by_hash(name, hash, crate::STUB_BYTES, |stored| {
                 Stub::parse(stored).as_ref() == Some(stub)
             })
-    }
-
-    /// What the index has for `key`, if it is a stub or shorter. Counts as no read.
-    fn stored(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let (namespace, hash) = (self.index.namespace_hash(), self.index.hash_of(key));
-        let entry = self
-            .index
-            .get_by_hash(namespace, hash, self.inline_max_bytes.max(crate::STUB_BYTES))?;
-        (entry.key == key).then_some(entry.value)
     }
 }

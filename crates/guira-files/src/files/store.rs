@@ -82,7 +82,7 @@ impl Files {
         let options = options.or_since(&token);
         self.check(key, &options)?;
         let held = self.depot.write(&self.label(key, &options), source)?;
-        let replaced = self.stored(key);
+        let replaced = self.stub(key);
         let put = self.index.put_with(key, &held.stub(), &options)?;
         if put == Put::Stored {
             held.keep();
@@ -95,7 +95,7 @@ impl Files {
     fn put_inline(&self, key: &[u8], value: &[u8], options: &PutOptions<'_>) -> Result<Put, FilesError> {
         // As in `put_source`: the put begins before what it replaces is looked up.
         let token = self.index.fill_token(key);
-        let replaced = self.stored(key);
+        let replaced = self.stub(key);
         let put = self.index.put_with(key, value, &options.or_since(&token))?;
         if put == Put::Stored {
             self.retire(replaced);
@@ -151,7 +151,7 @@ impl Files {
 
     /// Removes `key`; says whether it had a value. Puts that are under way may complete after it.
     pub fn remove(&self, key: &[u8]) -> bool {
-        let replaced = self.stored(key);
+        let replaced = self.stub(key);
         let was_there = self.index.remove(key);
         self.retire(replaced);
         was_there
@@ -159,7 +159,7 @@ impl Files {
 
     /// Removes `key` for good: after it returns, no read gives a value whose put began before.
     pub fn invalidate(&self, key: &[u8]) -> bool {
-        let replaced = self.stored(key);
+        let replaced = self.stub(key);
         let was_there = self.index.invalidate(key);
         self.retire(replaced);
         was_there
@@ -208,9 +208,9 @@ impl Files {
         Ok(self.index.check_put(key, options)?)
     }
 
-    fn retire(&self, replaced: Option<Vec<u8>>) {
-        if let Some(stored) = replaced {
-            self.depot.retire_stored(&stored);
+    fn retire(&self, replaced: Option<Stub>) {
+        if let Some(stub) = replaced {
+            self.depot.retire(&stub);
         }
     }
 }

@@ -192,6 +192,29 @@ fn a_put_that_began_before_an_invalidation_is_not_stored() {
 }
 
 #[test]
+fn a_key_that_always_has_a_value_is_never_missed_while_it_is_replaced() {
+    let place = Place::new();
+    let files = place.files();
+    let value = bytes(1, 100_000);
+    files.put(b"key", &value, Expiry::never()).expect("put");
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..500_usize {
+                let length = if n.is_multiple_of(3) { 100 } else { 100_000 };
+                files.put(b"key", &value[..length], Expiry::never()).expect("put");
+            }
+            is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+            assert!(files.get(b"key").expect("readable").is_some());
+            assert!(files.get_bytes(b"key").expect("readable").is_some());
+            assert!(files.open(b"key").expect("readable").is_some());
+        }
+    });
+}
+
+#[test]
 fn an_open_value_stays_readable_when_it_is_replaced() {
     let place = Place::new();
     let files = place.files();

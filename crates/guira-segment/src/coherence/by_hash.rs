@@ -63,25 +63,29 @@ impl Segment {
         let keys = shared
             .keys_of_hash(&thread, namespace_hash, hash, u64::MAX)
             .ok_or(Unseen)?;
-        Ok(keys.into_iter().find_map(|(row, bytes)| {
+        for (row, bytes) in keys {
             let key = Key::of_hash(&shared.geometry, row, &bytes, hash);
             let pin = thread.engine_pin(shared, EnginePin::Read);
-            let found = shared
-                .find(&thread, pin, &key)
-                .filter(|found| found.value_bytes() <= max_bytes)?;
+            let found = shared.find_surely(&thread, pin, &key).map_err(|()| Unseen)?;
+            let Some(found) = found.filter(|found| found.value_bytes() <= max_bytes) else {
+                continue;
+            };
             let mut value = Vec::with_capacity(found.value_bytes());
             shared
                 .region()
                 .append_to(found.value_offset(), found.value_bytes(), &mut value);
-            let is_intact = shared.copy_is_intact(&value, &found);
-            is_intact.then(|| HashedEntry {
+            if !shared.copy_is_intact(&value, &found) {
+                continue;
+            }
+            return Ok(Some(HashedEntry {
                 metadata: shared.metadata(&found, found.state),
                 tags: shared.tags_of(&found).names(),
                 born_at_clock: found.header.birth(),
                 key: bytes.clone(),
                 value,
-            })
-        }))
+            }));
+        }
+        Ok(None)
     }
 
     /// Evicts the entry whose key has `hash` in the namespace whose name has `namespace_hash` (0 for the default one),

@@ -20,7 +20,7 @@ use crate::layout::entry::{ENTRY_LENGTHS, Header, Kind};
 use crate::layout::slot::Slot;
 use crate::pin::EnginePin;
 use crate::shared::Shared;
-use crate::tuning::{MAX_FREQUENCY, READ_HOPS, READ_PASSES};
+use crate::tuning::{MAX_FREQUENCY, READ_HOPS, READ_PASSES, WRITE_PASSES};
 
 impl Shared {
     /// The LIVE and valid entry of `key`, pinned in `pin`.
@@ -96,6 +96,28 @@ impl Shared {
             Pass::Stopped(found) => found,
             // Unverified after all passes: a cache may always answer "miss".
             Pass::Complete | Pass::Unverified => None,
+        }
+    }
+
+    /// As `find`, for whom "there is none" has consequences: `Err` if that is not sure.
+    pub(crate) fn find_surely<'s>(
+        &'s self,
+        thread: &ThreadState,
+        pin: &'s AtomicU64,
+        key: &Key<'_>,
+    ) -> Result<Option<Found<'s>>, ()> {
+        let pass = self.verified_pass(&key.pair, WRITE_PASSES, |_, _, slot| {
+            match self.read_slot(thread, pin, slot, key) {
+                Look::Hit(found) => Step::Stop(Some(found)),
+                Look::Gone => Step::Stop(None),
+                Look::Other => Step::Continue,
+                Look::Again => Step::Again,
+            }
+        });
+        match pass {
+            Pass::Stopped(found) => Ok(found),
+            Pass::Complete => Ok(None),
+            Pass::Unverified => Err(()),
         }
     }
 

@@ -156,7 +156,8 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
             let Some(value) = segment.get(key) else {
                 return Ok(Replace::NotFound);
             };
-            let map = match self.unspilled(&value) {
+            let map = match self.unspilled(key, &value) {
+                Some(None) if self.is_replaced(segment, key, &value) => continue,
                 Some(None) => return Ok(Replace::NotFound),
                 Some(map) => map,
                 None => None,

@@ -7,6 +7,7 @@ use guira_files::ValueMap;
 use guira_segment::ValueRef;
 
 use super::Cache;
+use super::spill::READS;
 use crate::dependency;
 use crate::error::Error;
 use crate::key::KeyBytes;
@@ -57,28 +58,33 @@ impl fmt::Debug for Payload<'_> {
 impl<K: ?Sized, V, C> Cache<K, V, C> {
     /// The payload of `key`'s value; `None` on a miss, or if it is of another kind and that counts as one.
     pub(super) fn payload(&self, key: &KeyBytes) -> Result<Option<Payload<'_>>, Error> {
-        let Some(value) = self.segment()?.get(key).filter(|_| self.may_be_given_out()) else {
-            return Ok(None);
-        };
-        dependency::give(&value);
-        if let Some(payload) = self.inner.envelope.open(&value) {
-            let begin = value.len() - payload.len();
-            return Ok(Some(Payload::InPlace { value, begin }));
-        }
-        let transformed = match self.unspilled(&value) {
-            None => self.transformed(key, &value),
-            Some(None) => return Ok(None),
-            Some(Some(map)) => {
-                if let Some(payload) = self.inner.envelope.open(&map) {
-                    let begin = map.len() - payload.len();
-                    return Ok(Some(Payload::Mapped { map, begin }));
-                }
-                self.transformed(key, &map)
+        let segment = self.segment()?;
+        for _ in 0..READS {
+            let Some(value) = segment.get(key).filter(|_| self.may_be_given_out()) else {
+                return Ok(None);
+            };
+            dependency::give(&value);
+            if let Some(payload) = self.inner.envelope.open(&value) {
+                let begin = value.len() - payload.len();
+                return Ok(Some(Payload::InPlace { value, begin }));
             }
-        };
-        match transformed {
-            Ok(payload) => Ok(Some(Payload::Copied(payload))),
-            Err(error) => Ok(self.refuse(error)?),
+            let transformed = match self.unspilled(key, &value) {
+                None => self.transformed(key, &value),
+                Some(None) if self.is_replaced(segment, key, &value) => continue,
+                Some(None) => return Ok(None),
+                Some(Some(map)) => {
+                    if let Some(payload) = self.inner.envelope.open(&map) {
+                        let begin = map.len() - payload.len();
+                        return Ok(Some(Payload::Mapped { map, begin }));
+                    }
+                    self.transformed(key, &map)
+                }
+            };
+            return match transformed {
+                Ok(payload) => Ok(Some(Payload::Copied(payload))),
+                Err(error) => Ok(self.refuse(error)?),
+            };
         }
+        Ok(None)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use guira_segment::{Expiry, Metadata, Segment, ValueRef, Version};
 use serde::Serialize;
 
+use super::spill::READS;
 use super::{Cache, seam};
 use crate::codec::Codec;
 use crate::dependency;
@@ -47,25 +48,25 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     #[inline]
     pub fn get_encoded(&self, key: &KeyBytes) -> Result<Option<V>, Error> {
         let segment = self.segment()?;
-        let value = if self.inner.decodes_pinned || dependency::is_inheriting() {
-            match segment.get(key) {
-                Some(value) => {
-                    dependency::give(&value);
-                    self.decode(key, &value)?
-                }
-                None => None,
-            }
+        let mut was_replaced = false;
+        let mut value = if self.inner.decodes_pinned || dependency::is_inheriting() {
+            self.look_encoded(key, |_| ())?.map(|(value, ())| value)
         } else {
             // Cheaper than a pin, by more than the copy costs.
             let mut buffer = seam::take_buffer();
             let decoded = if segment.get_into(key, &mut buffer) {
-                self.decode(key, &buffer)
+                let decoded = self.decode(key, &buffer);
+                was_replaced = matches!(decoded, Ok(None)) && self.is_replaced(segment, key, &buffer);
+                decoded
             } else {
                 Ok(None)
             };
             seam::keep(buffer);
             decoded?
         };
+        if was_replaced {
+            value = self.look_encoded(key, |_| ())?.map(|(value, ())| value);
+        }
         if value.is_some() {
             self.slide(segment, key);
         }
@@ -116,13 +117,28 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        let key = self.key_bytes(key)?;
-        let Some(stored) = self.segment()?.get(&key) else {
-            return Ok(None);
-        };
-        dependency::give(&stored);
-        let value = self.decode(&key, &stored)?;
-        Ok(value.map(|value| (value, of(&stored))))
+        self.look_encoded(&self.key_bytes(key)?, of)
+    }
+
+    fn look_encoded<R>(
+        &self,
+        key: &KeyBytes,
+        of: impl FnOnce(&ValueRef<'_>) -> R,
+    ) -> Result<Option<(V, R)>, Error> {
+        let segment = self.segment()?;
+        for _ in 0..READS {
+            let Some(stored) = segment.get(key) else {
+                break;
+            };
+            dependency::give(&stored);
+            if let Some(value) = self.decode(key, &stored)? {
+                return Ok(Some((value, of(&stored))));
+            }
+            if !self.is_replaced(segment, key, &stored) {
+                break;
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -206,10 +222,11 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        let Some(stored) = self.segment()?.get(&self.key_bytes(key)?) else {
+        let key = self.key_bytes(key)?;
+        let Some(stored) = self.segment()?.get(&key) else {
             return Ok(None);
         };
-        Ok(match self.unspilled(&stored) {
+        Ok(match self.unspilled(&key, &stored) {
             None => self.cost_of(&stored),
             Some(map) => map.and_then(|map| self.cost_of(&map)),
         })

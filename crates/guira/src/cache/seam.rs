@@ -198,7 +198,7 @@ impl<K: ?Sized, V, C: Codec<V>> Cache<K, V, C> {
     pub(crate) fn decode_any(&self, key: &[u8], stored: &[u8]) -> Result<Option<V>, CodecError> {
         let decoded = match self.inner.envelope.open(stored) {
             Some(payload) => self.inner.codec.decode(payload),
-            None => match self.unspilled(stored) {
+            None => match self.unspilled(key, stored) {
                 None => self.decode_transformed(key, stored),
                 Some(None) => return Ok(None),
                 Some(Some(map)) => self.decode_spilled(key, &map),

@@ -5,7 +5,8 @@
 //! fill. Whether it was is asked of the segment: the file is kept if the key's entry is its stub now, and removed
 //! otherwise. (If the segment cannot say, it is kept: a file that nobody names is swept, a stub without one is a miss.) So everything that decides about entries decides about spilled values, and none of it knows of files.
 //!
-//! A read that meets a stub maps its file. If that is gone or damaged the value is a miss, and the stub goes. A file that
+//! A read that meets a stub maps its file. If that is gone or damaged the value is a miss, and the stub goes; if another
+//! value has come in its place meanwhile, that is read. A file that
 //! cannot be read for another reason (no descriptor left, a failing disk) is a miss, too, and said by a warning.
 
 use guira_files::{Depot, Label, STUB_BYTES, Source, Stub, ValueMap};
@@ -16,6 +17,8 @@ use crate::error::CodecError;
 
 /// Values of more bytes are spilled, unless a cache says otherwise.
 pub(crate) const DEFAULT_SPILL_BYTES: usize = 64 << 10;
+/// How often a value is read that is replaced each time between the look at the segment and that at its file.
+pub(super) const READS: u32 = 8;
 /// A value of the length of a stub is not one.
 pub(super) const LEAST_SPILL_BYTES: usize = 1 << 10;
 
@@ -125,9 +128,10 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         result
     }
 
-    /// What the file of `stored` has, if that is a stub: `None` if it is another value, `Some(None)` if the file is gone.
+    /// What the file of `stored`, which was read for `key`, has, if that is a stub: `None` if it is another value,
+    /// `Some(None)` if the file is gone; then the stub goes, too, if it is still there.
     #[cold]
-    pub(super) fn unspilled(&self, stored: &[u8]) -> Option<Option<ValueMap>> {
+    pub(super) fn unspilled(&self, key: &[u8], stored: &[u8]) -> Option<Option<ValueMap>> {
         let stub = Stub::parse(stored)?;
         let Some(spill) = &self.inner.spill else {
             tracing::warn!(
@@ -138,12 +142,28 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
         };
         Some(match spill.depot.map(&stub) {
             // A stub in a file is none: nothing leads on from there.
-            Ok(map) => map.filter(|map| Stub::parse(map).is_none()),
+            Ok(Some(map)) => Some(map).filter(|map| Stub::parse(map).is_none()),
+            Ok(None) => {
+                if let Ok(segment) = &self.inner.segment
+                    && !spill.depot.has(&stub)
+                {
+                    let (namespace, hash) = (segment.namespace_hash(), segment.hash_of(key));
+                    segment.evict_by_hash(namespace, hash, STUB_BYTES, |now| now == stored);
+                }
+                None
+            }
             Err(error) => {
                 tracing::warn!(cache = self.name(), %error, "a spilled value was missed");
                 None
             }
         })
+    }
+
+    /// Whether `stored`, which was read for `key` and whose file is gone, is a stub that was replaced meanwhile: then there
+    /// is something to be read.
+    #[cold]
+    pub(super) fn is_replaced(&self, segment: &Segment, key: &[u8], stored: &[u8]) -> bool {
+        self.may_spill() && is_stub(stored) && segment.get(key).is_some_and(|now| *now != *stored)
     }
 
     /// Bytes of `key`'s value in its file; `None` if it is in the segment.

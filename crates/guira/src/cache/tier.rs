@@ -70,16 +70,16 @@ impl<K: Serialize + ?Sized, V, C: Codec<V>> Cache<K, V, C> {
             ttl: Ttl::of(&metadata),
             life: Life::of(&metadata),
             tags: stored.tags(),
-            birth: self.birth_of(stored),
+            birth: self.birth_of(key, stored),
         }))
     }
 
-    fn birth_of(&self, stored: &[u8]) -> Option<Birth> {
+    fn birth_of(&self, key: &[u8], stored: &[u8]) -> Option<Birth> {
         let birth = |stored: &[u8]| {
             let (extras, _) = self.inner.envelope.parse(stored)?;
             extras.birth()
         };
-        match self.unspilled(stored) {
+        match self.unspilled(key, stored) {
             None => birth(stored),
             Some(file) => birth(&file?),
         }

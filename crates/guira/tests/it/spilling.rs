@@ -323,6 +323,65 @@ fn a_file_that_is_gone_or_damaged_is_a_miss_and_is_computed_anew() {
 }
 
 #[test]
+fn a_key_that_always_has_a_value_is_never_missed_while_others_replace_it() {
+    let place = Place::new();
+    let (pages, raw) = (place.pages(), place.raw());
+    pages
+        .put("key", &vec![0; LARGE], Lifetime::never())
+        .expect("room");
+    raw.put("key", &vec![0; LARGE], Lifetime::never()).expect("room");
+    let is_over = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..300_u64 {
+                let length = if n % 3 == 0 { 100 } else { LARGE };
+                for put in [
+                    pages.put("key", &vec![n as u8; length], Lifetime::never()),
+                    raw.put("key", &vec![n as u8; LARGE], Lifetime::never()),
+                ] {
+                    put.expect("room");
+                }
+            }
+            is_over.store(1, Ordering::SeqCst);
+        });
+        while is_over.load(Ordering::SeqCst) == 0 {
+            assert!(pages.get("key").expect("readable").is_some());
+            assert!(pages.get_ttl("key").expect("readable").is_some());
+            assert!(raw.get_ref("key").expect("readable").is_some());
+            let appended = raw.append("key", &[7; 10]).expect("room");
+            assert_ne!(appended, Replace::NotFound);
+        }
+    });
+}
+
+#[test]
+fn a_stub_whose_directory_is_gone_stands_in_nobodys_way() {
+    let Place { directory, guira } = Place::new();
+    let pages: Cache<str, Vec<u8>> = guira.cache("pages");
+    pages
+        .put("key", &vec![1; LARGE], Lifetime::never())
+        .expect("room");
+    drop((pages, guira));
+    std::fs::remove_dir_all(directory.path().join("large")).expect("removed");
+    let place = Place {
+        guira: Guira::builder()
+            .size(8 << 20)
+            .files(
+                directory.path().join("large"),
+                DepotBuilder::default().limit_bytes(64 << 20),
+            )
+            .open(directory.path().join("segment"))
+            .expect("it opens"),
+        directory,
+    };
+    let pages = place.pages();
+    assert_eq!(pages.get("key").expect("readable"), None);
+    assert!(!pages.contains("key").expect("looked"));
+    let added = pages.add("key", &vec![2; LARGE], Lifetime::never());
+    assert_eq!(added.expect("room"), Add::Stored);
+}
+
+#[test]
 fn what_does_not_fit_the_files_is_an_error_that_says_so_and_loses_nothing() {
     let place = Place::new();
     let pages = place.pages();

@@ -133,7 +133,8 @@ impl<K: ?Sized, V> Tiers<K, V> {
 
     pub(super) fn touch_in_all(&self, key: &K, lifetime: Lifetime) -> Result<Replace, Error> {
         let touch = |tier: &Tier<K, V>| tier.store.touch(key, tier.lifetime(lifetime));
-        let touched = self.for_all(|| true, touch)?;
+        // One that failed may keep it for longer than was asked for.
+        let touched = self.for_all(|| false, touch)?;
         let is_any = |outcome| touched.contains(&outcome);
         Ok(if is_any(Replace::Stored) {
             Replace::Stored
