@@ -64,12 +64,6 @@ const UNREACHED: &[Unreached] = &[
         "compare_exchange",
         "a hint, only where an entry was given more time than the table knows of",
     ),
-    (
-        "directory/mod.rs",
-        "new_file",
-        "point",
-        "only where a file system has no unnamed files",
-    ),
 ];
 
 /// The places of the source, and what became of them.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::io::Read;
 use std::path::Path;
 
-use guira_shm::directory::{ReadMap, name_file, remove_file, unnamed_file, write_at};
+use guira_shm::directory::{ReadMap, new_file, remove_file, write_whole};
 
 use crate::Outcome;
 use crate::compare::{Lap, Load, Step};
@@ -20,9 +20,8 @@ pub(crate) fn laps(place: &Path, load: &Load) -> Outcome<Vec<Lap>> {
     let [first, second] = [(); 2].map(|()| random.values(load));
     let mut laps = Vec::new();
     let write = |name: &str, value: &[u8]| -> Outcome<()> {
-        let file = unnamed_file(place, MODE)?.ok_or("the file system has no unnamed files")?;
-        write_at(&file, 0, value)?;
-        Ok(name_file(&file, &place.join(name))?)
+        let file = new_file(&place.join(name), MODE)?;
+        Ok(write_whole(&file, &[], value)?)
     };
 
     let begin = Stopwatch::start()?;

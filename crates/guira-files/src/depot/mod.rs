@@ -11,8 +11,8 @@
 //! |---|---|---|
 //! | a record is HELD, its space counted | nothing | |
 //! | room is made: other files are removed until usage is within the limit | a HELD record | who takes the row |
-//! | the file is written, without a name | the same | the kernel, and as above |
-//! | it gets its name | a HELD record and a file | who takes the row: no stub names it |
+//! | the file is written, bytes that are here under its name and streams and copies without one | the same | the kernel, and as above |
+//! | it has its name | a HELD record and a file, perhaps a part of one | who takes the row: no stub names it |
 //! | the stub is stored in the segment (put, add, fill, ..) | the same | as above |
 //! | the record is LIVE, in a queue | a HELD record whose file is named | who takes the row makes it LIVE |
 //! | the file that was replaced is removed | an orphan | the sweep, or eviction |

@@ -257,9 +257,11 @@ impl<'d, 'k> Draft<'d, 'k> {
         let head_bytes = head::head_bytes(self.label.key, false);
         self.claim((head_bytes + bytes.len()) as u64)?;
         let head = self.head(head_bytes, bytes.len() as u64, checksum(bytes));
-        let (file, path) = self.new_file()?;
+        // Under its name from the start: the record says whose it is, no stub names it before it is complete, and what is
+        // written at once is soon complete. A list of files without names and a link would cost more.
+        let file = self.in_shard(Self::named_file)?;
         directory::write_whole(&file, &head.encode(), bytes).map_err(|e| self.io("write", e))?;
-        self.finish(&file, path.as_deref(), &head)
+        self.finish(&file, None, &head)
     }
 
     fn write_stream(mut self, from: &mut dyn Reading, bytes_about: u64) -> Result<Held<'d>, FilesError> {
@@ -360,30 +362,36 @@ impl<'d, 'k> Draft<'d, 'k> {
         Ok(checksum(map.get(from as usize..).unwrap_or(&[])))
     }
 
-    /// A file without a name, or where there is no such thing, with the one that it will have.
-    fn new_file(&self) -> Result<(File, Option<PathBuf>), FilesError> {
-        match self.new_file_in_shard() {
+    /// What `make` makes, in a directory that is made again if it is gone.
+    fn in_shard<T>(&self, make: impl Fn(&Self) -> Result<T, FilesError>) -> Result<T, FilesError> {
+        match make(self) {
             // Somebody tidied up.
             Err(FilesError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 self.shared.make_shard_again(self.number)?;
-                self.new_file_in_shard()
+                make(self)
             }
             made => made,
         }
     }
 
-    fn new_file_in_shard(&self) -> Result<(File, Option<PathBuf>), FilesError> {
-        let place = &self.shared.place;
-        let shard = place.shard(self.number);
-        if let Some(file) = directory::unnamed_file(&shard, VALUE_MODE).map_err(|e| self.io("make", e))? {
-            return Ok((file, Some(place.value(self.number))));
-        }
-        let path = place.value(self.number);
-        let file = directory::new_file(&path, VALUE_MODE).map_err(|e| self.io("make", e))?;
-        Ok((file, None))
+    /// A file without a name, and the one that it will have; where there is no such thing, a file that has it.
+    fn new_file(&self) -> Result<(File, Option<PathBuf>), FilesError> {
+        self.in_shard(|draft| {
+            let place = &draft.shared.place;
+            let unnamed = directory::unnamed_file(&place.shard(draft.number), VALUE_MODE);
+            match unnamed.map_err(|e| draft.io("make", e))? {
+                Some(file) => Ok((file, Some(place.value(draft.number)))),
+                None => Ok((draft.named_file()?, None)),
+            }
+        })
     }
 
-    /// The file is complete: its space is corrected, and it gets its name.
+    fn named_file(&self) -> Result<File, FilesError> {
+        let path = self.shared.place.value(self.number);
+        directory::new_file(&path, VALUE_MODE).map_err(|e| self.io("make", e))
+    }
+
+    /// The file is complete: its space is corrected, and it gets its name unless it has it.
     fn finish(mut self, file: &File, path: Option<&Path>, head: &Head) -> Result<Held<'d>, FilesError> {
         self.account(
             file,

@@ -1,5 +1,4 @@
-//! Files of values in a directory: made without a name, named when they are complete, opened without
-//! following links.
+//! Files of values in a directory: made, named, opened without following links, removed.
 //!
 //! A path that is given here is that of a directory whose own path has no symbolic link in it, such as
 //! [`std::fs::canonicalize`] gives; one on the way is then somebody's mischief, and is refused.
@@ -11,8 +10,9 @@
 //! | its name | [`name_file`] | nothing |
 //! | the name is gone | [`remove_file`] | the file |
 //!
-//! Where a file system has no unnamed files ([`unnamed_file`] gives `None`) a file has its name from the
-//! start ([`new_file`]); who keeps a table of names knows which of them are complete.
+//! A file may have its name from the start ([`new_file`]): whoever keeps a table of names knows which of them are complete.
+//! On ext4 that is a tenth cheaper for 100 KB, and where a file system has no unnamed files ([`unnamed_file`] gives `None`)
+//! it is the only way.
 
 mod copy;
 mod map;
