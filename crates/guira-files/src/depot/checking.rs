@@ -71,7 +71,12 @@ pub(super) fn head_fits(file: &File, stub: &Stub) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
         Err(error) => return Err(error),
     }
-    Ok(Head::parse(&bytes).is_some_and(|head| {
+    Ok(is_head_of(&bytes, stub))
+}
+
+/// Whether the bytes at the beginning of a file are the head that the stub says.
+pub(super) fn is_head_of(bytes: &[u8], stub: &Stub) -> bool {
+    Head::parse(bytes).is_some_and(|head| {
         let own = (
             head.life,
             head.number,
@@ -86,5 +91,5 @@ pub(super) fn head_fits(file: &File, stub: &Stub) -> io::Result<bool> {
             stub.checksum,
             stub.head_bytes,
         )
-    }))
+    })
 }

@@ -34,9 +34,14 @@ pub(super) struct Opened {
 impl Shared {
     /// The stub's file; verified, now or before.
     pub(super) fn open_verified(&self, stub: &Stub) -> Result<Option<Opened>, FilesError> {
-        let Some(opened) = self.open_stub(stub)? else {
-            return Ok(None);
-        };
+        match self.open_stub(stub)? {
+            Some(opened) => self.verified(opened, stub),
+            None => Ok(None),
+        }
+    }
+
+    /// The file, if it is verified now or was before.
+    pub(super) fn verified(&self, opened: Opened, stub: &Stub) -> Result<Option<Opened>, FilesError> {
         if opened.is_verified {
             return Ok(Some(opened));
         }

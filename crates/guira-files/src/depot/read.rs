@@ -130,14 +130,30 @@ impl Depot {
             shared.maps.drop_of(stub);
             return Ok(None);
         }
-        let Some(opened) = shared.open_verified(stub)? else {
+        let Some(opened) = shared.open_stub(stub)? else {
             return Ok(None);
         };
-        shared.count_read(stub);
         if stub.is_linked() {
+            let Some(opened) = shared.verified(opened, stub)? else {
+                return Ok(None);
+            };
+            shared.count_read(stub);
             return Ok(shared.verified_copy(&opened.file, stub)?.map(ValueMap::copied));
         }
-        shared.map_and_keep(&opened, stub).map(Some)
+        let map = shared.map_of(&opened, stub)?;
+        if !opened.is_verified && map.is_here() {
+            // The bytes are compared where they will be read.
+            let (head, value) = map.split_at(stub.head_bytes as usize);
+            if !checking::is_head_of(head, stub) || checksum(value) != stub.checksum {
+                shared.lose(stub, Counter::Corrupt);
+                return Ok(None);
+            }
+            shared.vouch(stub, &opened.state);
+        } else if shared.verified(opened, stub)?.is_none() {
+            return Ok(None);
+        }
+        shared.count_read(stub);
+        Ok(Some(shared.keep(map, stub)))
     }
 
     /// The bytes that `stub` names, copied; `None` if they are gone or damaged.
@@ -170,7 +186,8 @@ impl Depot {
         }
         shared.count_read(stub);
         if shared.is_worth_a_map(stub) {
-            return Ok(Some(shared.map_and_keep(&opened, stub)?.copy()));
+            let map = shared.map_of(&opened, stub)?;
+            return Ok(Some(shared.keep(map, stub).copy()));
         }
         let bytes = read_all(&opened.file, stub).map_err(|source| shared.reading(stub, source))?;
         Ok(Some(bytes))
@@ -245,15 +262,17 @@ impl Shared {
         }))
     }
 
-    fn map_and_keep(&self, opened: &Opened, stub: &Stub) -> Result<ValueMap, FilesError> {
-        let len_bytes = u64::from(stub.head_bytes) + stub.value_bytes;
-        let map = ReadMap::of_state(&opened.file, &opened.state, len_bytes)
-            .map_err(|source| self.reading(stub, source))?;
+    fn map_of(&self, opened: &Opened, stub: &Stub) -> Result<ReadMap, FilesError> {
+        ReadMap::of_state(&opened.file, &opened.state, opened.state.len_bytes)
+            .map_err(|source| self.reading(stub, source))
+    }
+
+    fn keep(&self, map: ReadMap, stub: &Stub) -> ValueMap {
         let map = ValueMap::mapped(map, stub.head_bytes as usize);
         self.maps.keep(stub, &map, self.kept_bytes(), |other| {
             self.info_of(other).is_some()
         });
-        Ok(map)
+        map
     }
 
     /// Whether the next copies of the value, which is verified, are better taken from a map.

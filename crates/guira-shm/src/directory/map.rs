@@ -2,7 +2,7 @@
 
 use super::FileState;
 use super::read::copy_of;
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Advice, Mmap, MmapOptions};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -20,6 +20,7 @@ const PAGES_AT_ONCE_BYTES: usize = 256 << 10;
 /// user with a mode that lets nobody write, and are never written after they have a name.
 pub struct ReadMap {
     map: Option<Mmap>,
+    is_here: bool,
 }
 
 impl ReadMap {
@@ -41,17 +42,29 @@ impl ReadMap {
         }
         let len = usize::try_from(len_bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
         if len == 0 {
-            return Ok(ReadMap { map: None });
+            return Ok(ReadMap {
+                map: None,
+                is_here: true,
+            });
         }
         let mut options = MmapOptions::new();
         options.len(len);
-        if len <= PAGES_AT_ONCE_BYTES {
-            options.populate();
-        }
         // SAFETY: nobody writes or cuts a value file that has a name, which is what this type's users
         // promise and its documentation asks of whoever could.
         let map = unsafe { options.map(file) }?;
-        Ok(ReadMap { map: Some(map) })
+        // Kernels before 5.14 do not know it: whoever reads takes the faults.
+        let is_here = len <= PAGES_AT_ONCE_BYTES && map.advise(Advice::PopulateRead).is_ok();
+        Ok(ReadMap {
+            map: Some(map),
+            is_here,
+        })
+    }
+
+    /// Whether the kernel has got all pages from the disk without an error: to read them raises no signal, unless the file is
+    /// cut.
+    #[must_use]
+    pub const fn is_here(&self) -> bool {
+        self.is_here
     }
 
     /// A copy of what lies behind the first `begin` bytes.
@@ -64,7 +77,7 @@ impl ReadMap {
     pub fn will_be_read_through(&self) {
         if let Some(map) = &self.map {
             // Advice: nothing depends on it.
-            let _ = map.advise(memmap2::Advice::Sequential);
+            let _ = map.advise(Advice::Sequential);
         }
     }
 
@@ -72,7 +85,7 @@ impl ReadMap {
     pub fn will_be_read_here_and_there(&self) {
         if let Some(map) = &self.map {
             // As above.
-            let _ = map.advise(memmap2::Advice::Normal);
+            let _ = map.advise(Advice::Normal);
         }
     }
 }
