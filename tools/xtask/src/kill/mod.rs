@@ -5,8 +5,7 @@
 //! list of points that the source has ([`points`]). With `--check-absent` looks instead at the
 //! command as it is released: nothing of points and mutants may be in it ([`absent`]).
 //!
-//! `cargo xtask kill files` does the same with the files cache, whose runs are an example of its crate: it is built
-//! without anything that stands above it.
+//! `cargo xtask kill files` does the same with the files cache, by the tests' `kill-files`.
 
 mod absent;
 mod points;
@@ -31,7 +30,7 @@ pub(crate) fn run(root: &Path, passed_on: &[OsString]) -> Result<(), XtaskError>
     std::fs::create_dir_all(&target).map_err(unwritable(&target))?;
     let is_of_files = passed_on.first().is_some_and(|first| first == "files");
     let (list, program, passed_on) = if is_of_files {
-        let program = ["-p", "guira-files", "--example", "kill_points"];
+        let program = ["-p", "guira-tests", "--bin", "kill-files"];
         (files_list(root, &target)?, program, &passed_on[1..])
     } else {
         let program = ["-p", "guira-tests", "--bin", "kill"];
