@@ -116,6 +116,10 @@ mutants! {
     FreedBeforeUnlinked = "freed-before-unlinked",
     /// Whoever takes over a dead process's row gives up every file it held, whether a stub names it or not.
     NamedFileGivenUp = "named-file-given-up",
+    /// The file of a spilled value is removed before the new value's stub is stored.
+    RetiredBeforeStored = "retired-before-stored",
+    /// A put into a stack of tiers stores in the arbiter before it writes the tiers below.
+    ArbiterFirst = "arbiter-first",
 }
 
 impl Mutant {

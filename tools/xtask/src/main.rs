@@ -122,7 +122,7 @@ enum Task {
     /// Every interleaving of small worlds, by a model checker, and the mutants it must catch
     Model(model::Options),
     /// A process dies, or stops, at each change that each operation makes to shared memory
-    /// (--help for more; `kill files`: that the files cache makes; --check-absent looks for traces of it in the
+    /// (--help for more; `kill files`: that the files cache and what uses it makes; --check-absent looks for traces of it in the
     /// released command)
     #[command(disable_help_flag = true)]
     Kill {

@@ -9,4 +9,5 @@ mod limits;
 mod outlived;
 mod place;
 mod processes;
+mod removed;
 mod taking;

@@ -262,25 +262,6 @@ impl Shared {
         }
     }
 
-    /// Makes an entry that was found LIVE dead, and takes its slot away, as an eviction does: stamps stay as they are.
-    pub(crate) fn evict_found(&self, thread: &ThreadState, found: &Found<'_>, key: &Key<'_>) -> bool {
-        if found.state.kind() != Kind::Live
-            || !self.change_state(found.location, found.state, found.state.dead())
-        {
-            return false;
-        }
-        self.forget_live(found.pinned.block, found.location);
-        thread.count(self, Counter::Evicted);
-        // A slot that was passed over leads to a dead entry, as many do.
-        self.verified_pass::<()>(&key.pair, 1, |_, _, slot| {
-            if slot.location() == found.location && self.state_fits(found.state, slot) {
-                self.unlink(&key.pair, slot, true);
-            }
-            Step::Continue
-        });
-        true
-    }
-
     /// Makes an own entry that still is WRITING dead, and takes its slot away. False if somebody helped it
     /// to LIVE: then it was stored, whatever became of it since.
     pub(crate) fn withdraw(&self, key: &Key<'_>, slot: Slot) -> bool {
@@ -395,6 +376,24 @@ mod tests {
         assert_eq!(segment.get(b"key").as_deref(), Some(&b"old"[..]));
         assert!(segment.remove(b"key"), "it had a value");
         assert!(segment.get(b"key").is_none());
+    }
+
+    #[test]
+    fn an_eviction_of_a_value_that_a_put_in_progress_replaces_cuts_that_put_off() {
+        let segment = segment();
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        put_and_die(&segment, b"key", &Tags::NONE, false);
+        let (name, hash) = (segment.namespace_hash(), segment.hash_of(b"key"));
+        assert!(!segment.evict_by_hash(name, hash, 9, |value| value == b"new"));
+        assert!(segment.evict_by_hash(name, hash, 9, |value| value == b"old"));
+        assert!(segment.get(b"key").is_none());
+        assert!(segment.verify().is_clean());
+        // Whoever adds does not complete what was cut off.
+        let added = segment.add(b"key", b"added", &PutOptions::default());
+        assert_eq!(added, Ok(crate::Add::Stored));
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"added"[..]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The operations, each over the same few steps: find, write, link, settle, kill.
 
 pub(crate) mod derive;
+pub(crate) mod evict;
 pub(crate) mod expire;
 pub(crate) mod find;
 pub(crate) mod kill;

@@ -3,13 +3,20 @@
 //! A value is **spilled** if what would be stored (envelope, compression and seal included) is longer than the cache's
 //! threshold. The file is written first, then the stub is stored by the very operation that was asked for: put, add, swap,
 //! fill. Whether it was is asked of the segment: the file is kept if the key's entry is its stub now, and removed
-//! otherwise. (If the segment cannot say, it is kept: a file that nobody names is swept, a stub without one is a miss.) So everything that decides about entries decides about spilled values, and none of it knows of files.
+//! otherwise. (If the segment cannot say, it is kept: a file that nobody names is swept, a stub without
+//! one is a miss.) So everything that decides about entries decides about spilled values, and none of it knows of files.
+//!
+//! Whoever dies on the way leaves one of three things. A file without a stub is of the row of the dead, and goes with it. A
+//! file with its stub stays: whoever takes over the row asks the segment, too. A file whose stub was replaced, by a small
+//! value or by the dead, is an orphan until a write or a sweep looks at its record. The old file goes after
+//! the new stub is stored, so there is no moment at which the key has neither.
 //!
 //! A read that meets a stub maps its file. If that is gone or damaged the value is a miss, and the stub goes; if another
 //! value has come in its place meanwhile, that is read. A file that
 //! cannot be read for another reason (no descriptor left, a failing disk) is a miss, too, and said by a warning.
 
 use guira_files::{Depot, Label, STUB_BYTES, Source, Stub, ValueMap};
+use guira_segment::mutant::Mutant;
 use guira_segment::{HashedEntry, PutOptions, Segment, Unseen};
 
 use super::Cache;
@@ -100,6 +107,11 @@ impl<K: ?Sized, V, C> Cache<K, V, C> {
             }
         };
         let own = held.stub();
+        if Mutant::RetiredBeforeStored.is_on()
+            && let Ok(Some((_, before))) = &before
+        {
+            spill.depot.retire(before);
+        }
         let result = then(&own);
         let now = Spill::stub(segment, key);
         match &now {

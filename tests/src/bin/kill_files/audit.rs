@@ -4,42 +4,38 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use guira_files::{Files, Swept};
-
-use crate::world::World;
+use guira_files::{Depot, FilesError, Stub, Swept};
+use guira_segment::Segment;
 
 /// What must hold even while somebody is in the middle of an operation, or died in it: space is counted before it is
 /// taken, and given back after it is free. Of strangers' files nothing is counted.
-pub(crate) fn at_any_time(files: &Files, has_strangers: bool) -> Vec<String> {
+pub(crate) fn at_any_time(depot: &Depot, limit_bytes: u64, has_strangers: bool) -> Vec<String> {
     let mut wrong = Vec::new();
-    let on_disk = blocks_bytes(&value_files(files.path()));
-    let used = files.depot().used_bytes();
+    let on_disk = blocks_bytes(&value_files(depot.path()));
+    let used = depot.used_bytes();
     if on_disk > used && !has_strangers {
         wrong.push(format!(
             "value files take {on_disk} bytes, and {used} are counted"
         ));
     }
-    let all = du_bytes(files.path());
-    if all > World::limit_bytes() {
-        wrong.push(format!(
-            "the directory takes {all} bytes of {}",
-            World::limit_bytes()
-        ));
+    let all = du_bytes(depot.path());
+    if all > limit_bytes {
+        wrong.push(format!("the directory takes {all} bytes of {limit_bytes}"));
     }
     wrong
 }
 
-/// What must hold after one sweep, when nobody else is at work. `foreign` is what may lie about.
-pub(crate) fn at_rest(files: &Files, foreign: &[PathBuf]) -> Vec<String> {
-    let mut wrong = at_any_time(files, false);
+/// What must hold after one sweep, when nobody else is at work, of a directory and of the segment that has its stubs.
+pub(crate) fn at_rest(depot: &Depot, segment: &Segment, limit_bytes: u64) -> Vec<String> {
+    let mut wrong = at_any_time(depot, limit_bytes, false);
     let mut expect = |what: &str, is: u64, should: u64| {
         if is != should {
             wrong.push(format!("{what}: {is}, and should be {should}"));
         }
     };
-    let paths = value_files(files.path());
+    let paths = value_files(depot.path());
     let on_disk = blocks_bytes(&paths);
-    let stats = files.stats();
+    let stats = depot.stats();
     expect(
         "bytes counted, beside those on the disk",
         stats.used_bytes,
@@ -51,23 +47,30 @@ pub(crate) fn at_rest(files: &Files, foreign: &[PathBuf]) -> Vec<String> {
         on_disk,
     );
     expect("files in records, beside names", stats.files, paths.len() as u64);
-    let stubs = files.all_entries().filter(|entry| entry.is_file).count();
-    expect("stubs, beside names", stubs as u64, paths.len() as u64);
-    match files.verify(|_| ()) {
-        Ok(verified) => {
-            expect("damaged files", verified.damaged, 0);
-            expect("intact files, beside names", verified.intact, paths.len() as u64);
+    let entries = segment.all_entries().with_values();
+    let stubs: Vec<Stub> = entries
+        .filter_map(|entry| Stub::parse(&entry.ok()?.value))
+        .collect();
+    expect("stubs, beside names", stubs.len() as u64, paths.len() as u64);
+    for stub in &stubs {
+        match depot.verify(stub) {
+            Ok(true) => {}
+            Ok(false) => wrong.push(format!("the file of {stub:?} is damaged or gone")),
+            Err(error) => wrong.push(format!("the file of {stub:?} cannot be verified: {error}")),
         }
-        Err(error) => wrong.push(format!("the files cannot be verified: {error}")),
-    }
-    let mut expected = Swept::default();
-    expected.foreign.extend_from_slice(foreign);
-    match files.sweep() {
-        Ok(swept) if swept == expected => {}
-        Ok(swept) => wrong.push(format!("a second sweep found {swept:?}")),
-        Err(error) => wrong.push(format!("a second sweep failed: {error}")),
     }
     wrong
+}
+
+/// What is wrong with a second sweep, if that found anything but `foreign`.
+pub(crate) fn swept(swept: Result<Swept, FilesError>, foreign: &[PathBuf]) -> Option<String> {
+    let mut expected = Swept::default();
+    expected.foreign.extend_from_slice(foreign);
+    match swept {
+        Ok(swept) if swept == expected => None,
+        Ok(swept) => Some(format!("a second sweep found {swept:?}")),
+        Err(error) => Some(format!("a second sweep failed: {error}")),
+    }
 }
 
 /// The value files under a directory, of whichever table.

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use guira_files::Files;
-
-use crate::world::{Key, Version, name, version_of};
+use crate::subject::Subject;
+use crate::world::{Key, Version};
 
 /// Of each key that was ever written, the versions that a read may give; `None` is a miss.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -75,10 +74,10 @@ impl Beliefs {
 
     /// Reads every key, in a way that `turn` chooses, and says what is not as it may be. `settles`: nobody is in the
     /// middle of anything, so what was seen stays.
-    pub(crate) fn compare(&mut self, files: &Files, turn: usize, settles: bool) -> Vec<String> {
+    pub(crate) fn compare<S: Subject>(&mut self, subject: &S, turn: usize, settles: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         for (key, may_be) in &mut self.may_be {
-            let seen = match read(files, *key, turn) {
+            let seen = match subject.read(*key, turn) {
                 Ok(seen) => seen,
                 Err(problem) => {
                     wrong.push(problem);
@@ -87,41 +86,14 @@ impl Beliefs {
             };
             if !may_be.contains(&seen) {
                 wrong.push(format!("key {key} is {seen:?} and may be one of {may_be:?}"));
-            } else if settles && seen.is_some() {
-                // A miss may still follow where one was allowed: it may be evicted.
-                may_be.retain(|version| version.is_none() || *version == seen);
             } else if settles {
-                *may_be = BTreeSet::from([None]);
+                match seen {
+                    // A miss may still follow where one was allowed: it may be evicted.
+                    Some(seen) => may_be.retain(|later| later.is_none_or(|later| S::may_follow(seen, later))),
+                    None => *may_be = BTreeSet::from([None]),
+                }
             }
         }
         wrong
-    }
-}
-
-/// What a read of the key gives.
-pub(crate) fn read(files: &Files, key: Key, turn: usize) -> Result<Option<Version>, String> {
-    let name = name(key);
-    let failed = |error: guira_files::FilesError| format!("key {key} cannot be read: {error}");
-    let version = |bytes: &[u8]| version_of(key, bytes);
-    match turn % 3 {
-        0 => files
-            .get(&name)
-            .map_err(failed)?
-            .map(|map| version(&map))
-            .transpose(),
-        1 => files
-            .get_bytes(&name)
-            .map_err(failed)?
-            .map(|bytes| version(&bytes))
-            .transpose(),
-        _ => {
-            let Some(open) = files.open(&name).map_err(failed)? else {
-                return Ok(None);
-            };
-            let bytes = open
-                .bytes()
-                .map_err(|error| format!("key {key} cannot be read: {error}"))?;
-            version(&bytes).map(Some)
-        }
     }
 }

@@ -12,9 +12,10 @@ use guira_shm::mutant::{Mutant, switch_on};
 use guira_shm::point::{self, Action, Forked};
 use nix::sys::wait::{WaitStatus, waitpid};
 
-use crate::catalogue::{DEADLY, Scene, after_death, scenes};
+use crate::catalogue::{DEADLY, Scene, after_death, scenes, scenes_of_spilling, scenes_of_tiers};
 use crate::coverage::{Coverage, is_ours};
-use crate::scripts::SCRIPTS;
+use crate::scripts::{SCRIPTS, scripts};
+use crate::subject::{OverFiles, OverSegment, Subject};
 use crate::trial::{Course, course, trial};
 use crate::victim::PointName;
 use crate::world::Ground;
@@ -67,11 +68,14 @@ const PATIENCE_SECONDS: u32 = 120;
 const MOST_TOLD: usize = 20;
 
 /// What is left out, one at a time, and the scene that has to show it.
-const MUTANTS: [(Mutant, &str); 4] = [
+const MUTANTS: [(Mutant, &str); 7] = [
     (Mutant::IntentNotWritten, "put: a file, over a file"),
     (Mutant::CountedFirst, "put: a file, over a file"),
     (Mutant::FreedBeforeUnlinked, "invalidate"),
     (Mutant::NamedFileGivenUp, "put: a file, over a file"),
+    (Mutant::NamedFileGivenUp, "spilled put: over a spilled value"),
+    (Mutant::RetiredBeforeStored, "spilled put: over a spilled value"),
+    (Mutant::ArbiterFirst, "tiers over a segment: put: over a value"),
 ];
 
 pub(crate) fn run() -> ExitCode {
@@ -90,12 +94,15 @@ pub(crate) fn run() -> ExitCode {
         let sums = all_runs(&arguments, seed, None, coverage);
         return sums.conclude(&arguments, seed);
     }
+    // Few points show what is left out, and not every survivor sees it there.
+    arguments.quick = true;
+    arguments.scripts = SCRIPTS;
     let mut unnoticed = Vec::new();
     for (mutant, scene) in MUTANTS {
         arguments.only = Some(scene.to_owned());
         let sums = all_runs(&arguments, seed, Some(mutant), Coverage::default());
         println!(
-            "{}: {} of {} runs show it",
+            "{} in `{scene}`: {} of {} runs show it",
             mutant.name(),
             sums.anomalies,
             sums.runs
@@ -191,10 +198,19 @@ impl Worker<'_> {
                 }
             }
         }
+        for scene in scenes_of_spilling() {
+            self.play(&scene);
+        }
+        for scene in scenes_of_tiers::<OverSegment>("a segment") {
+            self.play(&scene);
+        }
+        for scene in scenes_of_tiers::<OverFiles>("files") {
+            self.play(&scene);
+        }
         std::fs::write(told_by(self.rooms[0], self.number), &self.told).expect("there is room");
     }
 
-    fn root(&self, scene: &Scene) -> PathBuf {
+    fn root<S>(&self, scene: &Scene<S>) -> PathBuf {
         let room = if scene.ground == Ground::Disk {
             self.rooms[1]
         } else {
@@ -243,7 +259,7 @@ impl Worker<'_> {
         chosen.map(|(_, at)| *at).collect()
     }
 
-    fn play(&mut self, scene: &Scene) {
+    fn play<S: Subject>(&mut self, scene: &Scene<S>) {
         if self
             .arguments
             .only
@@ -275,23 +291,25 @@ impl Worker<'_> {
         if self.arguments.list {
             return;
         }
-        let chosen = self.chosen(scene, &course);
+        let chosen = self.chosen::<S>(scene, &course);
         let runs = chosen
             .iter()
             .flat_map(|at| Action::ALL.map(|action| (*at, action)));
         let (workers, number) = (self.arguments.workers.max(1), self.number);
         for (_, (at, action)) in runs.enumerate().filter(|(index, _)| index % workers == number) {
-            let scripts = if self.arguments.at.is_some() {
-                SCRIPTS.len()
+            let turns = if self.arguments.at.is_some() {
+                SCRIPTS
             } else {
                 self.arguments.scripts
             };
-            for turn in 0..scripts {
-                let script = (at * 7 + self.seed as usize + turn + usize::from(action == Action::Stop))
-                    % SCRIPTS.len();
+            for turn in 0..turns {
+                let script =
+                    (at * 7 + self.seed as usize + turn + usize::from(action == Action::Stop)) % SCRIPTS;
                 let what = format!(
                     "{}, {action:?} at {at} ({}), then who {}",
-                    scene.name, course.points[at], SCRIPTS[script].0
+                    scene.name,
+                    course.points[at],
+                    scripts::<S>()[script].0
                 );
                 self.announce(&what);
                 let verdict = trial(scene, &course, action, at, script, &root);
@@ -310,7 +328,7 @@ impl Worker<'_> {
     }
 
     /// The points of a scene at which something is to happen.
-    fn chosen(&self, scene: &Scene, course: &Course) -> Vec<usize> {
+    fn chosen<S: Subject>(&self, scene: &Scene<S>, course: &Course) -> Vec<usize> {
         if let Some(at) = self.arguments.at {
             return (at < course.points.len()).then_some(at).into_iter().collect();
         }
@@ -326,6 +344,9 @@ impl Worker<'_> {
             match (is_ours(&course.points[*at]), is_of_death) {
                 (true, false) => first(*at) || last(*at),
                 (true, true) => first(*at),
+                (false, false) if S::IS_OF_SEGMENTS => {
+                    first(*at) && (self.arguments.mutants || lot.is_multiple_of(3))
+                }
                 (false, false) => first(*at) && lot.is_multiple_of(12),
                 (false, true) => first(*at) && lot.is_multiple_of(24),
             }

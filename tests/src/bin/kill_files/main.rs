@@ -1,5 +1,6 @@
-//! A process dies, and then one stops, at each change that each operation of the files cache makes to the table, the
-//! index or the directory. `cargo xtask kill files` builds it with points and runs it; see `docs/files-proof.md`.
+//! A process dies, and then one stops, at each change that each operation of the files cache, of a cache that spills and
+//! of a stack of tiers makes to segments, the table or the directory. `cargo xtask kill files` builds it with points and
+//! runs it; see `docs/files-proof.md`.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -20,6 +21,8 @@ mod coverage;
 mod crew;
 #[cfg(guira_points)]
 mod scripts;
+#[cfg(guira_points)]
+mod subject;
 #[cfg(guira_points)]
 mod trial;
 #[cfg(guira_points)]

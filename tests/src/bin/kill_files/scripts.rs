@@ -1,33 +1,35 @@
 //! What the survivor does while somebody is dead and not yet met, or stopped in the middle of an operation.
 
-use guira_files::FilesError;
-use guira_segment::{Add, Expiry, Put};
-
-use crate::belief::read;
-use crate::world::{ACTED, Key, LARGE_BYTES, MEANWHILE, SMALL_BYTES, World, name, value};
+use crate::subject::{Kept, Subject};
+use crate::world::{ACTED, ANEW, Key, LARGE_BYTES, MEANWHILE, SMALL_BYTES, World, value};
 
 /// A survivor's work.
-pub(crate) type Script = fn(&mut Survivor<'_>);
+pub(crate) type Script<S> = fn(&mut Survivor<'_, S>);
+
+/// How many there are.
+pub(crate) const SCRIPTS: usize = 9;
 
 /// All of them, with names.
-pub(crate) const SCRIPTS: [(&str, Script); 9] = [
-    ("looks", |_| {}),
-    ("sweeps", |it| it.sweep()),
-    ("puts files", |it| it.put(LARGE_BYTES)),
-    ("puts small values", |it| it.put(SMALL_BYTES)),
-    ("invalidates", |it| it.invalidate()),
-    ("removes", |it| it.remove()),
-    ("adds", |it| it.add()),
-    ("needs room", |it| it.crowd()),
-    ("clears and sweeps", |it| {
-        it.clear();
-        it.sweep();
-    }),
-];
+pub(crate) fn scripts<S: Subject>() -> [(&'static str, Script<S>); SCRIPTS] {
+    [
+        ("looks", |_| {}),
+        ("sweeps", |it| it.sweep()),
+        ("puts files", |it| it.put(LARGE_BYTES)),
+        ("puts small values", |it| it.put(SMALL_BYTES)),
+        ("invalidates", |it| it.invalidate()),
+        ("removes", |it| it.remove()),
+        ("adds", |it| it.add()),
+        ("needs room", |it| it.crowd()),
+        ("clears and sweeps", |it| {
+            it.clear();
+            it.sweep();
+        }),
+    ]
+}
 
 /// The survivor, and what it has seen go wrong.
-pub(crate) struct Survivor<'w> {
-    pub(crate) world: &'w World,
+pub(crate) struct Survivor<'w, S> {
+    pub(crate) world: &'w World<S>,
     /// The keys that the operation is about.
     pub(crate) touched: &'w [Key],
     /// Whether the operation may still go on.
@@ -37,7 +39,7 @@ pub(crate) struct Survivor<'w> {
     pub(crate) wrong: Vec<String>,
 }
 
-impl Survivor<'_> {
+impl<S: Subject> Survivor<'_, S> {
     /// An add that found a value would find none now, if it may be missed and nothing was invalidated.
     pub(crate) fn admit_adding(&self) {
         let mut beliefs = self.world.beliefs.borrow_mut();
@@ -49,17 +51,22 @@ impl Survivor<'_> {
         }
     }
 
+    /// A computation may have begun after whatever the survivor did.
+    pub(crate) fn admit_computing(&self) {
+        let mut beliefs = self.world.beliefs.borrow_mut();
+        for key in self.touched {
+            beliefs.admit(*key, Some(ANEW));
+        }
+    }
+
     fn put(&mut self, bytes: usize) {
         for key in self.touched {
-            let put = self
-                .world
-                .prepared()
-                .put(&name(*key), &value(*key, MEANWHILE, bytes), Expiry::never());
+            let put = self.world.prepared().put(*key, &value(*key, MEANWHILE, bytes));
             let mut beliefs = self.world.beliefs.borrow_mut();
             match put {
-                Ok(Put::Stored) if self.is_stopped => beliefs.admit(*key, Some(MEANWHILE)),
-                Ok(Put::Stored) => beliefs.set(*key, MEANWHILE),
-                Err(FilesError::Crowded) if self.is_stopped => {}
+                Ok(Kept::Stored) if self.is_stopped => beliefs.admit(*key, Some(MEANWHILE)),
+                Ok(Kept::Stored) => beliefs.set(*key, MEANWHILE),
+                Ok(Kept::Crowded) if self.is_stopped => {}
                 other => self.wrong.push(format!("a put of key {key} gave {other:?}")),
             }
             drop(beliefs);
@@ -71,7 +78,7 @@ impl Survivor<'_> {
 
     /// Nobody else is at work: what was put is there, or was evicted.
     fn sees(&mut self, key: Key, version: u32) {
-        match read(self.world.prepared(), key, self.turn) {
+        match self.world.prepared().read(key, self.turn) {
             Ok(Some(seen))
                 if seen != version && self.world.beliefs.borrow().of(key).contains(&Some(version)) =>
             {
@@ -85,15 +92,16 @@ impl Survivor<'_> {
 
     fn invalidate(&mut self) {
         for key in self.touched {
-            self.world.prepared().invalidate(&name(*key));
+            self.did("an invalidation", self.world.prepared().invalidate(*key));
             self.world.beliefs.borrow_mut().lose(*key);
             self.misses(*key);
         }
+        self.world.make_void();
     }
 
     fn remove(&mut self) {
         for key in self.touched {
-            self.world.prepared().remove(&name(*key));
+            self.did("a removal", self.world.prepared().remove(*key));
             let mut beliefs = self.world.beliefs.borrow_mut();
             if self.is_stopped {
                 beliefs.admit(*key, None);
@@ -106,7 +114,7 @@ impl Survivor<'_> {
     }
 
     fn misses(&mut self, key: Key) {
-        if let Ok(Some(seen)) = read(self.world.prepared(), key, self.turn) {
+        if let Ok(Some(seen)) = self.world.prepared().read(key, self.turn) {
             self.wrong
                 .push(format!("key {key} is of version {seen} after it was removed"));
         }
@@ -114,14 +122,11 @@ impl Survivor<'_> {
 
     fn add(&mut self) {
         for key in self.touched {
-            let added =
-                self.world
-                    .prepared()
-                    .add(&name(*key), &value(*key, MEANWHILE, LARGE_BYTES), Expiry::never());
-            match added {
-                Ok(Add::Stored) => self.world.beliefs.borrow_mut().admit(*key, Some(MEANWHILE)),
-                Ok(Add::Exists) => {}
-                Err(FilesError::Crowded) if self.is_stopped => {}
+            let value = value(*key, MEANWHILE, LARGE_BYTES);
+            match self.world.prepared().add(*key, &value) {
+                Ok(Kept::Stored) => self.world.beliefs.borrow_mut().admit(*key, Some(MEANWHILE)),
+                Ok(Kept::Exists) => {}
+                Ok(Kept::Crowded) if self.is_stopped => {}
                 other => self.wrong.push(format!("an add of key {key} gave {other:?}")),
             }
         }
@@ -132,34 +137,33 @@ impl Survivor<'_> {
     fn crowd(&mut self) {
         self.world.beliefs.borrow_mut().admit_misses();
         for key in 100..112 {
-            let put = self.world.prepared().put(
-                &name(key),
-                &value(key, MEANWHILE, 2 * LARGE_BYTES),
-                Expiry::never(),
-            );
-            match put {
-                Ok(Put::Stored) => self.world.beliefs.borrow_mut().admit(key, Some(MEANWHILE)),
-                Err(FilesError::Crowded) if self.is_stopped => {}
+            let value = value(key, MEANWHILE, 2 * LARGE_BYTES);
+            match self.world.prepared().put(key, &value) {
+                Ok(Kept::Stored) => self.world.beliefs.borrow_mut().admit(key, Some(MEANWHILE)),
+                Ok(Kept::Crowded) if self.is_stopped => {}
                 other => self.wrong.push(format!("a put of key {key} gave {other:?}")),
             }
-            self.wrong.extend(crate::audit::at_any_time(
-                self.world.prepared(),
-                self.has_strangers,
-            ));
+            let wrong = self.world.prepared().at_any_time(self.has_strangers);
+            self.wrong.extend(wrong);
         }
     }
 
     fn clear(&mut self) {
-        self.world.prepared().clear();
+        self.did("a clear", self.world.prepared().clear());
         self.world.beliefs.borrow_mut().lose_all();
         for key in self.touched {
             self.misses(*key);
         }
+        self.world.make_void();
     }
 
     fn sweep(&mut self) {
-        if let Err(error) = self.world.prepared().sweep() {
-            self.wrong.push(format!("a sweep failed: {error}"));
+        self.did("a sweep", self.world.prepared().sweep());
+    }
+
+    fn did<T>(&mut self, what: &str, outcome: Result<T, String>) {
+        if let Err(problem) = outcome {
+            self.wrong.push(format!("{what} failed: {problem}"));
         }
     }
 }

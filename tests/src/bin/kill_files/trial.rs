@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use guira_files::{Files, FilesError};
-use guira_segment::{Expiry, Put};
 use guira_shm::point::Action;
 
-use crate::audit;
-use crate::belief::{Beliefs, read};
+use crate::belief::Beliefs;
 use crate::catalogue::Scene;
-use crate::scripts::{SCRIPTS, Survivor};
+use crate::scripts::{SCRIPTS, Survivor, scripts};
+use crate::subject::{Kept, Subject, Unopened};
 use crate::victim::{Fate, PointName, Task, Victim};
-use crate::world::{ACTED, Key, LARGE_BYTES, LATER, World, name, value};
+use crate::world::{ACTED, Key, LARGE_BYTES, LATER, World, value};
 
 /// The key of the value that takes all the room there is.
 const WHOLE: Key = 200;
@@ -34,7 +32,7 @@ pub(crate) struct Verdict {
 }
 
 /// Lets the operation happen undisturbed.
-pub(crate) fn course(scene: &Scene, root: &Path) -> Result<Course, String> {
+pub(crate) fn course<S: Subject>(scene: &Scene<S>, root: &Path) -> Result<Course, String> {
     let mut world = World::new(root);
     (scene.prepare)(&mut world);
     let before = world.beliefs.borrow().clone();
@@ -46,11 +44,11 @@ pub(crate) fn course(scene: &Scene, root: &Path) -> Result<Course, String> {
     let mut keys = before.keys();
     keys.extend(scene.keys.iter().copied());
     let mut after = Beliefs::default();
-    let files = world
-        .files()
-        .map_err(|error| format!("{}: {error}", scene.name))?;
+    let subject = world
+        .survivor()
+        .map_err(|error| format!("{}: {error:?}", scene.name))?;
     for key in keys {
-        match read(files, key, 0)? {
+        match subject.read(key, 0)? {
             Some(version) => after.set(key, version),
             None => after.lose(key),
         }
@@ -74,8 +72,8 @@ pub(crate) fn course(scene: &Scene, root: &Path) -> Result<Course, String> {
 }
 
 /// Lets it die or stop at point number `at`; `script` is what the survivor does then.
-pub(crate) fn trial(
-    scene: &Scene,
+pub(crate) fn trial<S: Subject>(
+    scene: &Scene<S>,
     course: &Course,
     action: Action,
     at: usize,
@@ -113,21 +111,21 @@ pub(crate) fn trial(
         world.beliefs.borrow_mut().admit_misses();
     }
     let mut is_stopped = is_stopped;
-    match world.files() {
+    match world.survivor() {
         Ok(_) => {}
         // It is renewing the table, and nobody can tell that it does not go on.
-        Err(FilesError::Busy { .. }) if is_stopped => {
+        Err(Unopened::Busy) if is_stopped => {
             go_on(&mut victim, &mut verdict.wrong);
             is_stopped = false;
         }
         Err(error) => verdict
             .wrong
-            .push(format!("the survivor cannot open the directory: {error}")),
+            .push(format!("the survivor cannot open the directory: {error:?}")),
     }
-    if let Err(error) = world.files() {
+    if let Err(error) = world.survivor() {
         verdict
             .wrong
-            .push(format!("the survivor cannot open the directory: {error}"));
+            .push(format!("the survivor cannot open the directory: {error:?}"));
         return verdict;
     }
     survive(&world, scene, course, is_stopped, at, script, &mut verdict.wrong);
@@ -149,18 +147,18 @@ fn go_on(victim: &mut Victim, wrong: &mut Vec<String>) {
 }
 
 /// The survivor looks, works and looks again, while nobody has been met that died, or somebody is stopped.
-fn survive(
-    world: &World,
-    scene: &Scene,
+fn survive<S: Subject>(
+    world: &World<S>,
+    scene: &Scene<S>,
     course: &Course,
     is_stopped: bool,
     at: usize,
     script: usize,
     wrong: &mut Vec<String>,
 ) {
-    let files = world.prepared();
-    wrong.extend(audit::at_any_time(files, scene.has_strangers));
-    wrong.extend(world.beliefs.borrow_mut().compare(files, at, !is_stopped));
+    let subject = world.prepared();
+    wrong.extend(subject.at_any_time(scene.has_strangers));
+    wrong.extend(world.beliefs.borrow_mut().compare(subject, at, !is_stopped));
     let mut survivor = Survivor {
         world,
         touched: &course.touched,
@@ -169,10 +167,13 @@ fn survive(
         turn: at,
         wrong: Vec::new(),
     };
-    let (name, work) = SCRIPTS[script % SCRIPTS.len()];
+    let (name, work) = scripts()[script % SCRIPTS];
     work(&mut survivor);
-    if is_stopped && scene.name.starts_with("add") {
+    if is_stopped && scene.adds {
         survivor.admit_adding();
+    }
+    if is_stopped && scene.computes {
+        survivor.admit_computing();
     }
     wrong.extend(
         survivor
@@ -180,22 +181,22 @@ fn survive(
             .into_iter()
             .map(|problem| format!("who {name}: {problem}")),
     );
-    wrong.extend(audit::at_any_time(files, scene.has_strangers));
-    wrong.extend(world.beliefs.borrow_mut().compare(files, at + 1, !is_stopped));
+    wrong.extend(subject.at_any_time(scene.has_strangers));
+    wrong.extend(world.beliefs.borrow_mut().compare(subject, at + 1, !is_stopped));
 }
 
 /// Everybody is dead or done: one sweep, and all is as if nothing had happened.
-fn conclude(world: &mut World, course: &Course, at: usize, wrong: &mut Vec<String>) {
+fn conclude<S: Subject>(world: &mut World<S>, course: &Course, at: usize, wrong: &mut Vec<String>) {
     // Who opens the directory meets the dead, and so does who sweeps.
     if at % 2 == 1 {
         match world.open() {
-            Ok(files) => world.files = Some(files),
-            Err(error) => wrong.push(format!("nobody can open the directory: {error}")),
+            Ok(subject) => world.survivor = Some(subject),
+            Err(error) => wrong.push(format!("nobody can open the directory: {error:?}")),
         }
     }
-    let files = world.prepared().clone();
-    let mut told = match files.sweep() {
-        Ok(swept) => swept.foreign,
+    let subject = world.prepared().clone();
+    let mut told = match subject.sweep() {
+        Ok(foreign) => foreign,
         Err(error) => {
             wrong.push(format!("a sweep failed: {error}"));
             return;
@@ -207,41 +208,43 @@ fn conclude(world: &mut World, course: &Course, at: usize, wrong: &mut Vec<Strin
     if told != foreign {
         wrong.push(format!("of others are {foreign:?}, and the sweep told {told:?}"));
     }
-    wrong.extend(audit::at_rest(&files, &told));
-    wrong.extend(world.beliefs.borrow_mut().compare(&files, at + 2, true));
+    wrong.extend(subject.at_rest(&told));
+    wrong.extend(world.beliefs.borrow_mut().compare(&subject, at + 2, true));
     for key in &course.touched {
-        put(&files, *key, &value(*key, LATER, LARGE_BYTES), wrong);
+        put(&subject, *key, &value(*key, LATER, LARGE_BYTES), wrong);
         world.beliefs.borrow_mut().set(*key, LATER);
-        if read(&files, *key, at) != Ok(Some(LATER)) {
-            wrong.push(format!(
-                "key {key} is {:?} after it was put at last",
-                read(&files, *key, at)
-            ));
+        let found = subject.read(*key, at);
+        if found != Ok(Some(LATER)) {
+            wrong.push(format!("key {key} is {found:?} after it was put at last"));
         }
+        wrong.extend(subject.whole(*key, LATER));
     }
-    wrong.extend(audit::at_rest(&files, &told));
-    turn_over(&files, world, at, wrong);
-    wrong.extend(audit::at_rest(&files, &told));
+    wrong.extend(subject.at_rest(&told));
+    if let Some(depot) = subject.depot() {
+        let room_bytes = depot.room_bytes();
+        turn_over(&subject, world, room_bytes, at, wrong);
+        wrong.extend(subject.at_rest(&told));
+    }
 }
 
 /// One value that needs all the room there is: every other file goes, whatever queue it is in or has fallen out of.
-fn turn_over(files: &Files, world: &World, at: usize, wrong: &mut Vec<String>) {
-    let whole = files.depot().room_bytes() - (16 << 10);
-    put(files, WHOLE, &value(WHOLE, ACTED, whole as usize), wrong);
-    let left = files.stats().files;
+fn turn_over<S: Subject>(subject: &S, world: &World<S>, room_bytes: u64, at: usize, wrong: &mut Vec<String>) {
+    let whole = room_bytes - (16 << 10);
+    put(subject, WHOLE, &value(WHOLE, ACTED, whole as usize), wrong);
+    let left = subject.depot().map_or(0, |depot| depot.stats().files);
     if left != 1 {
         wrong.push(format!("{left} files beside one that needs all the room"));
     }
-    if read(files, WHOLE, at) != Ok(Some(ACTED)) {
+    if subject.read(WHOLE, at) != Ok(Some(ACTED)) {
         wrong.push("what needs all the room is not there".to_owned());
     }
     world.beliefs.borrow_mut().admit_misses();
-    wrong.extend(world.beliefs.borrow_mut().compare(files, at, true));
+    wrong.extend(world.beliefs.borrow_mut().compare(subject, at, true));
 }
 
-fn put(files: &Files, key: Key, bytes: &[u8], wrong: &mut Vec<String>) {
-    let put: Result<Put, FilesError> = files.put(&name(key), bytes, Expiry::never());
-    if !matches!(put, Ok(Put::Stored)) {
+fn put<S: Subject>(subject: &S, key: Key, bytes: &[u8], wrong: &mut Vec<String>) {
+    let put = subject.put(key, bytes);
+    if put != Ok(Kept::Stored) {
         wrong.push(format!("a put of key {key} when all was over gave {put:?}"));
     }
 }

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 use crate::catalogue::{Actor, Scene};
+use crate::subject::Subject;
 use crate::world::World;
 
 /// What the points of the operation are for.
@@ -68,7 +69,7 @@ pub(crate) struct Victim {
 
 impl Victim {
     /// Forks one that does the scene's operation.
-    pub(crate) fn start(scene: &Scene, world: &World, task: Task) -> Self {
+    pub(crate) fn start<S: Subject>(scene: &Scene<S>, world: &World<S>, task: Task) -> Self {
         let (told, up) = std::io::pipe().expect("a pipe");
         let child = point::fork(|| {
             // A stopped child must not outlive a run that is ended from outside.

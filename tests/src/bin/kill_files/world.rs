@@ -1,4 +1,4 @@
-//! A small files cache in a directory of its own, and the values that are put into it.
+//! A small cache in a directory of its own, and the values that are put into it.
 //!
 //! A value tells its key, its version and its length, and all its other bytes follow from these: whatever is read is
 //! compared byte by byte with what it says to be.
@@ -9,10 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use guira_files::{Files, FilesBuilder, FilesError};
+use guira_files::{Files, FilesError};
 use guira_segment::Expiry;
 
 use crate::belief::Beliefs;
+use crate::subject::{Kept, Subject, Unopened, files};
 
 /// What a key is called here.
 pub(crate) type Key = u32;
@@ -27,11 +28,8 @@ pub(crate) const ACTED: Version = 2;
 pub(crate) const MEANWHILE: Version = 3;
 /// What is written in the end.
 pub(crate) const LATER: Version = 4;
-
-/// Two records more than files in most scenes.
-const FILES: u64 = 16;
-/// Table, index (8 MiB) and directories take 8.3 MB of it; values may take about 1.25 MB.
-const LIMIT_BYTES: u64 = (8 << 20) + 1_500_000;
+/// What is computed after the survivor made void what was there.
+pub(crate) const ANEW: Version = 5;
 
 /// Bytes of the value of `key`, in the index and as a file.
 pub(crate) const SMALL_BYTES: usize = 200;
@@ -46,18 +44,17 @@ pub(crate) enum Ground {
     Disk,
 }
 
-/// A files cache, who looks at it, and what it may hold.
-pub(crate) struct World {
+/// A cache, who looks at it, and what it may hold.
+pub(crate) struct World<S = Files> {
     root: PathBuf,
-    builder: FilesBuilder,
     /// The survivor's handle.
-    pub(crate) files: Option<Files>,
+    pub(crate) survivor: Option<S>,
     pub(crate) beliefs: RefCell<Beliefs>,
     /// Names in the directory that are somebody else's.
     pub(crate) foreign: RefCell<Vec<PathBuf>>,
 }
 
-impl World {
+impl<S: Subject> World<S> {
     /// An empty one at `root`, which is made; nothing is in it, and nobody has it open.
     pub(crate) fn new(root: &Path) -> Self {
         // Left by a run that was ended from outside.
@@ -65,16 +62,13 @@ impl World {
         std::fs::create_dir_all(root).expect("a directory can be made");
         Self {
             root: root.canonicalize().expect("it was just made"),
-            builder: Files::builder()
-                .limit_bytes(LIMIT_BYTES)
-                .index_bytes(8 << 20)
-                .max_files(FILES),
-            files: None,
+            survivor: None,
             beliefs: RefCell::default(),
             foreign: RefCell::default(),
         }
     }
 
+    /// Of values that are files.
     pub(crate) fn directory(&self) -> PathBuf {
         self.root.join("cache")
     }
@@ -84,58 +78,43 @@ impl World {
         self.root.join(name)
     }
 
-    pub(crate) const fn limit_bytes() -> u64 {
-        LIMIT_BYTES
+    /// From here on the key is computed anew: what was computed before is void.
+    pub(crate) fn make_void(&self) {
+        std::fs::write(self.outside("void"), []).expect("there is room");
     }
 
-    pub(crate) fn open(&self) -> Result<Files, FilesError> {
-        self.builder.open_or_create(self.directory())
+    /// What a computation gives now.
+    pub(crate) fn computed(&self, key: Key) -> Vec<u8> {
+        let is_void = self.outside("void").exists();
+        value(key, if is_void { ANEW } else { ACTED }, LARGE_BYTES)
     }
 
-    pub(crate) fn open_durable(&self) -> Result<Files, FilesError> {
-        self.builder
-            .clone()
-            .durable(true)
-            .open_or_create(self.directory())
+    pub(crate) fn open(&self) -> Result<S, Unopened> {
+        S::open(&self.root)
     }
 
     /// The survivor's handle, opened if it was not.
-    pub(crate) fn files(&mut self) -> Result<&Files, FilesError> {
-        if self.files.is_none() {
-            self.files = Some(self.open()?);
+    pub(crate) fn survivor(&mut self) -> Result<&S, Unopened> {
+        if self.survivor.is_none() {
+            self.survivor = Some(self.open()?);
         }
-        Ok(self.files.as_ref().expect("it was just opened"))
+        Ok(self.survivor.as_ref().expect("it was just opened"))
     }
 
     /// The survivor's handle, in a scene that has prepared it.
-    pub(crate) fn prepared(&self) -> &Files {
-        self.files.as_ref().expect("the scene opened it")
+    pub(crate) fn prepared(&self) -> &S {
+        self.survivor.as_ref().expect("the scene opened it")
     }
 
     pub(crate) fn begin(&mut self) {
-        self.files().expect("a new directory opens");
+        self.survivor = Some(S::make(&self.root).expect("a new directory opens"));
     }
 
     /// Puts what is there before the operation.
     pub(crate) fn put(&self, key: Key, bytes: usize) {
-        self.put_for(key, bytes, Expiry::never());
-    }
-
-    pub(crate) fn put_for(&self, key: Key, bytes: usize, expiry: Expiry) {
-        let value = value(key, BEFORE, bytes);
-        self.prepared()
-            .put(&name(key), &value, expiry)
-            .expect("there is room");
+        let put = self.prepared().put(key, &value(key, BEFORE, bytes));
+        assert_eq!(put, Ok(Kept::Stored), "there is room");
         self.beliefs.borrow_mut().set(key, BEFORE);
-    }
-
-    /// Puts a value that is over before the scene begins.
-    pub(crate) fn put_expired(&self, key: Key, bytes: usize) {
-        self.put_for(key, bytes, Expiry::after(Duration::from_millis(1)));
-        while self.prepared().contains(&name(key)) {
-            std::thread::yield_now();
-        }
-        self.beliefs.borrow_mut().lose(key);
     }
 
     /// Six files and two small values, which leaves room for six more files.
@@ -154,12 +133,45 @@ impl World {
         for key in 20..27 {
             self.put(key, LARGE_BYTES);
         }
-        let files = self.prepared();
-        let left = files.depot().room_bytes() - files.stats().used_bytes;
+        let depot = self.prepared().depot().expect("it has files");
+        let left = depot.room_bytes() - depot.used_bytes();
         assert!(
             left < LARGE_BYTES as u64,
             "{left} bytes are left: the scene evicts nothing"
         );
+    }
+
+    /// The value file of the key, as a path.
+    pub(crate) fn file_of(&self, key: Key) -> PathBuf {
+        let own = value(key, BEFORE, LARGE_BYTES);
+        let files = crate::audit::value_files(&self.directory());
+        let found = files
+            .into_iter()
+            .find(|path| std::fs::read(path).is_ok_and(|bytes| bytes.ends_with(&own)));
+        found.expect("the key has a file")
+    }
+}
+
+impl World {
+    pub(crate) fn open_durable(&self) -> Result<Files, FilesError> {
+        files::builder().durable(true).open_or_create(self.directory())
+    }
+
+    pub(crate) fn put_for(&self, key: Key, bytes: usize, expiry: Expiry) {
+        let value = value(key, BEFORE, bytes);
+        self.prepared()
+            .put(&name(key), &value, expiry)
+            .expect("there is room");
+        self.beliefs.borrow_mut().set(key, BEFORE);
+    }
+
+    /// Puts a value that is over before the scene begins.
+    pub(crate) fn put_expired(&self, key: Key, bytes: usize) {
+        self.put_for(key, bytes, Expiry::after(Duration::from_millis(1)));
+        while self.prepared().contains(&name(key)) {
+            std::thread::yield_now();
+        }
+        self.beliefs.borrow_mut().lose(key);
     }
 
     /// Reads every key: what is read is not the first to go.
@@ -192,16 +204,6 @@ impl World {
         }
     }
 
-    /// The value file of the key, as a path.
-    pub(crate) fn file_of(&self, key: Key) -> PathBuf {
-        let own = value(key, BEFORE, LARGE_BYTES);
-        let files = crate::audit::value_files(&self.directory());
-        let found = files
-            .into_iter()
-            .find(|path| std::fs::read(path).is_ok_and(|bytes| bytes.ends_with(&own)));
-        found.expect("the key has a file")
-    }
-
     /// A regular file beside the cache with the value of `key` that the operation writes.
     pub(crate) fn source(&self, key: Key, bytes: usize) -> File {
         let path = self.outside("source");
@@ -211,9 +213,9 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl<S> Drop for World<S> {
     fn drop(&mut self) {
-        drop(self.files.take());
+        drop(self.survivor.take());
         // What cannot be removed now is removed by the next world at this place.
         let _ = std::fs::remove_dir_all(&self.root);
     }

@@ -5,7 +5,8 @@
 //! list of points that the source has ([`points`]). With `--check-absent` looks instead at the
 //! command as it is released: nothing of points and mutants may be in it ([`absent`]).
 //!
-//! `cargo xtask kill files` does the same with the files cache, by the tests' `kill-files`.
+//! `cargo xtask kill files` does the same with the files cache, with caches that spill and with stacks of tiers, by the
+//! tests' `kill-files`.
 
 mod absent;
 mod points;

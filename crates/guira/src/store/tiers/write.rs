@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use guira_segment::mutant::Mutant;
 use guira_segment::{FillToken, Segment};
 
 use super::Tiers;
@@ -202,6 +203,12 @@ impl<K: ?Sized, V> Write<'_, K, V> {
             }
             standings = found;
         }
+        let keeping = self.tiers.keeping(self.arbiter, self.options, Some(seat), None);
+        if Mutant::ArbiterFirst.is_on()
+            && let Some(tier) = self.tiers.tiers.get(self.arbiter)
+        {
+            tier.store.keep(self.key, self.value, &keeping)?;
+        }
         let mut is_stored = false;
         for number in below.rev() {
             if self.failed.get(number) == Some(&true) {
@@ -236,7 +243,9 @@ impl<K: ?Sized, V> Write<'_, K, V> {
         let Some(tier) = self.tiers.tiers.get(self.arbiter) else {
             return Ok(Attempt::Done(Written::Superseded));
         };
-        let keeping = self.tiers.keeping(self.arbiter, self.options, Some(seat), None);
+        if Mutant::ArbiterFirst.is_on() {
+            return Ok(Attempt::Done(Written::Stored));
+        }
         match tier.store.keep(self.key, self.value, &keeping) {
             Ok(true) => return Ok(Attempt::Done(Written::Stored)),
             Ok(false) if !self.is_alone(segment, key, &seat) => return Ok(Attempt::Again),

@@ -6,42 +6,54 @@ mod opening;
 mod putting;
 mod reading;
 mod removing;
+mod spilling;
+mod stacking;
 mod taking;
 
 pub(crate) use deaths::{DEADLY, after_death};
+pub(crate) use spilling::scenes as scenes_of_spilling;
+pub(crate) use stacking::scenes as scenes_of_tiers;
 
 use guira_files::{Files, FilesError};
-use guira_segment::{Expiry, Put};
+use guira_segment::Put;
 
-use crate::world::{ACTED, Ground, Key, World, name, value};
+use crate::subject::{Subject, Unopened};
+use crate::world::{ACTED, Ground, Key, World, value};
 
 /// Makes what is there when the scene begins.
-type Prepare = Box<dyn Fn(&mut World)>;
+type Prepare<S> = Box<dyn Fn(&mut World<S>)>;
 /// What the victim does. Its points count from [`Actor::begin`] on.
-type Act = Box<dyn Fn(&mut Actor<'_>) -> Result<(), String>>;
+type Act<S> = Box<dyn Fn(&mut Actor<'_, S>) -> Result<(), String>>;
+
+/// A key that is never written.
+const NOBODYS: Key = 999;
 
 /// A situation and an operation in it.
-pub(crate) struct Scene {
+pub(crate) struct Scene<S = Files> {
     pub(crate) name: String,
     pub(crate) ground: Ground,
-    pub(crate) prepare: Prepare,
-    pub(crate) act: Act,
+    pub(crate) prepare: Prepare<S>,
+    pub(crate) act: Act<S>,
     /// The keys that the operation is about, beside those that it changes.
     pub(crate) keys: Vec<Key>,
     /// Whether it may evict what it is not about.
     pub(crate) evicts: bool,
+    /// Whether it stores only what is missing.
+    pub(crate) adds: bool,
+    /// Whether it asks for [`World::computed`].
+    pub(crate) computes: bool,
     /// Whether there are files that are not counted: an earlier table's, or somebody else's.
     pub(crate) has_strangers: bool,
 }
 
 /// The victim, from inside.
-pub(crate) struct Actor<'w> {
-    pub(crate) world: &'w World,
+pub(crate) struct Actor<'w, S = Files> {
+    pub(crate) world: &'w World<S>,
     arm: Box<dyn FnOnce() + 'w>,
 }
 
-impl<'w> Actor<'w> {
-    pub(crate) fn new(world: &'w World, arm: impl FnOnce() + 'w) -> Self {
+impl<'w, S: Subject> Actor<'w, S> {
+    pub(crate) fn new(world: &'w World<S>, arm: impl FnOnce() + 'w) -> Self {
         Self {
             world,
             arm: Box::new(arm),
@@ -54,21 +66,31 @@ impl<'w> Actor<'w> {
     }
 
     /// A handle of its own, opened and used before the points count.
-    fn handle(&mut self) -> Files {
-        let files = self.world.open().expect("the directory opens");
-        // This thread is known to the index, too.
-        assert!(!files.contains(b"nobody's"));
+    fn handle(&mut self) -> S {
+        let subject = self.world.open().expect("the directory opens");
+        // This thread is known to the segment, too.
+        assert_eq!(subject.read(NOBODYS, 0), Ok(None));
         self.begin();
-        files
+        subject
     }
 }
 
+/// Of a files cache.
 fn scene(
     name: impl Into<String>,
     keys: &[Key],
     prepare: impl Fn(&mut World) + 'static,
     act: impl Fn(&mut Actor<'_>) -> Result<(), String> + 'static,
 ) -> Scene {
+    scene_of(name, keys, prepare, act)
+}
+
+fn scene_of<S>(
+    name: impl Into<String>,
+    keys: &[Key],
+    prepare: impl Fn(&mut World<S>) + 'static,
+    act: impl Fn(&mut Actor<'_, S>) -> Result<(), String> + 'static,
+) -> Scene<S> {
     Scene {
         name: name.into(),
         ground: Ground::Memory,
@@ -76,13 +98,26 @@ fn scene(
         act: Box::new(act),
         keys: keys.to_vec(),
         evicts: false,
+        adds: false,
+        computes: false,
         has_strangers: false,
     }
 }
 
-impl Scene {
+impl<S> Scene<S> {
     fn evicting(self) -> Self {
         Self { evicts: true, ..self }
+    }
+
+    fn computing(self) -> Self {
+        Self {
+            computes: true,
+            ..self.adding()
+        }
+    }
+
+    fn adding(self) -> Self {
+        Self { adds: true, ..self }
     }
 
     fn beside_strangers(self) -> Self {
@@ -108,10 +143,17 @@ fn is_put(put: Result<Put, FilesError>) -> Result<(), String> {
     }
 }
 
-fn puts(key: Key, bytes: usize) -> impl Fn(&mut Actor<'_>) -> Result<(), String> {
+fn puts<S: Subject>(key: Key, bytes: usize) -> impl Fn(&mut Actor<'_, S>) -> Result<(), String> {
     move |actor| {
-        let value = value(key, ACTED, bytes);
-        is_put(actor.handle().put(&name(key), &value, Expiry::never()))
+        let put = actor.handle().put(key, &value(key, ACTED, bytes));
+        put.map(drop).map_err(|error| format!("a put failed: {error}"))
+    }
+}
+
+fn adds<S: Subject>(key: Key, bytes: usize) -> impl Fn(&mut Actor<'_, S>) -> Result<(), String> {
+    move |actor| {
+        let added = actor.handle().add(key, &value(key, ACTED, bytes));
+        added.map(drop).map_err(|error| format!("an add failed: {error}"))
     }
 }
 
@@ -122,25 +164,23 @@ fn does<T>(work: impl Fn(&Files) -> T) -> impl Fn(&mut Actor<'_>) -> Result<(), 
     }
 }
 
-fn sweeps(actor: &mut Actor<'_>) -> Result<(), String> {
-    actor
-        .handle()
-        .sweep()
+fn sweeps<S: Subject>(actor: &mut Actor<'_, S>) -> Result<(), String> {
+    let swept = actor.handle().sweep();
+    swept
         .map(drop)
         .map_err(|error| format!("a sweep failed: {error}"))
 }
 
-fn opens(actor: &mut Actor<'_>) -> Result<(), String> {
+fn opens<S: Subject>(actor: &mut Actor<'_, S>) -> Result<(), String> {
     actor.begin();
-    let files = actor
-        .world
-        .open()
-        .map_err(|error| format!("it did not open: {error}"))?;
-    drop(files);
-    Ok(())
+    match actor.world.open() {
+        Ok(_) => Ok(()),
+        Err(Unopened::Busy) => Err("it did not open: somebody else is at it".to_owned()),
+        Err(Unopened::Failed(error)) => Err(format!("it did not open: {error}")),
+    }
 }
 
-/// Every scene in which nobody died before.
+/// Every scene of a files cache in which nobody died before.
 pub(crate) fn scenes() -> Vec<Scene> {
     let mut scenes = putting::scenes();
     scenes.extend(evicting::scenes());

@@ -7,7 +7,7 @@ use super::{Scene, opens, puts, scene, sweeps};
 use crate::world::{LARGE_BYTES, World};
 
 fn close(world: &mut World) {
-    world.files = None;
+    world.survivor = None;
 }
 
 /// The table is of another boot of the machine: its words 512 and 513 say so, and the one behind them that it was in

@@ -5,8 +5,8 @@ use std::time::Duration;
 use guira_files::FilesError;
 use guira_segment::{Expiry, PutOptions};
 
-use super::{Actor, Scene, is_put, puts, scene};
-use crate::world::{ACTED, Key, LARGE_BYTES, SMALL_BYTES, World, name, value};
+use super::{Scene, adds, is_put, puts, scene};
+use crate::world::{ACTED, LARGE_BYTES, SMALL_BYTES, World, name, value};
 
 pub(super) fn scenes() -> Vec<Scene> {
     vec![
@@ -59,14 +59,15 @@ pub(super) fn scenes() -> Vec<Scene> {
                     .put(&name(1), &value(1, ACTED, LARGE_BYTES), options),
             )
         }),
-        scene("add: new", &[50], World::furnish, adds(50, LARGE_BYTES)),
-        scene("add: there is one", &[1], World::furnish, adds(1, LARGE_BYTES)),
+        scene("add: new", &[50], World::furnish, adds(50, LARGE_BYTES)).adding(),
+        scene("add: there is one", &[1], World::furnish, adds(1, LARGE_BYTES)).adding(),
         scene(
             "add: small, there is one",
             &[1],
             World::furnish,
             adds(1, SMALL_BYTES),
-        ),
+        )
+        .adding(),
         scene(
             "put: a file, behind many places that count no more",
             &[1],
@@ -80,14 +81,4 @@ pub(super) fn scenes() -> Vec<Scene> {
             puts(1, LARGE_BYTES),
         ),
     ]
-}
-
-fn adds(key: Key, bytes: usize) -> impl Fn(&mut Actor<'_>) -> Result<(), String> {
-    move |actor| match actor
-        .handle()
-        .add(&name(key), &value(key, ACTED, bytes), Expiry::never())
-    {
-        Ok(_) | Err(FilesError::Crowded) => Ok(()),
-        Err(error) => Err(format!("an add failed: {error}")),
-    }
 }

@@ -12,11 +12,17 @@ fn damaged(world: &mut World, damage: fn(&std::path::Path)) {
     world.beliefs.borrow_mut().lose(1);
 }
 
-fn flip(path: &std::path::Path) {
+pub(super) fn flip(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
     let file = OpenOptions::new().write(true).open(path).expect("it is ours");
     file.write_all_at(b"wrong", 50_000).expect("written");
+}
+
+pub(super) fn cut(path: &std::path::Path) {
+    flip(path);
+    let file = OpenOptions::new().write(true).open(path).expect("it is ours");
+    file.set_len(1_000).expect("cut");
 }
 
 pub(super) fn scenes() -> Vec<Scene> {
@@ -46,11 +52,7 @@ pub(super) fn scenes() -> Vec<Scene> {
             "get_bytes: a file that was cut",
             &[1],
             |world| {
-                damaged(world, |path| {
-                    flip(path);
-                    let file = OpenOptions::new().write(true).open(path).expect("it is ours");
-                    file.set_len(1_000).expect("cut");
-                });
+                damaged(world, cut);
             },
             bytes(),
         ),
