@@ -22,6 +22,12 @@ pub struct Target {
 impl Target {
     /// Opens the segment.
     pub(crate) fn open(&self) -> Result<Segment, CliError> {
+        if self.path.join("index.guira").is_file() {
+            return Err(CliError::Missing(format!(
+                "{}: this is a files cache; look at it by `guira files stat`, `keys`, `get` and so on",
+                self.path.display()
+            )));
+        }
         Ok(Segment::builder()
             .allow_group(self.allow_group)
             .open(&self.path)?)

@@ -62,10 +62,8 @@ pub enum FilesError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// The directory belongs to another segment that is in use.
-    #[error(
-        "{path}: its files belong to another segment, which some process has open; close that one, or take another directory"
-    )]
+    /// The directory belongs to another segment, which is in use; or it was to be looked at only.
+    #[error("{path}: its files belong to another segment; name that one, or take another directory")]
     OtherSegment {
         /// The table.
         path: PathBuf,

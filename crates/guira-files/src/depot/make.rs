@@ -125,13 +125,21 @@ impl DepotBuilder {
         self.rules(0).map(drop)
     }
 
-    /// Opens the directory whose files `segment` names, or makes it.
+    /// Opens the directory whose files `segment` names, or makes it. One that belonged to another segment, and that no
+    /// process has open, begins anew: so it does for a segment in memory that is made at each start of the machine.
     ///
     /// # Errors
-    /// See [`FilesError`].
+    /// See [`FilesError`]; a files cache, which has an index of its own, is never taken.
     pub fn open_or_create(&self, directory: &Path, segment: &Segment) -> Result<Depot, FilesError> {
         let directory = own_directory(directory, true)?;
         let path = directory.join(place::TABLE);
+        let index = directory.join(place::INDEX);
+        if index.exists() && segment.path() != index {
+            return Err(FilesError::NotOurs {
+                path: directory,
+                problem: "it is a files cache with an index of its own",
+            });
+        }
         let rules = self.rules(segment.id())?;
         loop {
             match self.try_open(&directory, segment) {
@@ -145,12 +153,17 @@ impl DepotBuilder {
         }
     }
 
-    /// Opens the directory whose files `segment` names; it must be there.
+    /// Opens the directory whose files `segment` names; it must be there, and be this segment's.
     ///
     /// # Errors
     /// See [`FilesError`].
     pub fn open(&self, directory: &Path, segment: &Segment) -> Result<Depot, FilesError> {
         let directory = own_directory(directory, false)?;
+        let path = directory.join(place::TABLE);
+        // Who looks takes nothing from others.
+        if Table::arbiter_of(&path)?.is_some_and(|arbiter| arbiter != segment.id()) {
+            return Err(FilesError::OtherSegment { path });
+        }
         self.try_open(&directory, segment)?
             .ok_or(FilesError::NotFound { path: directory })
     }

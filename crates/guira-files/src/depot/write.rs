@@ -4,6 +4,7 @@
 //! copied, or vanishes afterwards, does no harm. Only a linked file ([`TakeFile::Link`]) stays the source's, too: if that
 //! is changed in place, its checksum no longer fits and the value is a miss.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -71,7 +72,6 @@ impl<'k> Label<'k> {
 }
 
 /// Where a value's bytes come from.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Source<'s> {
     /// They are here.
@@ -79,7 +79,7 @@ pub enum Source<'s> {
     /// They are read until the end, and `bytes_about` of them are expected (0 for no idea).
     Stream {
         /// What is read.
-        from: &'s mut dyn Reading,
+        from: &'s mut dyn Read,
         /// How many bytes it may be.
         bytes_about: u64,
     },
@@ -87,10 +87,15 @@ pub enum Source<'s> {
     File(&'s File, TakeFile),
 }
 
-/// What a stream is read from: anything that reads.
-pub trait Reading: Read + std::fmt::Debug {}
-
-impl<R: Read + std::fmt::Debug> Reading for R {}
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => f.debug_tuple("Bytes").field(&bytes.len()).finish(),
+            Self::Stream { bytes_about, .. } => f.debug_tuple("Stream").field(bytes_about).finish(),
+            Self::File(file, take) => f.debug_tuple("File").field(file).field(take).finish(),
+        }
+    }
+}
 
 /// How a file's bytes become a value's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -264,7 +269,7 @@ impl<'d, 'k> Draft<'d, 'k> {
         self.finish(&file, None, &head)
     }
 
-    fn write_stream(mut self, from: &mut dyn Reading, bytes_about: u64) -> Result<Held<'d>, FilesError> {
+    fn write_stream(mut self, from: &mut dyn Read, bytes_about: u64) -> Result<Held<'d>, FilesError> {
         let head_bytes = head::head_bytes(self.label.key, false) as u64;
         let mut room_bytes = head_bytes + bytes_about.max(STREAM_STEP_BYTES as u64);
         self.claim(room_bytes)?;

@@ -46,7 +46,7 @@ impl Files {
     pub fn put_stream<'t>(
         &self,
         key: &[u8],
-        mut from: impl Read + std::fmt::Debug,
+        mut from: impl Read,
         options: impl Into<PutOptions<'t>>,
     ) -> Result<Put, FilesError> {
         let source = Source::Stream {

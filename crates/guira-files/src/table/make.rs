@@ -74,18 +74,32 @@ enum Fitness {
     Others,
 }
 
+const TRUSTED: OpenRules = OpenRules {
+    allow_group_write: false,
+    writable: true,
+};
+
 impl Table {
+    /// The segment whose files the table at `path` counts; `None` if there is no table.
+    pub(crate) fn arbiter_of(path: &Path) -> Result<Option<u128>, FilesError> {
+        let opened = match open_checked(path, &TRUSTED) {
+            Ok(opened) => opened,
+            Err(FileError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut superblock = [0; SUPERBLOCK_WORDS * 8];
+        opened.read_exact_at(0, &mut superblock)?;
+        let (rules, _) = parse(path, &superblock)?;
+        Ok(Some(rules.arbiter))
+    }
+
     /// Opens the table at `path`, which is of the segment `arbiter`; `None` if there is none. One that cannot be used any
     /// more is replaced by a new one of the same limits.
     pub(crate) fn open(path: &Path, arbiter: u128) -> Result<Option<Self>, FilesError> {
         let clock = Clock::system();
         let begin_ms = clock.now_ms();
         loop {
-            let trusted = OpenRules {
-                allow_group_write: false,
-                writable: true,
-            };
-            let opened = match open_checked(path, &trusted) {
+            let opened = match open_checked(path, &TRUSTED) {
                 Ok(opened) => opened,
                 Err(FileError::NotFound { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),

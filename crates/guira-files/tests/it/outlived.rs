@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use guira_files::{Depot, DepotBuilder, Files, Label, Source, Stub};
+use guira_files::{Depot, DepotBuilder, Files, FilesError, Label, Source, Stub};
 use guira_segment::{Expiry, Segment};
 
 use crate::place::{MIB, Place, bytes, du_bytes, in_child};
@@ -223,4 +223,33 @@ fn a_table_copied_while_it_is_in_use_is_not_believed() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn who_looks_takes_no_directory_from_another_segment_and_nobody_takes_a_files_cache() {
+    let place = Place::new();
+    let (own, other) = (segment(), segment());
+    let depot = small().open_or_create(&place.path(), &own).expect("made");
+    let stub = write(&depot, &own, b"key", &[1; 50_000]);
+    drop(depot);
+    let looked = small().open(&place.path(), &other);
+    assert!(
+        matches!(looked, Err(FilesError::OtherSegment { .. })),
+        "{looked:?}"
+    );
+    let depot = small().open(&place.path(), &own).expect("its own");
+    assert!(depot.bytes(&stub).expect("readable").is_some());
+    drop(depot);
+    // Who makes it says that it is theirs from now on.
+    let depot = small().open_or_create(&place.path(), &other).expect("taken");
+    assert!(depot.bytes(&stub).expect("looked").is_none());
+    drop(depot);
+
+    let place = Place::new();
+    let files = place.files();
+    files.put(b"key", &bytes(1, 50_000), NEVER).expect("put");
+    drop(files);
+    let taken = small().open_or_create(&place.path(), &other);
+    assert!(matches!(taken, Err(FilesError::NotOurs { .. })), "{taken:?}");
+    assert!(place.files().get_bytes(b"key").expect("readable").is_some());
 }

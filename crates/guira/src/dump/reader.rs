@@ -210,6 +210,10 @@ impl<R: Read> DumpReader<R> {
         loop {
             let (kind, begin) = self.record()?;
             match kind {
+                // Entries name them by 16 bits.
+                Kind::Namespace if self.namespaces.len() >= usize::from(u16::MAX) => {
+                    return Err(self.damaged(begin, "more namespaces than entries could be of"));
+                }
                 Kind::Namespace => match decode_namespace(&self.body) {
                     Some(name) => self.namespaces.push(name.into()),
                     None => return Err(self.damaged(begin, "the name of a namespace that cannot be one")),

@@ -68,6 +68,8 @@ pub struct Dumped {
     pub damaged: u64,
     /// Entries that were left out as what their stubs stand for is gone, or could not be read.
     pub missing: u64,
+    /// Entries that are in the dump as stubs, since nobody said what these stand for: misses wherever they are loaded.
+    pub stubs: u64,
     /// Bytes of the dump; 0 until the end.
     pub dump_bytes: u64,
     /// How much of the segment was looked at, 0 to 1.
@@ -139,6 +141,8 @@ impl<'s> Dump<'s> {
             };
             if !self.write_entry(&mut writer, &entry, now_ms)? {
                 dumped.missing += 1;
+            } else if self.stubs.is_none() && guira_files::Stub::is_like(&entry.value) {
+                dumped.stubs += 1;
             }
             let totals = writer.totals();
             (dumped.entries, dumped.value_bytes) = (totals.entries, totals.value_bytes);

@@ -91,6 +91,7 @@ pub(crate) fn run(args: &DumpArgs, out: &mut dyn Write) -> Result<Exit, CliError
             "dump_bytes": dumped.dump_bytes,
             "damaged": dumped.damaged,
             "missing": dumped.missing,
+            "stubs": dumped.stubs,
         });
         write_json(out, &object)?;
     } else {
@@ -164,6 +165,10 @@ fn show(dumped: &Dumped) -> String {
     if dumped.missing > 0 {
         let entries = show_counted(dumped.missing, "entry", "entries");
         shown += &format!("; left out {entries} whose files are gone or cannot be read");
+    }
+    if dumped.stubs > 0 {
+        let values = show_counted(dumped.stubs, "value is in a file", "values are in files");
+        shown += &format!("; {values} that the dump lacks: name their directory by --files");
     }
     shown
 }

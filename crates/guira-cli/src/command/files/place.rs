@@ -77,6 +77,12 @@ impl Directory {
 pub(crate) fn open_files(directory: &Path) -> Result<Files, CliError> {
     match Files::builder().open(directory) {
         Ok(files) => Ok(files),
+        Err(FilesError::NotFound { .. }) if directory.join("table.guira-files").is_file() => {
+            Err(CliError::Missing(format!(
+                "{}: these are the large values of a segment, which has their keys; name that segment",
+                directory.display()
+            )))
+        }
         Err(FilesError::NotFound { .. }) if directory.is_dir() => {
             Err(no_files_cache(directory, "no files cache is in this directory"))
         }

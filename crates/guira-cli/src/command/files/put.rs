@@ -13,6 +13,7 @@ use guira_segment::{Expiry, Put, PutOptions};
 use serde_json::json;
 
 use super::place::Directory;
+use crate::command::dump::is_standard;
 use crate::duration::parse_lifetime;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -31,7 +32,7 @@ pub struct PutArgs {
     /// The value [default: standard input]
     #[arg(conflicts_with = "file")]
     pub value: Option<OsString>,
-    /// The file whose content is the value
+    /// The file whose content is the value; - for standard input
     #[arg(long, value_name = "F")]
     pub file: Option<PathBuf>,
     /// How the content of F is taken [default: copy]
@@ -82,11 +83,11 @@ pub(super) fn run(args: &PutArgs, out: &mut dyn Write) -> Result<Exit, CliError>
     let options = PutOptions::from(args.ttl.map_or(Expiry::never(), Expiry::after)).tags(&tags);
     let put = match (&args.value, &args.file) {
         (Some(value), _) => files.put(key, value.as_bytes(), options),
-        (None, Some(path)) => {
+        (None, Some(path)) if !is_standard(path) => {
             let file = File::open(path).map_err(CliError::io("read", path))?;
             put_file(&files, key, &file, args.take.unwrap_or(Take::Copy), options)
         }
-        (None, None) => put_stream(&files, key, io::stdin().lock(), options),
+        (None, _) => put_stream(&files, key, io::stdin().lock(), options),
     };
     match put.map_err(|error| of_source(args, error))? {
         Put::Stored => {}
@@ -122,7 +123,7 @@ fn put_file(
 fn put_stream(
     files: &Files,
     key: &[u8],
-    mut from: impl Read + std::fmt::Debug,
+    mut from: impl Read,
     options: PutOptions<'_>,
 ) -> Result<Put, FilesError> {
     let mut first = Vec::new();
