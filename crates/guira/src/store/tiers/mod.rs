@@ -76,6 +76,7 @@
 //!   there when the value's time is over. Give such a tier [`Tiers::at_most`].
 //! * A lower tier without births is as fresh as those who write it: what reaches the arbiter alone is not known
 //!   of it, nor which tags its values carry, and a process that is killed between two tiers leaves in it what it leaves.
+//!   A put into it that an invalidation overtakes may come up, if a read meets it before the put has taken it away again.
 //! * What only the arbiter was told, it knows as long as its segment lives. Where that is made anew (a reboot clears memory)
 //!   and belongs to no cluster, what was invalidated past the stack, or in the stack while a [resilient](OnFailure::Resilient)
 //!   tier below failed, is good below again. Invalidate through the stack, and make a tier that must hear of it
