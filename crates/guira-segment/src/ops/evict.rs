@@ -62,3 +62,30 @@ impl Shared {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::expiry::Expiry;
+    use crate::ops::kill::tests::put_and_die;
+    use crate::options::PutOptions;
+    use crate::segment::Segment;
+    use crate::tags::Tags;
+
+    #[test]
+    fn an_eviction_of_a_value_that_a_put_in_progress_replaces_cuts_that_put_off() {
+        let segment = Segment::builder().size(8 << 20).private().expect("it is small");
+        segment
+            .put(b"key", b"old", Expiry::never())
+            .expect("there is room");
+        put_and_die(&segment, b"key", &Tags::NONE, false);
+        let (name, hash) = (segment.namespace_hash(), segment.hash_of(b"key"));
+        assert!(!segment.evict_by_hash(name, hash, 9, |value| value == b"new"));
+        assert!(segment.evict_by_hash(name, hash, 9, |value| value == b"old"));
+        assert!(segment.get(b"key").is_none());
+        assert!(segment.verify().is_clean());
+        // Whoever adds does not complete what was cut off.
+        let added = segment.add(b"key", b"added", &PutOptions::default());
+        assert_eq!(added, Ok(crate::Add::Stored));
+        assert_eq!(segment.get(b"key").as_deref(), Some(&b"added"[..]));
+    }
+}
