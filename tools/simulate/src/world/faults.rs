@@ -220,6 +220,19 @@ impl World {
         self.start_agent(host);
     }
 
+    /// The agent that came after one which told a worker of its lease finds the worker's slot another's, and forgets it.
+    fn forget_told(&mut self, host: usize, number: u64) {
+        let now_us = self.host_clock(host);
+        let Some(node) = self.hosts.get_mut(host) else {
+            return;
+        };
+        if let Some(agent) = node.agent.as_mut().filter(|_| !node.wants.contains_key(&number)) {
+            let mut flow = Vec::new();
+            agent.lease_forget(now_us, number, &mut node.segment, &mut flow);
+            self.carry_out(host, flow);
+        }
+    }
+
     /// A stopped agent goes on. If its role was taken meanwhile, it does one more thing of what it was at
     /// before it notices.
     pub(super) fn agent_goes_on(&mut self, host: usize) {
@@ -271,7 +284,10 @@ impl World {
                     number,
                     outcome: outcome @ LeaseOutcome::Fetched { .. },
                     ..
-                } => self.on_outcome(host, number, outcome),
+                } => {
+                    self.on_outcome(host, number, outcome);
+                    self.forget_told(host, number);
+                }
                 Flow::Lease { .. } | Flow::Subscribe { .. } | Flow::Event(_) => {}
             }
         }
