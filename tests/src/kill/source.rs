@@ -104,6 +104,12 @@ pub const UNREACHED: &[Unreached] = &[
         "only where a file system has no unnamed files",
     ),
     unreached(
+        "ops/evict.rs",
+        "cut_off",
+        "change_state",
+        "only a value that a put which died has in its grip: the proof of the files cache passes it",
+    ),
+    unreached(
         "file/mapped.rs",
         "populate",
         "fetch_or",

@@ -66,10 +66,26 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use crate::expiry::Expiry;
-    use crate::ops::kill::tests::put_and_die;
+    use crate::log::write::Draft;
+    use crate::ops::settle::{Manner, Settled};
     use crate::options::PutOptions;
     use crate::segment::Segment;
     use crate::tags::Tags;
+
+    static NO_TAGS: Tags = Tags::NONE;
+
+    /// A put that dies before it goes LIVE, when readers get the old value through it.
+    fn put_and_die(segment: &Segment, name: &[u8]) {
+        let shared = &*segment.shared;
+        let thread = shared.thread().expect("this process is attached");
+        let key = segment.key(name);
+        let draft = Draft::for_ever(key, b"new", &NO_TAGS, shared.token(&key).clock);
+        let written = shared.write(&thread, &draft).expect("there is room");
+        let slot = written.slot(shared, key.pair.tag);
+        assert!(shared.link(&thread, &key.pair, slot));
+        let settled = shared.settle(&thread, &key, slot, Manner::Override);
+        assert!(matches!(settled, Settled::Ready(_)));
+    }
 
     #[test]
     fn an_eviction_of_a_value_that_a_put_in_progress_replaces_cuts_that_put_off() {
@@ -77,7 +93,7 @@ mod tests {
         segment
             .put(b"key", b"old", Expiry::never())
             .expect("there is room");
-        put_and_die(&segment, b"key", &Tags::NONE, false);
+        put_and_die(&segment, b"key");
         let (name, hash) = (segment.namespace_hash(), segment.hash_of(b"key"));
         assert!(!segment.evict_by_hash(name, hash, 9, |value| value == b"new"));
         assert!(segment.evict_by_hash(name, hash, 9, |value| value == b"old"));

@@ -295,7 +295,7 @@ impl Shared {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use crate::expiry::Expiry;
     use crate::layout::entry::Kind;
     use crate::log::write::Draft;
@@ -305,7 +305,7 @@ pub(crate) mod tests {
     use crate::tags::Tags;
 
     /// A put that dies before it goes LIVE, or after that but before it clears the slot of what it replaced.
-    pub(crate) fn put_and_die(segment: &Segment, name: &[u8], tags: &Tags, goes_live: bool) {
+    fn put_and_die(segment: &Segment, name: &[u8], tags: &Tags, goes_live: bool) {
         put_value_and_die(segment, name, b"new", tags, goes_live);
     }
 
